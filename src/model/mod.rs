@@ -1,0 +1,20 @@
+//! Values only: what was asked for, what was read, what it means, what would be done, what was
+//! done. No clock, no files, no network, no printing.
+
+pub mod code;
+pub mod fact;
+pub mod finding;
+pub mod fold;
+pub mod log;
+pub mod object;
+pub mod patch;
+pub mod plan;
+pub mod quantity;
+pub mod receipt;
+pub mod report;
+
+pub use code::{Code, CodeDoc, Stage};
+pub use fact::{Fact, Need, Seen, Snapshot};
+pub use finding::{Evidence, Finding, Severity, Unknown, Verdict};
+pub use object::{Kind, ObjectRef};
+pub use plan::{Action, Blocked, BlockedReason, Next, Plan, Step, Undo, Until};

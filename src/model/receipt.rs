@@ -1,0 +1,83 @@
+//! What was done: the record kept beside the target while a plan is carried out and after. It is
+//! lock, source of truth and audit trail in one.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::plan::Plan;
+
+/// The name of a receipt's ConfigMap for a plan.
+pub fn name(digest: &str) -> String {
+    format!("prom-fix-{digest}")
+}
+
+/// Label values on the ConfigMap, so that one selected listing finds what is open.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub const MANAGER: &str = "prom-fix";
+pub const STATE_LABEL: &str = "prom-fix.github.io/state";
+pub const DATA_KEY: &str = "receipt.json";
+/// The finalizer that holds a pod's name while its volume is worked on.
+pub const HOLD: &str = "prom-fix.github.io/hold";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Begun and not finished: by somebody at work, or left behind.
+    Open,
+    /// Every step done; `proved` says whether the proof was had.
+    Applied,
+    /// Put back.
+    Undone,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// `prom-fix/v1`.
+    pub api_version: String,
+    pub digest: String,
+    pub plan: Plan,
+    pub state: State,
+    pub proved: bool,
+    pub who: String,
+    pub context: String,
+    pub server: String,
+    /// Version of this program.
+    pub version: String,
+    /// RFC 3339.
+    pub began: String,
+    pub ended: Option<String>,
+    /// One entry per step of the plan, in order.
+    pub steps: Vec<Progress>,
+    /// Entries of an undo, newest last.
+    #[serde(default)]
+    pub undone: Vec<Progress>,
+}
+
+/// How far one step came.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    pub state: StepState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// `metadata.managedFields` of a patched object before the patch, to give field ownership
+    /// back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields_before: Option<Value>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepState {
+    #[default]
+    NotTried,
+    /// Written before the step is sent: after a crash it may or may not have happened.
+    Began,
+    Did,
+    Failed,
+}

@@ -1,0 +1,134 @@
+//! The whole of what a run says of one Prometheus, before it is text.
+
+use jiff::Timestamp;
+
+use super::code::Code;
+use super::finding::{Finding, Unknown};
+use super::object::{ObjectRef, Owner};
+use super::plan::{Blocked, Plan};
+use super::receipt::Receipt;
+
+/// The first word of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    Healthy,
+    Broken,
+    Recovering,
+    Unknown,
+}
+
+impl State {
+    pub const fn word(self) -> &'static str {
+        match self {
+            State::Healthy => "healthy",
+            State::Broken => "broken",
+            State::Recovering => "recovering",
+            State::Unknown => "unknown",
+        }
+    }
+}
+
+/// Which cluster was read, as whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// The kubeconfig context; for a bundle, its path.
+    pub name: String,
+    pub server: String,
+    pub user: String,
+    /// Flags that a printed command needs to reach the same place: `["--context", "prod"]`.
+    pub flags: Vec<String>,
+    /// True where a folder was read, not a cluster.
+    pub bundle: bool,
+}
+
+/// Which Prometheus this is, as the report says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub object: ObjectRef,
+    pub uid: String,
+    /// `v2.53.3`; empty where it could not be told.
+    pub version: String,
+    pub serving: u32,
+    pub wanted: u32,
+    /// The object that a patch must aim at; none where its kind is not ours.
+    pub owner: Owner,
+    pub owner_namespace: String,
+    /// `operator`, `helm-prometheus`, `kube-prometheus-stack`, `plain`, `openshift`, ….
+    pub install: String,
+    /// `helm:kps`, `argocd:app`, `flux:…`.
+    pub managers: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodLine {
+    pub name: String,
+    pub uid: String,
+    pub ready: bool,
+    pub revision: String,
+    pub root_cause: Option<Code>,
+}
+
+/// How a step of a plan went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepOutcome {
+    /// `did`, `failed`, `not-tried`.
+    pub state: &'static str,
+    pub error: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub steps: Vec<StepOutcome>,
+    pub proved: bool,
+    pub receipt: String,
+}
+
+/// What a server rehearsal said of one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rehearsal {
+    NotRun,
+    Accepted,
+    /// Accepted for the person asking; the controller may be judged otherwise (SCC, Kyverno).
+    AcceptedAsYou,
+    Rejected(String),
+    CannotBeRehearsed(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// `diagnose`, `oom`, ….
+    pub command: String,
+    pub target: Target,
+    pub at: Timestamp,
+    pub state: State,
+    pub root: Option<Code>,
+    /// Where the next start would destroy data: what to do instead. The first thing on the screen.
+    pub danger: Option<Danger>,
+    pub pods: Vec<PodLine>,
+    /// Errors first, the root first of them.
+    pub findings: Vec<Finding>,
+    pub unknown: Vec<Unknown>,
+    pub plan: Option<Plan>,
+    /// One per step of the plan.
+    pub rehearsal: Vec<Rehearsal>,
+    /// Verbs of the plan that the person may not use: `patch prometheuses in monitoring`.
+    pub lacks: Vec<String>,
+    pub blocked: Option<Blocked>,
+    /// What to follow where time heals it.
+    pub waits: Option<String>,
+    /// A plan that somebody left behind.
+    pub unfinished: Option<Receipt>,
+    pub outcome: Option<Outcome>,
+    /// The command to type next, as words; empty where there is none.
+    pub next: Vec<String>,
+    /// Asked for one class while another is to blame: that class.
+    pub asked_class: Option<String>,
+}
+
+/// The next start would destroy data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Danger {
+    pub pod: ObjectRef,
+    /// `its next start (in about 2m40s) deletes WAL segments 9-27`.
+    pub says: String,
+}
