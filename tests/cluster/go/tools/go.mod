@@ -1,0 +1,3 @@
+module prom-fix.test/cluster/tools
+
+go 1.24.0
