@@ -145,6 +145,7 @@ create_objects() {
   setup create -f "$PARTS/crds/" >>"$LOGS/objects.log" 2>&1 || fail "see $LOGS/objects.log"
   setup wait --for=condition=Established --timeout=30s -f "$PARTS/crds/" >>"$LOGS/objects.log" 2>&1 ||
     fail "the operator's definitions are not established; see $LOGS/objects.log"
+  say "the operator's definitions are established"
   fill operator.yaml | setup create -f - >>"$LOGS/objects.log" 2>&1 || fail "see $LOGS/objects.log"
 }
 

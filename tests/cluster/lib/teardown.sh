@@ -52,7 +52,7 @@ empty_store() {
   fi
 }
 
-gone() { [[ ! -e /proc/$1 ]]; }
+gone() { ! in_our_network "$1"; }
 
 kill_pods() {
   local root group pid

@@ -45,7 +45,8 @@ func withLibraries(program, place string) (Layer, error) {
 		}
 		return nil
 	}
-	return layer, follow(program)
+	err := follow(program)
+	return layer, err
 }
 
 func loaderOf(binary *elf.File) string {
