@@ -61,5 +61,17 @@ until_true() {
   done
 }
 
+# fill FILE : a manifest with its @NAMES@ replaced by this run's values.
+fill() {
+  local text name
+  text=$(<"$HERE/manifests/$1")
+  for name in STATE PKI SOCKETS STORE CGROUP NODE DNS_IP POD_CIDR COREDNS OPERATOR \
+    PROMETHEUS_NEW CNI_PLUGINS RUNC SNAPSHOTTER NAME TAG; do
+    text=${text//@$name@/${!name:-}}
+  done
+  [[ ! $text =~ @[A-Z_]+@ ]] || fail "$1: nothing is known for ${BASH_REMATCH[0]}"
+  printf '%s\n' "$text"
+}
+
 kubectl() { "$BIN/kubectl" --kubeconfig "$ADMIN" "$@"; }
 ctr() { "$BIN/ctr" -a "$SOCKETS/containerd.sock" -n k8s.io "$@"; }

@@ -1,17 +1,5 @@
 # The stages of a start, in the order in which `up` calls them.
 
-# fill FILE : a manifest with its @NAMES@ replaced by this run's values.
-fill() {
-  local text name
-  text=$(<"$HERE/manifests/$1")
-  for name in STATE PKI SOCKETS STORE CGROUP NODE DNS_IP POD_CIDR COREDNS OPERATOR \
-    CNI_PLUGINS RUNC SNAPSHOTTER; do
-    text=${text//@$name@/${!name:-}}
-  done
-  [[ ! $text =~ @[A-Z_]+@ ]] || fail "$1: nothing is known for ${BASH_REMATCH[0]}"
-  printf '%s\n' "$text"
-}
-
 # Requests of the start itself do not show as the admin's in the audit log.
 setup() { "$BIN/kubectl" --kubeconfig "$STATE/cluster-setup.kubeconfig" "$@"; }
 

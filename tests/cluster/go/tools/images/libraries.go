@@ -30,10 +30,10 @@ func withLibraries(program, place string) (Layer, error) {
 			needed = append(needed, loader)
 		}
 		for _, name := range needed {
-			if seen[filepath.Base(name)] {
+			if seen[name] {
 				continue
 			}
-			seen[filepath.Base(name)] = true
+			seen[name] = true
 			library, err := find(name)
 			if err != nil {
 				return fmt.Errorf("%s: %w", file, err)
