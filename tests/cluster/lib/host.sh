@@ -41,7 +41,7 @@ cgroup_roots() {
 }
 
 APT_READY=
-apt() {
+apt_get() {
   if [[ -z $APT_READY ]]; then
     apt-get -qq update </dev/null >&2 || fail "apt-get update did not work"
     APT_READY=yes
@@ -53,8 +53,8 @@ apt() {
 install_host_packages() {
   local command
   for command in "${HOST_COMMANDS[@]}"; do
-    PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null && continue
-    apt install --no-install-recommends "${HOST_PACKAGES[@]}" ||
+    command -v "$command" >/dev/null && continue
+    apt_get install --no-install-recommends "${HOST_PACKAGES[@]}" ||
       fail "apt-get could not install ${HOST_PACKAGES[*]}"
     return
   done

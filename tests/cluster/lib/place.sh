@@ -5,6 +5,9 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=../versions.env
 source "$HERE/versions.env"
 
+# Root's PATH has no sbin where the shell was not a login.
+PATH=$PATH:/usr/sbin:/sbin
+
 CACHE=${PROM_FIX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kubectl-prom-fix}
 STATE=${PROM_FIX_STATE:-$CACHE/run}
 PARTS=$CACHE/parts

@@ -92,18 +92,23 @@ remove_cgroup() {
   [[ ! -d $1 ]]
 }
 
+our_mounts() {
+  awk -v a="$STATE/" -v b="$SOCKETS/" -v c="$STORE/" \
+    'index($5, a) == 1 || index($5, b) == 1 || index($5, c) == 1 {print $5}' /proc/self/mountinfo | sort -r
+}
+
 unmount_all() {
   local place
   while read -r place; do
     umount "$place" 2>/dev/null || umount -l "$place" 2>/dev/null || true
-  done < <(awk '{print $5}' /proc/self/mountinfo |
-    awk -v a="$STATE/" -v b="$SOCKETS/" -v c="$STORE/" \
-      'index($0, a) == 1 || index($0, b) == 1 || index($0, c) == 1' | sort -r)
+  done < <(our_mounts)
 }
 
 remove_folders() {
+  # A pod may have mounted a folder of the host: never delete through a mount.
+  [[ -z $(our_mounts) ]] || fail "cannot unmount $(our_mounts | xargs)"
   # Kept: logs and logs.previous.
-  find "$STATE" -mindepth 1 -maxdepth 1 ! -name 'logs*' -exec rm -rf {} + 2>/dev/null || true
+  find "$STATE" -mindepth 1 -maxdepth 1 ! -name 'logs*' -exec rm -rf {} +
   # The kubelet makes this folder wherever its own root is.
   [[ -f $SOCKETS/made-var-lib-kubelet ]] && rm -rf /var/lib/kubelet
   find /var/log/containers -lname "$STATE/*" -delete 2>/dev/null || true
