@@ -30,5 +30,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod effects;
 pub mod exit;
 pub mod model;

@@ -1,6 +1,6 @@
 //! What the facts mean.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::code::Code;
 use super::object::ObjectRef;
@@ -89,7 +89,7 @@ impl Finding {
 }
 
 /// A fact that was needed and could not be had.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Unknown {
     /// What is needed: `log of pod/a (container prometheus)`.
     pub need: String,
@@ -101,9 +101,19 @@ pub struct Unknown {
     pub vital: bool,
 }
 
+/// The next start of a pod would destroy data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Danger {
+    pub pod: ObjectRef,
+    /// One clause that follows the pod's name: `its next start (in about 2m40s) deletes WAL
+    /// segments 9-27`.
+    pub says: String,
+}
+
 /// What one class says of one Prometheus.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     pub findings: Vec<Finding>,
     pub unknown: Vec<Unknown>,
+    pub danger: Option<Danger>,
 }

@@ -1,8 +1,24 @@
 //! One reading of Prometheus' log lines for all classes: logfmt of every version, JSON, and the
 //! plain text of panics, whatever a runtime put before it.
 //!
-//! The order of keys and the case of levels changed with releases, and the position of `msg` and
-//! `err` with them; so keys are searched, never counted.
+//! The order of keys and the case of levels changed with releases (2.31, 3.0), and the position of
+//! `msg` and `err` with them; so keys are searched, never counted, and `caller`/`source` are never
+//! matched on by line number. This file cuts and finds; `sign` says what ended a run, `runs` which
+//! log tells of which run of a container, `kill` who ended one that has no last words, `place` where
+//! a path of a line lies. None knows a code.
+
+mod cut;
+pub mod events;
+pub mod kill;
+pub mod place;
+pub mod runs;
+pub mod sign;
+pub mod walreplay;
+
+pub use kill::Kill;
+pub use place::{Place, place};
+pub use runs::Runs;
+pub use sign::{Listen, Sign, ended_by};
 
 /// One line, cut into what classes match on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +28,204 @@ pub struct Line {
     /// Empty for plain text.
     pub msg: String,
     pub err: String,
+    /// The line's own time as it wrote it; empty for plain text.
+    pub ts: String,
     /// The line as it was, without terminal escapes.
     pub raw: String,
+    /// `raw` without what a runtime put before it.
+    pub text: String,
+    fields: Vec<(String, String)>,
 }
+
+impl Line {
+    /// The value of a key, escapes undone: `field("maxSegment")`.
+    pub fn field(&self, key: &str) -> Option<&str> {
+        self.fields.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether it is text without keys: a panic, a stack, an error before the logger was made.
+    pub fn is_plain(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// What it says: the error where it has one, else the message, else the text.
+    pub fn says(&self) -> &str {
+        match (self.err.is_empty(), self.msg.is_empty()) {
+            (false, _) => &self.err,
+            (true, false) => &self.msg,
+            (true, true) => &self.text,
+        }
+    }
+
+    /// Whether message, error or plain text holds `part`; the case of letters counts.
+    pub fn has(&self, part: &str) -> bool {
+        self.msg.contains(part)
+            || self.err.contains(part)
+            || (self.is_plain() && self.text.contains(part))
+    }
+
+    /// The line for a report: without prefixes, at most 200 characters.
+    pub fn quote(&self) -> String {
+        const MOST: usize = 200;
+        let mut out: String = self.text.chars().take(MOST).collect();
+        if self.text.chars().nth(MOST).is_some() {
+            out.push('…');
+        }
+        out
+    }
+}
+
+/// The lines of a log, empty ones left out.
+pub fn lines(text: &str) -> Vec<Line> {
+    text.lines().map(cut::line).filter(|line| !line.text.is_empty()).collect()
+}
+
+/// The lines since the last `Starting Prometheus …`: a log that a runtime keeps over restarts
+/// holds several runs. Where the last run died before that line (bad flags, bad configuration),
+/// what it said comes after the run before it.
+pub fn last_run(lines: &[Line]) -> &[Line] {
+    let start = lines.iter().rposition(is_start).unwrap_or(0);
+    lines.get(start..).unwrap_or(&[])
+}
+
+fn is_start(line: &Line) -> bool {
+    line.msg.starts_with("Starting Prometheus")
+}
+
+/// Messages that are the last words of a run (prometheus `cmd/prometheus/main.go`, 2.0 to 3.14).
+const LAST_WORDS: &[&str] = &[
+    "Fatal error",
+    "Error running goroutines from run.Group",
+    "Opening storage failed",
+    "Unable to start web listener",
+    "Unable to validate web configuration file",
+    "Error loading config",
+    "failed to initialize active query tracker",
+    "Error allocating query log file",
+    "Error opening memory series storage",
+];
+
+/// Beginnings of errors that are the last words of a run where there is no message (2.1 to 2.55).
+const LAST_ERRORS: &[&str] = &[
+    "opening storage failed",
+    "Opening storage failed",
+    "error starting web server",
+    "error loading config from",
+    "creating WAL: ",
+];
+
+/// Beginnings of plain text that ends a run.
+const LAST_TEXTS: &[&str] = &[
+    "panic: ",
+    "fatal error: ",
+    "runtime: out of memory",
+    "parse external URL",
+    "Error parsing command line arguments",
+    "Error loading config",
+    "prometheus: error: ",
+    "exec /bin/prometheus",
+];
+
+/// The line that ended the last run: the last that is known to end one.
+pub fn fatal(lines: &[Line]) -> Option<&Line> {
+    last_run(lines).iter().rfind(|line| is_fatal(line))
+}
+
+fn is_fatal(line: &Line) -> bool {
+    let starts = |text: &str, all: &[&str]| all.iter().any(|one| text.starts_with(one));
+    if line.is_plain() {
+        return starts(&line.text, LAST_TEXTS);
+    }
+    let failed = matches!(line.level.as_str(), "error" | "err" | "fatal" | "crit");
+    // From 2.1 to 2.55 whatever stops the run group is logged by main.go without a message.
+    let of_main =
+        line.msg.is_empty() && line.field("caller").is_some_and(|c| c.starts_with("main.go"));
+    failed && (of_main || starts(&line.msg, LAST_WORDS) || starts(&line.err, LAST_ERRORS))
+}
+
+/// How far the replay of the write-ahead log came in the last run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Replay {
+    pub started: bool,
+    pub done: bool,
+    /// The last segment that was loaded, and the last there is.
+    pub segment: Option<u64>,
+    pub max_segment: Option<u64>,
+    pub checkpoint_loaded: bool,
+    /// `Server is ready to receive web requests.` was logged.
+    pub ready: bool,
+    /// The whole replay, as `WAL replay completed` gives it (2.17 and later).
+    pub seconds: Option<f64>,
+}
+
+impl Replay {
+    /// Begun, and not finished.
+    pub fn in_progress(&self) -> bool {
+        self.started && !self.done && !self.ready
+    }
+}
+
+/// What the log says of the replay. Wording by release: prometheus `tsdb/head.go`, 2.12 to 3.14.
+pub fn replay(lines: &[Line]) -> Replay {
+    let mut out = Replay::default();
+    for line in last_run(lines) {
+        let number = |key| line.field(key).and_then(|n| n.parse().ok());
+        let msg = line.msg.to_ascii_lowercase();
+        if msg.starts_with("replaying wal") || msg.starts_with("replaying on-disk memory") {
+            out.started = true;
+        } else if msg == "wal checkpoint loaded" {
+            out.checkpoint_loaded = true;
+        } else if msg == "wal segment loaded" {
+            out.started = true;
+            out.segment = number("segment");
+            out.max_segment = number("maxSegment");
+        } else if msg == "wal replay completed" {
+            out.done = true;
+            out.seconds = line.field("total_replay_duration").and_then(cut::seconds);
+        } else if msg == "tsdb started" {
+            out.done = true;
+        } else if msg.starts_with("server is ready to receive") {
+            out.done = true;
+            out.ready = true;
+        }
+    }
+    out
+}
+
+/// The release that wrote the log: `2.53.3`.
+pub fn version(lines: &[Line]) -> Option<String> {
+    let text = lines.iter().rev().find(|line| is_start(line))?.field("version")?;
+    let text = text.split_once("version=").map_or(text, |(_, rest)| rest);
+    let end = text.find([',', ')', ' ']).unwrap_or(text.len());
+    text.get(..end).filter(|v| !v.is_empty()).map(str::to_owned)
+}
+
+/// The queries that ran when the run before ended, as the JSON list that is logged at start
+/// (prometheus `promql/query_logger.go`).
+pub fn unfinished_queries(lines: &[Line]) -> Option<String> {
+    let line = last_run(lines).iter().find(|l| l.msg.starts_with("These queries didn't finish"))?;
+    line.field("queries").filter(|q| !q.is_empty()).map(str::to_owned)
+}
+
+/// Bytes of `GOMEMLIMIT` where Prometheus set it from its cgroup. The line comes before
+/// `Starting Prometheus`, so all lines are searched.
+pub fn gomemlimit(lines: &[Line]) -> Option<u64> {
+    lines.iter().rev().find_map(|line| line.field("GOMEMLIMIT")?.parse().ok())
+}
+
+/// Whether the run before ended without closing its storage. The loser of a race for the lock
+/// logs it as well (prometheus `tsdb/tsdbutil/dir_locker.go`).
+pub fn unclean_start(lines: &[Line]) -> bool {
+    last_run(lines).iter().any(|l| l.msg.contains("lockfile from a previous execution"))
+}
+
+/// Whether it was asked to stop: SIGTERM of the kubelet, or another signal.
+pub fn stop_signal(lines: &[Line]) -> bool {
+    let asked = |l: &Line| {
+        l.msg.starts_with("Received SIGTERM") || l.msg.starts_with("Received an OS signal")
+    };
+    last_run(lines).iter().any(asked)
+}
+
+#[cfg(test)]
+mod tests;

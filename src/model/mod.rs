@@ -14,7 +14,7 @@ pub mod receipt;
 pub mod report;
 
 pub use code::{Code, CodeDoc, Stage};
-pub use fact::{Fact, Need, Seen, Snapshot};
+pub use fact::{Fact, Got, Need, Seen, Snapshot};
 pub use finding::{Evidence, Finding, Severity, Unknown, Verdict};
 pub use object::{Kind, ObjectRef};
 pub use plan::{Action, Blocked, BlockedReason, Next, Plan, Step, Undo, Until};

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::finding::Unknown;
 use super::object::ObjectRef;
 use super::patch::Op;
 
@@ -37,6 +38,9 @@ pub struct Plan {
     pub undo: String,
     /// `about 10 min`.
     pub takes: String,
+    /// What could not be checked about it: that a node has room, say.
+    #[serde(default)]
+    pub doubts: Vec<Unknown>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -193,7 +197,6 @@ pub struct Blocked {
 
 /// What follows from the findings.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "one value per run")]
 pub enum Next {
     /// Nothing to do.
     Done,

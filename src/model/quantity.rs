@@ -56,7 +56,7 @@ const GI: u64 = 1 << 30;
 pub fn show_bytes(bytes: u64) -> String {
     if bytes >= GI {
         let tenths = bytes / (GI / 10);
-        if tenths % 10 == 0 {
+        if tenths.is_multiple_of(10) {
             format!("{}Gi", tenths / 10)
         } else {
             format!("{}.{}Gi", tenths / 10, tenths % 10)
@@ -88,7 +88,7 @@ pub fn round_up(bytes: u64) -> String {
 /// The shortest exact quantity in binary units: `2Gi`, `1536Mi`.
 pub fn write_bytes(bytes: u64) -> String {
     for (unit, suffix) in [(GI, "Gi"), (MI, "Mi"), (1024, "Ki")] {
-        if bytes >= unit && bytes % unit == 0 {
+        if bytes >= unit && bytes.is_multiple_of(unit) {
             return format!("{}{suffix}", bytes / unit);
         }
     }
@@ -100,7 +100,7 @@ pub fn show_count(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             out.push(' ');
         }
         out.push(digit);

@@ -1,6 +1,8 @@
 //! What was done: the record kept beside the target while a plan is carried out and after. It is
 //! lock, source of truth and audit trail in one.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -69,6 +71,16 @@ pub struct Progress {
     /// back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields_before: Option<Value>,
+    /// What the patched pointers held right after the patch, as served: the server fills in and
+    /// rewrites values, and an undo must tell that from somebody else's change.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub served: BTreeMap<String, Value>,
+    /// uid of what the step created, so that an undo deletes that and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// In an entry of an undo: the number of the plan's step it takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::code::Code;
-use super::finding::{Finding, Unknown};
+use super::finding::{Danger, Finding, Unknown};
 use super::object::{ObjectRef, Owner};
 use super::plan::{Blocked, Plan};
 use super::receipt::Receipt;
@@ -123,12 +123,4 @@ pub struct Report {
     pub next: Vec<String>,
     /// Asked for one class while another is to blame: that class.
     pub asked_class: Option<String>,
-}
-
-/// The next start would destroy data.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Danger {
-    pub pod: ObjectRef,
-    /// `its next start (in about 2m40s) deletes WAL segments 9-27`.
-    pub says: String,
 }

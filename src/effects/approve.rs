@@ -1,0 +1,152 @@
+//! The one door between a plan and its execution: what a person agreed to. Knows nothing of
+//! terminals; the question is put by a function it is given.
+
+use std::ops::Deref;
+
+use crate::model::plan::{Blocked, BlockedReason, Plan};
+
+/// A plan that somebody agreed to. Only [`approve`] makes one, and nothing changes it.
+#[must_use = "an approved plan is carried out by beginning a journal for it"]
+#[derive(Debug)]
+pub struct Approved(Plan);
+
+impl Deref for Approved {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.0
+    }
+}
+
+/// How the person agrees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Consent {
+    /// By answering on a terminal.
+    Ask,
+    /// `--yes`: whatever this plan is.
+    Yes,
+    /// `--confirm DIGEST`: this plan and no other.
+    Confirm(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consents {
+    pub consent: Consent,
+    pub allow_downtime: bool,
+}
+
+/// Asks for consent where it was not given on the command line.
+///
+/// `ask` puts the question and returns the line that was typed: `None` where there is no terminal
+/// to ask on, an empty line at the end of input.
+///
+/// A plan that loses data takes the same ways as any other: the prompt and `--yes` are explicit,
+/// and whoever confirms a digest was shown the plan that names the loss.
+pub fn approve(
+    plan: Plan,
+    consents: &Consents,
+    question: &str,
+    ask: &mut dyn FnMut(&str) -> Option<String>,
+) -> Result<Approved, Blocked> {
+    let digest = plan.digest();
+    if let Consent::Confirm(confirmed) = &consents.consent
+        && !confirmed.trim().eq_ignore_ascii_case(&digest)
+    {
+        let why = format!(
+            "the plan is {digest} now, not the confirmed {}; nothing was changed",
+            confirmed.trim()
+        );
+        return Err(blocked(BlockedReason::Stale, why, &["look at the new plan", "--apply"]));
+    }
+    if plan.impact.stops_serving && !consents.allow_downtime {
+        let why = format!(
+            "no other replica serves while this plan restarts {}",
+            plan.impact.restarts.join(", ")
+        );
+        return Err(blocked(BlockedReason::NeedsConsent, why, &["--allow-downtime"]));
+    }
+    match consents.consent {
+        Consent::Yes | Consent::Confirm(_) => Ok(Approved(plan)),
+        Consent::Ask => match ask(question) {
+            None => {
+                let why = "there is no terminal to ask on".to_owned();
+                let confirm = format!("--confirm {digest}");
+                Err(blocked(BlockedReason::NeedsConsent, why, &[&confirm, "--yes"]))
+            }
+            Some(answer) if is_yes(&answer) => Ok(Approved(plan)),
+            Some(_) => {
+                let why = "declined; nothing was changed".to_owned();
+                Err(blocked(BlockedReason::Declined, why, &[]))
+            }
+        },
+    }
+}
+
+fn is_yes(answer: &str) -> bool {
+    let answer = answer.trim();
+    answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes")
+}
+
+fn blocked(reason: BlockedReason, why: String, ways: &[&str]) -> Blocked {
+    Blocked { reason, why, ways: ways.iter().map(|way| (*way).to_owned()).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effects::tests::plans;
+
+    fn asked(plan: Plan, consent: Consent, answer: Option<&str>) -> Result<(), BlockedReason> {
+        let consents = Consents { consent, allow_downtime: false };
+        let mut ask = |_: &str| answer.map(str::to_owned);
+        approve(plan, &consents, "?", &mut ask).map(drop).map_err(|blocked| blocked.reason)
+    }
+
+    #[test]
+    fn only_yes_is_yes() {
+        for (answer, got) in [
+            (Some("y\n"), Ok(())),
+            (Some("YES"), Ok(())),
+            (Some("yess"), Err(BlockedReason::Declined)),
+            (Some("n"), Err(BlockedReason::Declined)),
+            (Some(""), Err(BlockedReason::Declined)),
+            (None, Err(BlockedReason::NeedsConsent)),
+        ] {
+            assert_eq!(asked(plans::memory(), Consent::Ask, answer), got, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_digest_confirms_its_own_plan_only() {
+        let plan = plans::memory();
+        let digest = plan.digest();
+        assert_eq!(asked(plan.clone(), Consent::Confirm(digest.to_uppercase()), None), Ok(()));
+        let consents =
+            Consents { consent: Consent::Confirm("000000000000".into()), allow_downtime: false };
+        let blocked = approve(plan, &consents, "?", &mut |_| None).map(drop).expect_err("stale");
+        assert_eq!(blocked.reason, BlockedReason::Stale);
+        assert_eq!(
+            blocked.why,
+            format!(
+                "the plan is {digest} now, not the confirmed 000000000000; nothing was changed"
+            )
+        );
+    }
+
+    #[test]
+    fn stopping_the_last_replica_needs_its_own_consent() {
+        let mut plan = plans::memory();
+        plan.impact.stops_serving = true;
+        assert_eq!(asked(plan.clone(), Consent::Yes, None), Err(BlockedReason::NeedsConsent));
+        let consents = Consents { consent: Consent::Yes, allow_downtime: true };
+        assert!(approve(plan, &consents, "?", &mut |_| None).is_ok());
+    }
+
+    #[test]
+    fn yes_covers_a_loss_of_data_and_silence_does_not() {
+        let mut plan = plans::memory();
+        plan.impact.loses_data = true;
+        assert_eq!(asked(plan.clone(), Consent::Yes, None), Ok(()));
+        assert_eq!(asked(plan, Consent::Ask, None), Err(BlockedReason::NeedsConsent));
+    }
+}

@@ -1,0 +1,324 @@
+//! One look at what is waited for: is it there, how far is it, or will it never come.
+
+use serde_json::Value;
+
+use super::cluster::{Cluster, Proxied};
+use super::error::Error;
+use super::guards::same;
+use super::metrics::{Intake, intake};
+use crate::model::object::{Kind, ObjectExt, ObjectRef};
+use crate::model::plan::Until;
+
+/// What one look saw.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Look {
+    /// It is as wanted; says how that is known.
+    Met(String),
+    /// Not yet: how far, in words and as a fraction. A change of the words is progress.
+    NotYet { says: String, fraction: Option<f64> },
+    /// It will not come by itself.
+    Hopeless(String),
+}
+
+/// What is remembered from look to look.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory {
+    uid: String,
+    samples: Option<f64>,
+    unreachable: u32,
+    without_targets: u32,
+}
+
+/// A pod that was Ready a moment ago may refuse one connection; three in a row are its nature
+/// (it listens on loopback, or a policy forbids it).
+const UNREACHABLE_LOOKS: u32 = 3;
+
+/// Targets appear only after a first round of discovery: Prometheus gathers for 5 s, and the
+/// scrape manager looks every 5 s (`discovery/manager.go`, `scrape/manager.go`, v3.5).
+const TARGETLESS_LOOKS: u32 = 15;
+
+pub(super) async fn look(
+    cluster: &Cluster,
+    object: &ObjectRef,
+    until: &Until,
+    memory: &mut Memory,
+) -> Result<Look, Error> {
+    let live = cluster.get(object).await?;
+    let name = object.short();
+    match until {
+        Until::Gone { uid } => Ok(match live {
+            Some(live) if live.uid() == uid => not_yet(format!("{name}: stopping")),
+            Some(_) | None => Look::Met(format!("{name} is gone")),
+        }),
+        Until::Completed => Ok(match live {
+            Some(live) => completed(&name, &live),
+            None => Look::Hopeless(format!("{name} was removed before it ended")),
+        }),
+        Until::Ready { not_uid } => match pod(&name, live.as_ref(), not_uid) {
+            Ok(_) => Ok(Look::Met(format!("{name} is ready"))),
+            Err(look) => Ok(look),
+        },
+        Until::Ingests { not_uid, port, prefix } => {
+            let at = Door { pod: object, port: *port, prefix };
+            match pod(&name, live.as_ref(), not_uid) {
+                Ok(live) => ingests(cluster, &at, live, memory).await,
+                Err(look) => {
+                    let new = live.as_ref().filter(|pod| pod.uid() != not_uid);
+                    replaying(cluster, &at, new, look).await
+                }
+            }
+        }
+        Until::Rendered { pointer, value } => Ok(rendered(&name, live.as_ref(), pointer, value)),
+        Until::RolledOut => rolled_out(cluster, object, live.as_ref()).await,
+    }
+}
+
+fn not_yet(says: String) -> Look {
+    Look::NotYet { says, fraction: None }
+}
+
+fn completed(name: &str, live: &Value) -> Look {
+    match live.text("/status/phase") {
+        "Succeeded" => Look::Met(format!("{name} ended well")),
+        "Failed" => Look::Hopeless(format!("{name} failed: {}", live.text("/status/message"))),
+        phase => not_yet(format!("{name}: {phase}")),
+    }
+}
+
+/// The new pod once it is Ready; until then, how far it is.
+fn pod<'a>(name: &str, live: Option<&'a Value>, not_uid: &str) -> Result<&'a Value, Look> {
+    let Some(live) = live else { return Err(not_yet(format!("{name}: not there yet"))) };
+    if live.uid() == not_uid {
+        return Err(not_yet(format!("{name}: the old pod is stopping")));
+    }
+    if let Some(why) = dies_again(name, live) {
+        return Err(Look::Hopeless(why));
+    }
+    let condition =
+        |kind: &str| live.list("/status/conditions").iter().find(|c| c.text("/type") == kind);
+    let stopping = live.pointer("/metadata/deletionTimestamp").is_some();
+    if !stopping && condition("Ready").is_some_and(|c| c.text("/status") == "True") {
+        return Ok(live);
+    }
+    let containers = live.list("/status/containerStatuses");
+    let ready = containers.iter().filter(|c| c.is_true("/ready")).count();
+    let wanted = live.list("/spec/containers").len();
+    let mut says = format!("{name}: {ready}/{wanted} ready");
+    let restarts: i64 = containers.iter().filter_map(|c| c.number("/restartCount")).sum();
+    if restarts > 0 {
+        says.push_str(&format!(", {restarts} restarts"));
+    }
+    let unscheduled = condition("PodScheduled").filter(|c| c.text("/status") == "False");
+    let waiting =
+        containers.iter().map(|c| c.text("/state/waiting/reason")).find(|r| !r.is_empty());
+    match (unscheduled, waiting) {
+        (Some(condition), _) => says.push_str(&format!(", {}", condition.text("/message"))),
+        (None, Some(reason)) => says.push_str(&format!(", {reason}")),
+        (None, None) if live.text("/status/phase") == "Pending" => says.push_str(", Pending"),
+        (None, None) => {}
+    }
+    Err(not_yet(says))
+}
+
+/// A new pod that falls the way the old one did: waiting on would only look like patience.
+fn dies_again(name: &str, pod: &Value) -> Option<String> {
+    let both = ["/status/initContainerStatuses", "/status/containerStatuses"];
+    for status in both.iter().flat_map(|list| pod.list(list)) {
+        let container = status.text("/name");
+        let ended = [status.pointer("/state/terminated"), status.pointer("/lastState/terminated")];
+        let ended = ended.into_iter().flatten().next();
+        if ended.is_some_and(|e| e.text("/reason") == "OOMKilled") {
+            let limit = limit_of(pod, container);
+            let at = limit.map_or_else(String::new, |limit| format!(" at its limit of {limit}"));
+            return Some(format!("{name}: {container} was killed again{at} (OOMKilled)"));
+        }
+        let restarts = status.number("/restartCount").unwrap_or(0);
+        if restarts >= 2 && status.text("/state/waiting/reason") == "CrashLoopBackOff" {
+            let code = ended.and_then(|e| e.number("/exitCode"));
+            let code = code.map_or_else(String::new, |code| format!(", last exit code {code}"));
+            return Some(format!("{name}: {container} crashed {restarts} times{code}"));
+        }
+    }
+    None
+}
+
+fn limit_of<'a>(pod: &'a Value, container: &str) -> Option<&'a str> {
+    let both = ["/spec/initContainers", "/spec/containers"];
+    let found =
+        both.iter().flat_map(|list| pod.list(list)).find(|c| c.text("/name") == container)?;
+    Some(found.text("/resources/limits/memory")).filter(|limit| !limit.is_empty())
+}
+
+/// Where a Prometheus answers.
+struct Door<'a> {
+    pod: &'a ObjectRef,
+    port: u16,
+    prefix: &'a str,
+}
+
+impl Door<'_> {
+    async fn get(&self, cluster: &Cluster, path: &str) -> Result<Proxied, Error> {
+        let path = format!("{}{path}", self.prefix.trim_end_matches('/'));
+        cluster.http_get(self.pod, self.port, &path).await
+    }
+}
+
+async fn ingests(
+    cluster: &Cluster,
+    at: &Door<'_>,
+    live: &Value,
+    memory: &mut Memory,
+) -> Result<Look, Error> {
+    let name = at.pod.short();
+    let ready_alone =
+        |why: &str| Look::Met(format!("{name} is ready; its samples were not seen: {why}"));
+    if memory.uid != live.uid() {
+        *memory = Memory { uid: live.uid().into(), ..Memory::default() };
+    }
+    let body = match at.get(cluster, "/metrics").await? {
+        Proxied::Unreachable(why) => {
+            memory.unreachable += 1;
+            return Ok(match memory.unreachable {
+                UNREACHABLE_LOOKS.. => ready_alone(&why),
+                _ => not_yet(format!("{name}: ready, does not answer yet")),
+            });
+        }
+        Proxied::Http { status: 200, body } => body,
+        Proxied::Http { status: status @ (400 | 401 | 403 | 404), .. } => {
+            return Ok(ready_alone(&format!("/metrics answers {status}")));
+        }
+        Proxied::Http { status, .. } => {
+            return Ok(not_yet(format!("{name}: ready, /metrics answers {status}")));
+        }
+    };
+    memory.unreachable = 0;
+    let Intake { samples, targets } = intake(&body);
+    let Some(samples) = samples else {
+        return Ok(ready_alone("/metrics is not of a Prometheus"));
+    };
+    let before = memory.samples.replace(samples);
+    if before.is_some_and(|before| samples > before) {
+        return Ok(Look::Met(format!("{name} is ready and ingests")));
+    }
+    memory.without_targets = if targets == 0.0 { memory.without_targets + 1 } else { 0 };
+    if memory.without_targets >= TARGETLESS_LOOKS {
+        return Ok(Look::Met(format!("{name} is ready; it has no targets to scrape")));
+    }
+    Ok(not_yet(format!("{name}: ready, waiting for samples of {targets} targets")))
+}
+
+/// Adds the position of a replay to a pod that is not Ready yet.
+async fn replaying(
+    cluster: &Cluster,
+    at: &Door<'_>,
+    live: Option<&Value>,
+    look: Look,
+) -> Result<Look, Error> {
+    let Look::NotYet { says, .. } = &look else { return Ok(look) };
+    let runs = |pod: &Value| {
+        let statuses = pod.list("/status/containerStatuses");
+        statuses.iter().any(|c| c.pointer("/state/running").is_some() && !c.is_true("/ready"))
+    };
+    if !live.is_some_and(runs) {
+        return Ok(look);
+    }
+    // Only news about the wait: without an answer the wait goes on as it is.
+    let Ok(Proxied::Http { status: 200, body }) = at.get(cluster, "/api/v1/status/walreplay").await
+    else {
+        return Ok(look);
+    };
+    let position = serde_json::from_str::<Value>(&body).unwrap_or_default();
+    let number = |key: &str| position.number(&format!("/data/{key}"));
+    let (Some(min), Some(max), Some(here)) = (number("min"), number("max"), number("current"))
+    else {
+        return Ok(look);
+    };
+    if max <= min {
+        return Ok(look);
+    }
+    let says = format!("{says}, replaying WAL {here}/{max}");
+    #[expect(clippy::cast_precision_loss, reason = "segment numbers; shown as a bar")]
+    let fraction = ((here - min) as f64 / (max - min) as f64).clamp(0.0, 1.0);
+    Ok(Look::NotYet { says, fraction: Some(fraction) })
+}
+
+fn rendered(name: &str, live: Option<&Value>, pointer: &str, value: &Value) -> Look {
+    let Some(live) = live else { return not_yet(format!("{name}: not there")) };
+    let here = live.pointer(pointer).unwrap_or(&Value::Null);
+    match same(here, value) {
+        true => Look::Met(format!("{name} carries the change")),
+        false => not_yet(format!("{name}: waiting for the operator to render the change")),
+    }
+}
+
+async fn rolled_out(
+    cluster: &Cluster,
+    object: &ObjectRef,
+    live: Option<&Value>,
+) -> Result<Look, Error> {
+    let name = object.short();
+    let Some(live) = live else { return Ok(not_yet(format!("{name}: not there"))) };
+    match object.kind {
+        Kind::StatefulSet | Kind::Deployment | Kind::DaemonSet => {
+            Ok(workload(&name, object.kind, live))
+        }
+        _ => match available(live) {
+            Some(true) => Ok(Look::Met(format!("{name} is available"))),
+            Some(false) => Ok(not_yet(format!("{name}: not available yet{}", because(live)))),
+            None => rendered_sets(cluster, object, live).await,
+        },
+    }
+}
+
+/// Whether a custom resource says that it is available at its latest generation; none where it
+/// has no such condition.
+fn available(live: &Value) -> Option<bool> {
+    let conditions = live.list("/status/conditions");
+    let available = conditions.iter().find(|c| c.text("/type") == "Available")?;
+    let seen =
+        available.number("/observedGeneration").or(live.number("/status/observedGeneration"));
+    let current = live.number("/metadata/generation");
+    let up_to_date = seen.is_none() || current.is_none() || seen >= current;
+    Some(up_to_date && available.text("/status") == "True")
+}
+
+/// What the operator says of it, a line at most: a change in there is progress.
+fn because(live: &Value) -> String {
+    let mut conditions = live.list("/status/conditions").iter();
+    let message = conditions.find(|c| c.text("/type") == "Available");
+    let message = message.and_then(|c| c.text("/message").lines().next()).unwrap_or_default();
+    if message.is_empty() { String::new() } else { format!(": {message}") }
+}
+
+/// An operator too old for conditions: its sets speak for it.
+async fn rendered_sets(cluster: &Cluster, object: &ObjectRef, live: &Value) -> Result<Look, Error> {
+    let sets = cluster.list(Kind::StatefulSet, Some(&object.namespace), "").await?;
+    let owned = sets.iter().filter(|set| set.controller().is_some_and(|o| o.uid == live.uid()));
+    let mut looks =
+        owned.map(|set| workload(&format!("sts/{}", set.name()), Kind::StatefulSet, set));
+    let waiting = looks.find(|look| !matches!(look, Look::Met(_)));
+    Ok(waiting.unwrap_or_else(|| Look::Met(format!("{} is rolled out", object.short()))))
+}
+
+fn workload(name: &str, kind: Kind, live: &Value) -> Look {
+    let count = |pointer: &str| live.number(pointer).unwrap_or(0);
+    let (wanted, updated, ready) = match kind {
+        Kind::DaemonSet => (
+            count("/status/desiredNumberScheduled"),
+            count("/status/updatedNumberScheduled"),
+            count("/status/numberReady"),
+        ),
+        _ => (
+            live.number("/spec/replicas").unwrap_or(1),
+            count("/status/updatedReplicas"),
+            count("/status/readyReplicas"),
+        ),
+    };
+    // An old pod of a Deployment that still stops counts among its replicas.
+    let surplus = kind == Kind::Deployment && count("/status/replicas") > wanted;
+    let seen = count("/status/observedGeneration") >= count("/metadata/generation");
+    if seen && !surplus && updated >= wanted && ready >= wanted {
+        return Look::Met(format!("{name} is rolled out: {ready}/{wanted} ready"));
+    }
+    not_yet(format!("{name}: {updated}/{wanted} updated, {ready}/{wanted} ready"))
+}

@@ -1,0 +1,120 @@
+//! One guarded write and its answer. An answer that was lost is looked for in the object itself:
+//! the guards make it safe to send again, and tell whether it happened.
+
+use serde_json::{Value, json};
+
+use super::cluster::{Cluster, MANAGER};
+use super::error::Error;
+use super::guards::{Standing, holds, standing};
+use super::journal::{ATTEMPTS, PAUSE};
+use crate::model::object::{ObjectExt, ObjectRef};
+use crate::model::patch::Op;
+
+/// The object after a patch was made, whether now or before a crash.
+///
+/// With `maybe_made`, the object is looked at first: the patch may have been sent before.
+pub(super) async fn patch(
+    cluster: &Cluster,
+    object: &ObjectRef,
+    ops: &[Op],
+    maybe_made: bool,
+) -> Result<Value, Error> {
+    let mut maybe_made = maybe_made;
+    let mut last = None;
+    for _ in 0..ATTEMPTS {
+        if maybe_made {
+            let live = read(cluster, object).await?;
+            match standing(&live, ops) {
+                Standing::Fits => {}
+                Standing::Done => return Ok(live),
+                Standing::Moved(why) => return Err(moved(object, why)),
+            }
+        }
+        match cluster.patch(object, ops, false).await {
+            Ok(answer) => return Ok(answer.object),
+            // Only we could have made it between two of our own looks.
+            Err(error) if error.is_transient() => {
+                maybe_made = true;
+                last = Some(error);
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(Error::Refused { status: 404, .. }) => {
+                return Err(moved(object, "it no longer exists".into()));
+            }
+            Err(error) => return Err(judge(cluster, object, ops, error).await),
+        }
+    }
+    Err(last.expect("the loop ends only after an error that may pass"))
+}
+
+/// A 422 without causes is a failed test, and one with causes a refused value: the object tells.
+async fn judge(cluster: &Cluster, object: &ObjectRef, ops: &[Op], error: Error) -> Error {
+    if !matches!(error.status(), Some(409 | 422)) {
+        return error;
+    }
+    match read(cluster, object).await {
+        Ok(live) => match standing(&live, ops) {
+            Standing::Fits => error,
+            Standing::Done => moved(object, "somebody else made the same change".into()),
+            Standing::Moved(why) => moved(object, why),
+        },
+        Err(moved @ Error::Moved { .. }) => moved,
+        Err(_) => error,
+    }
+}
+
+/// Creates an object and returns it; or, where it `may_be` ours from before a crash, the one that
+/// is there.
+pub(super) async fn create(
+    cluster: &Cluster,
+    object: &ObjectRef,
+    body: &Value,
+    maybe_made: bool,
+) -> Result<Value, Error> {
+    let mut maybe_made = maybe_made;
+    let mut last = None;
+    for _ in 0..ATTEMPTS {
+        match cluster.create(object, body, false).await {
+            Ok(answer) => return Ok(answer.object),
+            Err(error) if error.is_transient() => {
+                maybe_made = true;
+                last = Some(error);
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(Error::Refused { status: 409, .. }) => {
+                let live = read(cluster, object).await?;
+                if maybe_made && is_ours(&live, body) {
+                    return Ok(live);
+                }
+                return Err(moved(object, "it exists already".into()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last.expect("the loop ends only after an error that may pass"))
+}
+
+/// Whether an object is the one that this program would have made from `body`.
+pub(super) fn is_ours(live: &Value, body: &Value) -> bool {
+    let entries = live.list("/metadata/managedFields");
+    let made_by_us = entries.iter().any(|entry| entry.text("/manager") == MANAGER);
+    made_by_us
+        && holds(live.get("spec").unwrap_or(&json!({})), body.get("spec").unwrap_or(&json!({})))
+}
+
+/// One object that must be there; asked for again where no answer comes.
+pub(super) async fn read(cluster: &Cluster, object: &ObjectRef) -> Result<Value, Error> {
+    let mut answer = cluster.get(object).await;
+    for _ in 1..ATTEMPTS {
+        if !answer.as_ref().is_err_and(Error::is_transient) {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        answer = cluster.get(object).await;
+    }
+    answer?.ok_or_else(|| moved(object, "it no longer exists".into()))
+}
+
+pub(super) fn moved(object: &ObjectRef, why: String) -> Error {
+    Error::Moved { object: object.short(), why }
+}

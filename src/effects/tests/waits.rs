@@ -1,0 +1,119 @@
+//! What a wait makes of what it sees.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::plan::Until;
+
+fn waited(world: &World, object: ObjectRef, until: Until) -> String {
+    let mut watcher = Recorder::default();
+    let ended = run(async {
+        super::super::wait::wait(&world.cluster(), &object, &until, &mut watcher, &PATIENCE).await
+    });
+    format!("{ended:?}")
+}
+
+fn ready() -> Until {
+    Until::Ready { not_uid: "old".into() }
+}
+
+fn pod_with(status: Value) -> World {
+    let world = World::new();
+    let pod_now = json!({
+        "metadata": {"name": "prom-0", "namespace": "mon", "uid": "new"},
+        "spec": {"containers": [
+            {"name": "prometheus", "resources": {"limits": {"memory": "64Mi"}}},
+        ]},
+        "status": status,
+    });
+    world.put(&pod(), pod_now);
+    world
+}
+
+#[test]
+fn a_new_pod_that_dies_the_same_way_ends_the_wait() {
+    let killed = json!({"containerStatuses": [{"name": "prometheus", "restartCount": 1,
+        "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}]});
+    let crashed = json!({"containerStatuses": [{"name": "prometheus", "restartCount": 2,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"reason": "Error", "exitCode": 2}}}]});
+    for (status, says) in [
+        (killed, "pod/prom-0: prometheus was killed again at its limit of 64Mi (OOMKilled)"),
+        (crashed, "pod/prom-0: prometheus crashed 2 times, last exit code 2"),
+    ] {
+        let got = waited(&pod_with(status), pod(), ready());
+        assert_eq!(got, format!("Failed(Hopeless({says:?}))"));
+    }
+}
+
+#[test]
+fn patience_ends_after_time_without_progress() {
+    let world = pod_with(json!({"phase": "Pending", "conditions": [
+        {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"},
+    ]}));
+    let got = waited(&world, pod(), ready());
+    assert_eq!(got, "TimedOut(\"pod/prom-0: 0/1 ready, 0/1 nodes are available\")");
+}
+
+#[test]
+fn progress_renews_patience() {
+    let world = pod_with(json!({}));
+    let mut looks = 0;
+    world.state().meanwhile = Some(Box::new(move |request, objects| {
+        if request == format!("GET {}", pod().path()) {
+            looks += 1;
+            let pod_now = objects.get_mut(&pod().path()).expect("put above");
+            // A change every 40 s, with patience for 60, and Ready after 200.
+            let restarts = looks / 40;
+            pod_now["status"]["containerStatuses"] =
+                json!([{"name": "prometheus", "restartCount": restarts}]);
+            if restarts == 5 {
+                pod_now["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+            }
+        }
+    }));
+    assert_eq!(waited(&world, pod(), ready()), "Met(\"pod/prom-0 is ready\")");
+}
+
+#[test]
+fn ready_alone_counts_where_metrics_cannot_be_read() {
+    let world = pod_with(json!({"conditions": [{"type": "Ready", "status": "True"}]}));
+    let until = || Until::Ingests { not_uid: "old".into(), port: 9090, prefix: "/p/".into() };
+    let got = waited(&world, pod(), until());
+    assert_eq!(got, "Met(\"pod/prom-0 is ready; its samples were not seen: not found\")");
+    world.state().forbidden.push(("GET", "/proxy/", "no"));
+    let got = waited(&world, pod(), until());
+    assert_eq!(got, "Met(\"pod/prom-0 is ready; its samples were not seen: no\")");
+}
+
+#[test]
+fn a_rollout_counts_updated_and_ready_at_the_latest_generation() {
+    let world = World::new();
+    assert_eq!(
+        waited(&world, set(), Until::RolledOut),
+        "Met(\"sts/prom is rolled out: 1/1 ready\")"
+    );
+    let mut behind = plans::workload();
+    behind["status"]["observedGeneration"] = json!(0);
+    world.put(&set(), behind);
+    assert_eq!(
+        waited(&world, set(), Until::RolledOut),
+        "TimedOut(\"sts/prom: 1/1 updated, 1/1 ready\")"
+    );
+}
+
+#[test]
+fn a_rendered_quantity_is_compared_as_one() {
+    let until = Until::Rendered { pointer: plans::MEMORY.into(), value: json!("1024Mi") };
+    assert_eq!(waited(&World::new(), set(), until), "Met(\"sts/prom carries the change\")");
+}
+
+#[test]
+fn gone_means_that_uid() {
+    let until = |uid: &str| Until::Gone { uid: uid.into() };
+    assert_eq!(waited(&World::new(), pod(), until("other")), "Met(\"pod/prom-0 is gone\")");
+    assert_eq!(
+        waited(&World::new(), pod(), until("pod-uid")),
+        "TimedOut(\"pod/prom-0: stopping\")"
+    );
+}
