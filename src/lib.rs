@@ -33,3 +33,4 @@
 pub mod effects;
 pub mod exit;
 pub mod model;
+pub mod subject;

@@ -1,0 +1,186 @@
+//! How a changed template reaches the pods without taking down what serves: a broken replica is
+//! restarted first, a serving one only after that one ingests.
+//!
+//! A template patch alone does the opposite. With one broken replica the StatefulSet controller
+//! replaces the Ready ordinal first (seen on 1.34 within 3 s), because it starts from the highest
+//! ordinal and waits only for the pods it has replaced itself.
+
+mod operated;
+mod plain;
+
+use serde_json::Value;
+
+use super::{Subject, pod};
+use crate::model::object::{Kind, ObjectExt, ObjectRef};
+use crate::model::patch::Change;
+use crate::model::plan::{Action, Blocked, BlockedReason, Impact, Step, Undo, Until};
+
+/// A change of the owner, and the same change as the workload's template will show it.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// On the object that is patched.
+    pub changes: Vec<Change>,
+    /// On the StatefulSet an operator renders from it; the same as `changes` for a workload.
+    pub rendered: Vec<Change>,
+    pub why: String,
+}
+
+/// The steps that bring a change to every pod, and what they do to service.
+#[derive(Clone, Debug)]
+pub struct Rollout {
+    pub steps: Vec<Step>,
+    pub impact: Impact,
+    pub undo: String,
+}
+
+/// What decides the order.
+pub(super) struct Scene<'a> {
+    pub subject: &'a Subject,
+    pub wanted: &'a Wanted,
+    /// Pods that do not serve, restarted first.
+    pub broken: Vec<&'a Value>,
+    /// Pods that serve, restarted after.
+    pub serving: Vec<&'a Value>,
+}
+
+/// Plans the rollout of `wanted` on the subject's root. `operator_knows_strategy`: the custom
+/// resource has `spec.updateStrategy` (prometheus-operator 0.88 and newer).
+pub fn plan(
+    subject: &Subject,
+    wanted: &Wanted,
+    operator_knows_strategy: bool,
+) -> Result<Rollout, Blocked> {
+    let (serving, broken) = subject.pods.iter().partition(|p| pod::is_ready(p));
+    let scene = Scene { subject, wanted, broken, serving };
+    let steps = match subject.root.kind {
+        Kind::StatefulSet => plain::stateful_set(&scene),
+        Kind::Deployment => plain::deployment(&scene),
+        Kind::DaemonSet => plain::daemon_set(&scene),
+        kind if kind.is_operator_resource() => operated::steps(&scene, operator_knows_strategy),
+        Kind::MonitoringStack | Kind::ConfigMap => Ok(operated::hand_over(&scene)),
+        _ => Err(no_owner(subject)),
+    }?;
+    let impact = scene.impact();
+    let undo = scene.undo_words();
+    Ok(Rollout { steps, impact, undo })
+}
+
+fn no_owner(subject: &Subject) -> Blocked {
+    Blocked {
+        reason: BlockedReason::NoSafePlan,
+        why: format!(
+            "{} has no owner that this program can patch ({} {})",
+            subject.root.short(),
+            subject.owner.kind,
+            subject.owner.name
+        ),
+        ways: vec!["change it where it was made, then delete the pod".into()],
+    }
+}
+
+impl<'a> Scene<'a> {
+    /// Whether the pods are to be restarted one by one, because some serve.
+    pub fn keeps_service(&self) -> bool {
+        !self.serving.is_empty() && self.subject.pods.len() > 1
+    }
+
+    /// Deletes each pod in order, and waits for its successor to ingest before the next.
+    pub fn restart_in_order(&self) -> Vec<Step> {
+        let broken = self.broken.iter().map(|p| (*p, "the broken one"));
+        let serving =
+            self.serving.iter().map(|p| (*p, "a serving one, only after the others ingest"));
+        broken.chain(serving).flat_map(|(p, which)| self.restart(p, which)).collect()
+    }
+
+    /// Deletes one pod by uid and waits for its successor.
+    pub fn restart(&self, pod: &Value, which: &str) -> [Step; 2] {
+        [
+            Step {
+                why: which.to_owned(),
+                action: Action::Delete { object: pod::reference(pod), uid: pod.uid().into() },
+                undo: Undo::Words("the pod comes back by itself".into()),
+            },
+            self.await_successor(pod),
+        ]
+    }
+
+    pub fn await_successor(&self, pod: &Value) -> Step {
+        let until = Until::Ingests {
+            not_uid: pod.uid().into(),
+            port: self.subject.flags.port(),
+            prefix: self.subject.flags.prefix(),
+        };
+        Step {
+            why: "until it is Ready and takes samples".into(),
+            action: Action::Wait { object: pod::reference(pod), until },
+            undo: Undo::Words("nothing to take back".into()),
+        }
+    }
+
+    /// Pods of the same workload as `pod`: they hold copies of the same series.
+    fn siblings(&self, pod: &Value) -> impl Iterator<Item = &&'a Value> {
+        let owner = pod.controller().map(|o| o.uid);
+        self.serving.iter().filter(move |p| p.controller().map(|o| o.uid) == owner)
+    }
+
+    fn impact(&self) -> Impact {
+        let restarts =
+            self.broken.iter().chain(&self.serving).map(|p| p.name().to_owned()).collect();
+        let on_empty_dir = self.subject.pods.iter().any(|p| {
+            matches!(
+                super::volume::store(self.subject, p),
+                super::volume::Store::EmptyDir { .. } | super::volume::Store::None
+            )
+        });
+        let alone = self.serving.iter().any(|p| self.siblings(p).count() < 2)
+            && (self.broken.is_empty() || !self.keeps_service());
+        let outage = if self.serving.is_empty() {
+            "none that is not there already: no replica serves".into()
+        } else if alone {
+            let who = self.serving.first().map_or("", |p| p.name());
+            format!("{who} serves now and stops until its successor has replayed its WAL")
+        } else {
+            "none: one replica serves throughout".into()
+        };
+        let data = if on_empty_dir {
+            "LOST: the data directory is on an emptyDir, which ends with its pod".to_owned()
+        } else {
+            "untouched".to_owned()
+        };
+        Impact { restarts, outage, stops_serving: alone, data, loses_data: on_empty_dir }
+    }
+
+    fn undo_words(&self) -> String {
+        match self.subject.pods.len() {
+            0 => "yes".into(),
+            1 => "yes; it also restarts the pod".into(),
+            2 => "yes; it also restarts both pods".into(),
+            n => format!("yes; it also restarts all {n} pods"),
+        }
+    }
+}
+
+/// A patch step with its undo.
+pub fn patch_step(
+    object: &Value,
+    reference: &ObjectRef,
+    changes: &[Change],
+    ahead: i64,
+    why: &str,
+) -> Step {
+    let patch = crate::model::patch::guarded(object, changes, ahead);
+    Step {
+        why: why.to_owned(),
+        action: Action::Patch { object: reference.clone(), patch: patch.ops },
+        undo: Undo::Patch(patch.undo),
+    }
+}
+
+/// A wait step.
+pub(super) fn wait(object: &ObjectRef, until: Until, why: &str) -> Step {
+    Step {
+        why: why.into(),
+        action: Action::Wait { object: object.clone(), until },
+        undo: Undo::Words("nothing to take back".into()),
+    }
+}

@@ -1,0 +1,163 @@
+//! Rollouts of what an operator renders: the resource is patched, never the workload, but for the
+//! paused window of an operator that knows no update strategy.
+
+use serde_json::{Value, json};
+
+use super::{Scene, patch_step, wait};
+use crate::model::object::{Kind, ObjectExt, ObjectRef};
+use crate::model::patch::{Change, guarded};
+use crate::model::plan::{Action, Blocked, Step, Undo, Until};
+
+const STRATEGY: &str = "/spec/updateStrategy";
+const PAUSED: &str = "/spec/paused";
+
+pub(super) fn steps(scene: &Scene<'_>, knows_strategy: bool) -> Result<Vec<Step>, Blocked> {
+    let sets: Vec<&Value> =
+        scene.subject.workloads.iter().filter(|w| w.text("/kind") == "StatefulSet").collect();
+    if !scene.keeps_service() || sets.is_empty() {
+        return Ok(one_patch(scene, &sets));
+    }
+    if scene.subject.root_object.text("/spec/updateStrategy/type") == "OnDelete" {
+        let mut steps = one_patch(scene, &sets);
+        steps.retain(|s| matches!(s.action, Action::Patch { .. }) || is_rendered(s));
+        steps.extend(scene.restart_in_order());
+        return Ok(steps);
+    }
+    Ok(if knows_strategy { strategy_window(scene, &sets) } else { paused_window(scene, &sets) })
+}
+
+fn is_rendered(step: &Step) -> bool {
+    matches!(step.action, Action::Wait { until: Until::Rendered { .. }, .. })
+}
+
+/// Nobody serves, or there is one pod: the operator rolls it out, and a pod that its set will not
+/// replace by itself (crash loop under `OrderedReady`) is deleted.
+fn one_patch(scene: &Scene<'_>, sets: &[&Value]) -> Vec<Step> {
+    let root = &scene.subject.root;
+    let object = &scene.subject.root_object;
+    let mut steps = vec![patch_step(object, root, &scene.wanted.changes, 0, &scene.wanted.why)];
+    steps.extend(await_rendered(scene, sets));
+    for pod in &scene.broken {
+        steps.extend(scene.restart(pod, "the broken one, unless its set was faster"));
+    }
+    for pod in &scene.serving {
+        steps.push(scene.await_successor(pod));
+    }
+    if sets.is_empty() {
+        for workload in &scene.subject.workloads {
+            steps.push(wait(&reference(workload), Until::RolledOut, "until it is rolled out"));
+        }
+    }
+    steps
+}
+
+fn reference(workload: &Value) -> ObjectRef {
+    let kind = Kind::of(workload.text("/apiVersion"), workload.text("/kind"));
+    ObjectRef::new(kind.unwrap_or(Kind::StatefulSet), workload.namespace(), workload.name())
+}
+
+/// Until the workloads carry what the operator renders from the patched resource.
+fn await_rendered(scene: &Scene<'_>, sets: &[&Value]) -> Vec<Step> {
+    let Some(probe) = scene.wanted.rendered.iter().find_map(|c| {
+        c.value.as_ref().filter(|v| !v.is_object()).map(|v| (c.pointer.clone(), v.clone()))
+    }) else {
+        return Vec::new();
+    };
+    let until = Until::Rendered { pointer: probe.0, value: probe.1 };
+    sets.iter()
+        .map(|s| wait(&reference(s), until.clone(), "until the operator renders it"))
+        .collect()
+}
+
+/// One patch carries the values and `OnDelete`; the last puts the strategy back.
+fn strategy_window(scene: &Scene<'_>, sets: &[&Value]) -> Vec<Step> {
+    let root = &scene.subject.root;
+    let object = &scene.subject.root_object;
+    let mut changes = scene.wanted.changes.clone();
+    changes.push(Change::set(STRATEGY, json!({"type": "OnDelete"})));
+    let first = guarded(object, &changes, 0);
+    let back = match object.pointer(STRATEGY) {
+        Some(value) => Change::set(STRATEGY, value.clone()),
+        None => Change::unset(STRATEGY),
+    };
+    let last = guarded(&first.after, &[back], 1);
+    let why = format!("{}; pods restart only when deleted, for now", scene.wanted.why);
+    let mut steps = vec![Step {
+        why,
+        action: Action::Patch { object: root.clone(), patch: first.ops },
+        undo: Undo::Patch(first.undo),
+    }];
+    steps.extend(await_rendered(scene, sets));
+    for set in sets {
+        let until = Until::Rendered {
+            pointer: "/spec/updateStrategy/type".into(),
+            value: json!("OnDelete"),
+        };
+        steps.push(wait(&reference(set), until, "until the operator renders it"));
+    }
+    steps.extend(scene.restart_in_order());
+    steps.push(Step {
+        why: "the update strategy as it was".into(),
+        action: Action::Patch { object: root.clone(), patch: last.ops },
+        undo: Undo::Patch(last.undo),
+    });
+    steps
+}
+
+/// An operator without `spec.updateStrategy`: while the resource is paused the sets are patched
+/// with what the operator will render, the pods deleted in order, then the resource is patched
+/// and released. The templates agree by then, so nothing restarts again.
+fn paused_window(scene: &Scene<'_>, sets: &[&Value]) -> Vec<Step> {
+    let root = &scene.subject.root;
+    let object = &scene.subject.root_object;
+    let pause = guarded(object, &[Change::set(PAUSED, true)], 0);
+    let mut release = scene.wanted.changes.clone();
+    release.push(match object.pointer(PAUSED) {
+        Some(value) => Change::set(PAUSED, value.clone()),
+        None => Change::unset(PAUSED),
+    });
+    let last = guarded(&pause.after, &release, 1);
+    let mut steps = vec![Step {
+        why: "the operator lets go of the set for a while".into(),
+        action: Action::Patch { object: root.clone(), patch: pause.ops },
+        undo: Undo::Patch(pause.undo),
+    }];
+    for set in sets {
+        let mut changes = scene.wanted.rendered.clone();
+        changes.push(Change::set(STRATEGY, json!({"type": "OnDelete"})));
+        let mut step = patch_step(
+            set,
+            &reference(set),
+            &changes,
+            0,
+            "what the operator will render; pods restart only when deleted",
+        );
+        // Once the resource is released the operator writes the set again, so there is nothing
+        // of ours left on it to take back.
+        step.undo = Undo::Words("the operator renders the set again".into());
+        steps.push(step);
+    }
+    steps.extend(scene.restart_in_order());
+    steps.push(Step {
+        why: format!("{}; the operator takes the set back", scene.wanted.why),
+        action: Action::Patch { object: root.clone(), patch: last.ops },
+        undo: Undo::Patch(last.undo),
+    });
+    for set in sets {
+        let until = Until::Rendered {
+            pointer: "/spec/updateStrategy/type".into(),
+            value: set
+                .pointer("/spec/updateStrategy/type")
+                .cloned()
+                .unwrap_or(json!("RollingUpdate")),
+        };
+        steps.push(wait(&reference(set), until, "until the operator has taken it back"));
+    }
+    steps
+}
+
+/// A MonitoringStack or a ConfigMap: other operators carry the value down; the pods are watched.
+pub(super) fn hand_over(scene: &Scene<'_>) -> Vec<Step> {
+    let sets: Vec<&Value> = scene.subject.workloads.iter().collect();
+    one_patch(scene, &sets)
+}
