@@ -30,6 +30,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod classes;
 pub mod effects;
 pub mod exit;
 pub mod model;

@@ -1,0 +1,58 @@
+//! What the facts mean for reaching Prometheus.
+
+mod address;
+mod probes;
+mod services;
+
+use serde_json::Value;
+
+use crate::model::log::{Listen, Runs, Sign, runs};
+use crate::model::{Code, Finding, Snapshot, Verdict};
+use crate::subject::{Subject, pod};
+
+const ADDRESS: Code = Code("bind/address-unusable");
+const LOOPBACK: Code = Code("bind/loopback");
+const PORT: Code = Code("bind/port-mismatch");
+const SCHEME_OR_PATH: Code = Code("bind/scheme-or-path");
+
+pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
+    let mut verdict = Verdict::default();
+    for pod in &subject.pods {
+        let runs = runs::of(seen, pod, &subject.container);
+        let last_words = last_words(seen, pod, &runs);
+        if last_words.is_none() {
+            verdict.findings.extend(address::check(subject, pod, &runs));
+            verdict.findings.extend(probes::check(subject, seen, pod, &runs));
+        }
+        verdict.findings.extend(last_words);
+    }
+    let services = services::check(subject, seen);
+    verdict.findings.extend(services.findings);
+    verdict.unknown.extend(services.unknown);
+    verdict
+}
+
+/// A run that ended because it could not listen.
+fn last_words(seen: &Snapshot, pod: &Value, runs: &Runs) -> Option<Finding> {
+    let (sign, line) = runs.ended_by()?;
+    let (code, says) = match &sign {
+        Sign::Listen(Listen::InUse) => (
+            ADDRESS,
+            "cannot listen: another process has the port (on the host network, the node's)",
+        ),
+        Sign::Listen(Listen::NotOurs) => {
+            (ADDRESS, "cannot listen: its pod does not have the address it is told")
+        }
+        Sign::Listen(Listen::Privileged) => {
+            (ADDRESS, "cannot listen: a port below 1024 needs a right that its user lacks")
+        }
+        Sign::Listen(Listen::Malformed) => {
+            (ADDRESS, "cannot listen: the address it is told is malformed")
+        }
+        Sign::WebConfig => (SCHEME_OR_PATH, "refuses its web configuration (TLS, authentication)"),
+        _ => return None,
+    };
+    let weight = runs.weight(&sign, seen.clock);
+    let finding = Finding::new(code, &pod::reference(pod), weight, says);
+    Some(runs.tell(finding, line, seen.clock))
+}

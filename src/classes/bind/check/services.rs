@@ -1,0 +1,148 @@
+//! Services in front of the pods: what they select, which port they lead to, whether anything
+//! behind them is ready. Judged only where they were read.
+
+use serde_json::Value;
+
+use super::PORT;
+use crate::model::fact::Got;
+use crate::model::object::ObjectExt;
+use crate::model::{Code, Finding, Kind, ObjectRef, Severity, Snapshot, Unknown, Verdict};
+use crate::subject::{Subject, pod};
+
+const SELECTOR: Code = Code("bind/service-selector");
+const NO_ENDPOINT: Code = Code("bind/no-ready-endpoint");
+
+pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
+    let mut verdict = Verdict::default();
+    let namespace = subject.namespace();
+    for kind in [Kind::Service, Kind::EndpointSlice] {
+        if let Got::Unreadable(why) = seen.list(kind, namespace) {
+            verdict.unknown.push(Unknown {
+                need: format!("{} in {namespace}", kind.plural()),
+                why: why.into(),
+                get: format!("the verb list on {}", kind.plural()),
+                vital: false,
+            });
+        }
+    }
+    if subject.pods.is_empty() {
+        return verdict;
+    }
+    for service in seen.items(Kind::Service, namespace) {
+        let object = ObjectRef::new(Kind::Service, namespace, service.name());
+        let behind: Vec<&Value> = subject.pods.iter().filter(|p| selects(service, p)).collect();
+        let finding = if behind.is_empty() {
+            stray(subject, seen, service, &object)
+        } else {
+            ports(subject, service, &object, &behind)
+                .or_else(|| no_endpoint(seen, service, &object, &behind))
+        };
+        verdict.findings.extend(finding);
+    }
+    verdict
+}
+
+fn selects(service: &Value, pod: &Value) -> bool {
+    let selector = service.pointer("/spec/selector").and_then(Value::as_object);
+    selector.is_some_and(|selector| {
+        !selector.is_empty() && selector.iter().all(|(k, v)| pod.label(k) == v.as_str())
+    })
+}
+
+/// A Service that by its name belongs to this Prometheus and selects nothing at all.
+fn stray(
+    subject: &Subject,
+    seen: &Snapshot,
+    service: &Value,
+    object: &ObjectRef,
+) -> Option<Finding> {
+    let name = service.name();
+    let meant = name == subject.root.name
+        || subject
+            .workloads
+            .iter()
+            .any(|w| w.name() == name || w.text("/spec/serviceName") == name);
+    let selector = service.pointer("/spec/selector").and_then(Value::as_object)?;
+    let endpoints = endpoints(seen, service)?;
+    if !meant || selector.is_empty() || !endpoints.is_empty() {
+        return None;
+    }
+    let shown: Vec<String> =
+        selector.iter().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or(""))).collect();
+    let says = "bears its name and selects none of its pods";
+    let finding = Finding::new(SELECTOR, object, Severity::Error, says);
+    Some(finding.with("spec.selector", shown.join(",")))
+}
+
+/// A Service none of whose ports leads to a port of the pods.
+fn ports(
+    subject: &Subject,
+    service: &Value,
+    object: &ObjectRef,
+    behind: &[&Value],
+) -> Option<Finding> {
+    let all = service.list("/spec/ports");
+    let leads = |port: &Value| behind.iter().any(|pod| leads(subject, port, pod));
+    if all.is_empty() || all.iter().any(leads) {
+        return None;
+    }
+    let shown = |port: &Value| {
+        let target = target(port);
+        let target = target.as_str().map_or(target.to_string(), str::to_owned);
+        format!("{} -> {target}", port.number("/port").unwrap_or(0))
+    };
+    let says = "leads to no port on which its pods listen";
+    let finding = Finding::new(PORT, object, Severity::Error, says);
+    let finding = finding.with("spec.ports", all.iter().map(shown).collect::<Vec<_>>().join(", "));
+    Some(finding.with("Prometheus listens on", subject.flags.port().to_string()))
+}
+
+/// Without a target port it is the port itself.
+fn target(port: &Value) -> Value {
+    port.get("targetPort").or_else(|| port.get("port")).cloned().unwrap_or(Value::Null)
+}
+
+fn leads(subject: &Subject, port: &Value, pod: &Value) -> bool {
+    let target = target(port);
+    let declared = || pod.list("/spec/containers").iter().flat_map(|c| c.list("/ports"));
+    match target.as_str() {
+        Some(name) => declared().any(|p| p.text("/name") == name),
+        None => {
+            let number = target.as_i64();
+            number == Some(i64::from(subject.flags.port()))
+                || declared().any(|p| p.number("/containerPort") == number)
+        }
+    }
+}
+
+/// The endpoints of a Service over all its slices; `None` where slices were not read.
+fn endpoints<'a>(seen: &'a Snapshot, service: &'a Value) -> Option<Vec<&'a Value>> {
+    seen.list(Kind::EndpointSlice, service.namespace()).known()?;
+    let own = seen
+        .items(Kind::EndpointSlice, service.namespace())
+        .filter(|slice| slice.label("kubernetes.io/service-name") == Some(service.name()));
+    Some(own.flat_map(|slice| slice.list("/endpoints")).collect())
+}
+
+fn no_endpoint(
+    seen: &Snapshot,
+    service: &Value,
+    object: &ObjectRef,
+    behind: &[&Value],
+) -> Option<Finding> {
+    let endpoints = endpoints(seen, service)?;
+    // An unset `ready` means ready (kubernetes discovery/v1 EndpointConditions).
+    let ready =
+        |e: &&Value| e.pointer("/conditions/ready").is_none_or(|r| r.as_bool() != Some(false));
+    if endpoints.iter().any(ready) {
+        return None;
+    }
+    let says = "has no ready endpoint: who asks it is refused";
+    let finding = Finding::new(NO_ENDPOINT, object, Severity::Error, says)
+        .with("endpoints", format!("{} in all, 0 ready", endpoints.len()));
+    let down = behind.iter().find(|p| !pod::is_ready(p));
+    Some(match down {
+        Some(pod) => finding.because_down(pod.name()),
+        None => finding,
+    })
+}

@@ -1,0 +1,84 @@
+//! What `explain` says of the codes. Facts: prometheus v3.14.0 `cmd/prometheus/main.go`, `web/`,
+//! kubernetes v1.34.
+
+use crate::model::{Code, CodeDoc, Stage};
+
+pub const DOCS: &[CodeDoc] = &[
+    CodeDoc {
+        code: Code("bind/address-unusable"),
+        stage: Stage::Listen,
+        meaning: "Prometheus cannot open the address it is told to listen on",
+        proof: "\"Unable to start web listener\" (or \"error starting web server\", 2.23 and older) with \
+                \"address already in use\", \"cannot assign requested address\", \"permission denied\", or \
+                \"parse external URL\": address … before any log line",
+        plan: "listen on 0.0.0.0:9090. In use: on the host network another process of the node has the \
+               port; take another. Not this pod's: never give a pod's IP. Below 1024: take a higher \
+               port. A URL is no address: HOST:PORT only",
+        risk: "the pod restarts; where the port changes, Services, probes and scrapers must follow",
+    },
+    CodeDoc {
+        code: Code("bind/loopback"),
+        stage: Stage::Reach,
+        meaning: "Prometheus listens on the pod's loopback only, and nothing in the pod passes requests on",
+        proof: "--web.listen-address is 127.0.0.1, localhost or [::1] (spec.listenLocal of the custom \
+                resource does that); probes are refused, while kubectl port-forward works",
+        plan: "listen on 0.0.0.0:9090, or remove listenLocal, or put a proxy container in front",
+        risk: "what is opened is open to the cluster: if loopback was meant as protection, use a \
+               NetworkPolicy or the web configuration instead",
+    },
+    CodeDoc {
+        code: Code("bind/port-mismatch"),
+        stage: Stage::Reach,
+        meaning: "arguments, container port, probe and Service do not name the same port",
+        proof: "a probe asks a port on which Prometheus does not listen, or no port of a Service leads to \
+                a port of its pods",
+        plan: "make --web.listen-address, containerPort, probe port and targetPort the same; best by the \
+               port's name in all but the first",
+        risk: "a change of the template restarts the pods; a change of the Service does not",
+    },
+    CodeDoc {
+        code: Code("bind/service-selector"),
+        stage: Stage::Reach,
+        meaning: "the Service of this Prometheus selects none of its pods",
+        proof: "its spec.selector is no part of the pods' labels, and its EndpointSlices are empty",
+        plan: "set the selector to labels of the pod template",
+        risk: "none for the pods; a wrong selector leads clients to others",
+    },
+    CodeDoc {
+        code: Code("bind/no-ready-endpoint"),
+        stage: Stage::Reach,
+        meaning: "a Service of this Prometheus has no ready endpoint",
+        proof: "its EndpointSlices hold no endpoint with ready: true. Mostly it follows from pods that \
+                are down, and is explained by what stops them",
+        plan: "heal the pods. If they are ready: look at the endpoint controller and the Service's ports",
+        risk: "none",
+    },
+    CodeDoc {
+        code: Code("bind/network-policy"),
+        stage: Stage::Reach,
+        meaning: "a NetworkPolicy does not let the client in, or not out",
+        proof: "a policy selects the Prometheus pods and no ingress rule fits the client and the port; the \
+                pod is ready all the while, for the kubelet is let through. kube-prometheus ships such a \
+                policy",
+        plan: "add an ingress rule for the client and the port; give --client to check one workload",
+        risk: "a rule that is too wide opens all metrics to the cluster",
+    },
+    CodeDoc {
+        code: Code("bind/scheme-or-path"),
+        stage: Stage::Reach,
+        meaning: "Prometheus is asked in the wrong scheme, without login, or at the wrong path",
+        proof: "probes answered with 400 (TLS), 401 (login), 404 (route prefix, which defaults to the path \
+                of --web.external-url); or \"Unable to validate web configuration file\"",
+        plan: "probes: scheme HTTPS, the login as a header, the path below the prefix; or \
+               --web.route-prefix=/ beside the external URL; or mend the named file",
+        risk: "a login in a probe header is readable by who may read the pod",
+    },
+    CodeDoc {
+        code: Code("bind/client-address"),
+        stage: Stage::Reach,
+        meaning: "Prometheus is well, and the client asks at a wrong address",
+        proof: "the client's URL names no Service, namespace or port that leads here",
+        plan: "set the client's URL to http://SERVICE.NAMESPACE.svc:PORT and the prefix, if there is one",
+        risk: "none for Prometheus",
+    },
+];

@@ -1,0 +1,29 @@
+//! What the class must see: logs and events of pods that are down; Services and their endpoints
+//! only once every pod runs, for before that they say nothing of their own.
+
+use crate::model::log::runs;
+use crate::model::{Kind, Need, Snapshot};
+use crate::subject::Subject;
+use crate::subject::pod::{self, Doing};
+
+pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
+    let namespace = subject.namespace();
+    let mut out = runs::needs(&subject.pods, &subject.container, seen.clock);
+    if subject.pods.iter().any(|p| !pod::is_ready(p)) {
+        out.push(Need::list(Kind::Event, namespace));
+    }
+    if all_run(subject) {
+        out.push(Need::list(Kind::Service, namespace));
+        out.push(Need::list(Kind::EndpointSlice, namespace));
+    }
+    out
+}
+
+/// Whether there are pods, and Prometheus runs in each.
+pub fn all_run(subject: &Subject) -> bool {
+    let runs = |p: &serde_json::Value| {
+        let state = pod::container(p, &subject.container).map(|c| c.doing);
+        matches!(state, Some(Doing::Running { .. }))
+    };
+    !subject.pods.is_empty() && subject.pods.iter().all(runs)
+}

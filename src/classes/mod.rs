@@ -1,0 +1,64 @@
+//! The failure classes. A class is a folder: what it is (`mod`), what it must see (`needs`), what
+//! that means (`check`), how to heal it (`fix`). No class knows another; what they have in common
+//! is in `subject` and `model`.
+
+pub mod bind;
+pub mod oom;
+pub mod other;
+pub mod perms;
+pub mod wal;
+
+use std::collections::BTreeMap;
+
+use crate::model::{Code, CodeDoc, Finding, Need, Next, Snapshot, Stage, Verdict};
+use crate::subject::Subject;
+
+/// Every class, in the order in which commands and codes are listed.
+pub const ALL: &[&dyn Class] = &[&oom::Oom, &perms::Perms, &wal::Wal, &bind::Bind, &other::Other];
+
+/// What was given on the command line to a class: long option to value.
+pub type Given = BTreeMap<String, String>;
+
+/// One failure class.
+pub trait Class: Sync {
+    /// The first part of its codes and, where [`Class::command`] is true, the sub-command.
+    fn name(&self) -> &'static str;
+    /// One line for `--help`.
+    fn about(&self) -> &'static str;
+    /// Whether there is a sub-command of this name.
+    fn command(&self) -> bool {
+        true
+    }
+    /// Adds the class's own options to its sub-command.
+    fn options(&self, command: clap::Command) -> clap::Command {
+        command
+    }
+    /// Its codes, with what `explain` says of them.
+    fn docs(&self) -> &'static [CodeDoc];
+    /// The work on one Prometheus.
+    fn job<'a>(&self, subject: &'a Subject, given: &'a Given) -> Box<dyn Job + 'a>;
+}
+
+/// One class at work on one Prometheus. Pure and synchronous.
+pub trait Job {
+    /// What it must see next, given what was seen; empty when it has enough.
+    fn needs(&self, seen: &Snapshot) -> Vec<Need>;
+    /// What the facts mean.
+    fn check(&self, seen: &Snapshot) -> Verdict;
+    /// What further facts a repair of `found` needs; asked only when its finding is the root.
+    fn needs_to_fix(&self, _seen: &Snapshot, _found: &[Finding]) -> Vec<Need> {
+        Vec::new()
+    }
+    /// What to do about the findings, all classes' findings joined.
+    fn next(&self, seen: &Snapshot, found: &[Finding]) -> Next;
+}
+
+/// What is known of a code.
+pub fn doc(code: &str) -> Option<&'static CodeDoc> {
+    ALL.iter().flat_map(|class| class.docs()).find(|doc| doc.code.0 == code)
+}
+
+/// Where a code ranks; an unknown one last.
+pub fn stage(code: Code) -> Stage {
+    doc(code.0).map_or(Stage::Reach, |doc| doc.stage)
+}

@@ -1,0 +1,225 @@
+//! What the facts mean for this class.
+
+use super::docs::{LIMIT, NODE, QUERY, REPLAY, SIDECAR};
+use super::kill::{self, Kill};
+use super::{offenders, size};
+use crate::model::finding::{Finding, Severity, Unknown, Verdict};
+use crate::model::log::{self, Line};
+use crate::model::object::ObjectExt;
+use crate::model::quantity::show_bytes;
+use crate::model::{Code, Got, Snapshot};
+use crate::subject::{Subject, Version, pod};
+
+pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
+    let mut verdict = Verdict::default();
+    let kills = kill::all(subject);
+    for kill in &kills {
+        if kill.of_prometheus {
+            of_prometheus(subject, seen, kill, &mut verdict);
+        } else {
+            verdict.findings.push(of_sidecar(seen, kill));
+        }
+    }
+    for (pod, message) in kill::evicted(subject, seen) {
+        let object = pod::reference(pod);
+        let says = "evicted: its node ran out of memory";
+        let severity = if pod::is_ready(pod) { Severity::Warn } else { Severity::Error };
+        let finding = Finding::new(NODE, &object, severity, says).with("kubelet", message);
+        verdict.findings.push(finding.stopping(pod.name()));
+    }
+    verdict.findings.extend(offenders::warnings(subject, seen));
+    verdict
+}
+
+/// What the killed run was doing, from its own log.
+enum Was {
+    Replaying { segment: Option<u64>, of: Option<u64> },
+    Serving,
+    Starting,
+    Unread(String),
+}
+
+fn of_prometheus(subject: &Subject, seen: &Snapshot, kill: &Kill<'_>, verdict: &mut Verdict) {
+    let object = pod::reference(kill.pod);
+    let (was, lines) = killed_run(seen, kill);
+    if let Was::Unread(why) = &was {
+        verdict.unknown.push(Unknown {
+            need: format!("log of the killed run of {}", object.short()),
+            why: why.clone(),
+            get: format!("kubectl logs {} --previous -c {}", object.short(), subject.container),
+            vital: false,
+        });
+    }
+    let queries = queries(seen, kill, &lines);
+    let estimate = size::estimate(subject, seen, kill.limit.as_ref().map(|l| l.bytes));
+    let code = code_of(kill, &was, queries.as_deref(), estimate.as_ref());
+    let severity = if kill.is_fresh(seen.clock) { Severity::Error } else { Severity::Warn };
+    let mut finding = Finding::new(code, &object, severity, says(kill, &was, code));
+    finding = finding.with("last kill", when(kill, seen));
+    if let Some(estimate) = estimate.filter(|_| matches!(code, LIMIT | REPLAY | QUERY)) {
+        let range = if estimate.low == estimate.high || !estimate.measured {
+            String::new()
+        } else {
+            format!(" ({}-{})", show_bytes(estimate.low), show_bytes(estimate.high))
+        };
+        let need = format!("{}{range} = {}", show_bytes(estimate.middle), estimate.method);
+        finding = finding.with("it needs", need);
+        if !estimate.source.is_empty() {
+            finding = finding.with("", estimate.source);
+        }
+    }
+    if let Some(queries) = queries {
+        finding = finding.with("in flight", queries);
+    }
+    if let Some(words) = soft_limit(subject, &lines, kill) {
+        finding = finding.with("GOMEMLIMIT", words);
+    }
+    verdict.findings.push(finding.stopping(kill.pod.name()));
+}
+
+fn code_of(kill: &Kill<'_>, was: &Was, queries: Option<&str>, size: Option<&size::Size>) -> Code {
+    let Some(limit) = &kill.limit else { return NODE };
+    match was {
+        Was::Replaying { .. } => REPLAY,
+        Was::Serving if queries.is_some() && fits(size, limit.bytes) => QUERY,
+        Was::Serving | Was::Starting | Was::Unread(_) => LIMIT,
+    }
+}
+
+/// Whether the head as counted needs less than 70 % of the limit, so that it cannot have been the
+/// head that filled it.
+fn fits(size: Option<&size::Size>, limit: u64) -> bool {
+    size.and_then(|s| s.series).is_some_and(|series| {
+        let head = (64u64 << 20) + series.saturating_mul(3000);
+        head < limit / 10 * 7
+    })
+}
+
+fn says(kill: &Kill<'_>, was: &Was, code: Code) -> String {
+    let times = match kill.state.restarts {
+        0 | 1 => "killed".to_owned(),
+        n => format!("killed, {n} restarts so far"),
+    };
+    if code == NODE {
+        return format!("{times}, without a limit of its own: the node was out of memory");
+    }
+    match was {
+        Was::Replaying { segment: Some(at), of: Some(of) } => {
+            format!("{times}, while replaying its WAL (segment {at} of {of})")
+        }
+        Was::Replaying { .. } => format!("{times}, while replaying its WAL"),
+        Was::Serving if code == QUERY => format!("{times}, by a query: its head fits the limit"),
+        Was::Serving => format!("{times}, while serving"),
+        Was::Starting => format!("{times}, before it could start"),
+        Was::Unread(_) => times,
+    }
+}
+
+fn when(kill: &Kill<'_>, seen: &Snapshot) -> String {
+    let limit = match &kill.limit {
+        Some(limit) if limit.of_pod => format!(", at its pod's limit of {}", limit.text),
+        Some(limit) => format!(", at its limit of {}", limit.text),
+        None => ", no limit is set".into(),
+    };
+    match kill.ended.finished {
+        Some(at) => format!("{} ({}): OOMKilled{limit}", clock(at), ago(at, seen)),
+        None => format!("OOMKilled{limit}"),
+    }
+}
+
+fn clock(at: jiff::Timestamp) -> String {
+    at.strftime("%H:%M:%SZ").to_string()
+}
+
+fn ago(at: jiff::Timestamp, seen: &Snapshot) -> String {
+    let seconds = seen.clock.duration_since(at).as_secs().max(0);
+    match seconds {
+        0..=119 => format!("{seconds} s ago"),
+        120..=7199 => format!("{} min ago", seconds / 60),
+        7200..=172_799 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// The killed run's log: the previous one, unless the present state is the kill itself.
+fn killed_run(seen: &Snapshot, kill: &Kill<'_>) -> (Was, Vec<Line>) {
+    let is_now = matches!(kill.state.doing, pod::Doing::Ended(_));
+    let previous = seen.log(kill.pod, &kill.state.name, true);
+    let current = seen.log(kill.pod, &kill.state.name, false);
+    // While a container waits in back-off, its last run is what "current" answers.
+    let waiting = matches!(kill.state.doing, pod::Doing::Waiting { .. });
+    let got = if is_now || waiting {
+        match current {
+            Got::Known(text) if !text.is_empty() => current,
+            _ => previous,
+        }
+    } else {
+        previous
+    };
+    match got {
+        Got::Known(text) => {
+            let lines = log::lines(text);
+            let replay = log::replay(&lines);
+            let was = if replay.ready {
+                Was::Serving
+            } else if replay.started && !replay.done {
+                Was::Replaying { segment: replay.segment, of: replay.max_segment }
+            } else {
+                Was::Starting
+            };
+            (was, lines)
+        }
+        Got::Absent => (Was::Unread("the kubelet no longer has it".into()), Vec::new()),
+        Got::Unreadable(why) => (Was::Unread(why.into()), Vec::new()),
+        Got::NotAsked => (Was::Unread("not read".into()), Vec::new()),
+    }
+}
+
+/// Queries that were running at the kill: the next start logs them.
+fn queries(seen: &Snapshot, kill: &Kill<'_>, killed: &[Line]) -> Option<String> {
+    let current = seen.log(kill.pod, &kill.state.name, false).known().map(log::lines);
+    let lines = match kill.state.doing {
+        pod::Doing::Running { .. } => current.unwrap_or_default(),
+        _ => killed.to_vec(),
+    };
+    log::unfinished_queries(&lines).map(|text| text.chars().take(200).collect())
+}
+
+/// When the soft limit of the Go runtime changes the picture, by version.
+fn soft_limit(subject: &Subject, lines: &[Line], kill: &Kill<'_>) -> Option<String> {
+    if let Some(bytes) = log::gomemlimit(lines) {
+        return Some(format!(
+            "{} was set, which is soft: live heap and the rest went over the limit all the same",
+            show_bytes(bytes)
+        ));
+    }
+    kill.limit.as_ref()?;
+    let version = subject.version?;
+    let feature = subject.flags.every("enable-feature").any(|f| f.contains("auto-gomemlimit"));
+    if version >= Version::new(3, 0, 0) && subject.flags.get("no-auto-gomemlimit").is_some() {
+        Some(
+            "switched off by --no-auto-gomemlimit; with it the collector works harder first".into(),
+        )
+    } else if version < Version::new(3, 0, 0) && version >= Version::new(2, 50, 0) && !feature {
+        Some(
+            "not set; --enable-feature=auto-gomemlimit makes the collector work harder first"
+                .into(),
+        )
+    } else {
+        None
+    }
+}
+
+fn of_sidecar(seen: &Snapshot, kill: &Kill<'_>) -> Finding {
+    let object = pod::reference(kill.pod);
+    let name = &kill.state.name;
+    let severity = if kill.is_fresh(seen.clock) { Severity::Error } else { Severity::Warn };
+    let times = match kill.state.restarts {
+        0 | 1 => String::new(),
+        n => format!(", {n} restarts so far"),
+    };
+    let says = format!("container {name} was killed, not Prometheus{times}");
+    let finding =
+        Finding::new(SIDECAR, &object, severity, says).with("last kill", when(kill, seen));
+    if pod::is_ready(kill.pod) { finding } else { finding.stopping(kill.pod.name()) }
+}

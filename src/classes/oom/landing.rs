@@ -1,0 +1,169 @@
+//! Where a memory limit is set so that it lasts: on the object that owns it, at the place that
+//! wins there.
+
+use serde_json::{Value, json};
+
+use super::kill::quantity_text;
+use super::size::Chosen;
+use crate::model::object::{Kind, ObjectExt};
+use crate::model::patch::{Change, pointer};
+use crate::model::plan::{Blocked, BlockedReason};
+use crate::subject::rollout::Wanted;
+use crate::subject::{Install, Subject};
+
+/// The place of a container's resources on the owner, and on the workload rendered from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Landing {
+    /// Pointer of the resources object on the subject's root.
+    pub at: String,
+    /// The same on the rendered workload.
+    pub rendered: String,
+    pub old_limit: Option<String>,
+    pub old_request: Option<String>,
+    /// Set where the element that holds it must be added to this list first.
+    pub append: Option<(String, String)>,
+}
+
+/// Finds the place for `container`; `whole_pod` where the pod's own limit is the one that binds.
+pub fn find(subject: &Subject, container: &str, whole_pod: bool) -> Result<Landing, Blocked> {
+    match subject.install {
+        Install::OpenShift | Install::OpenShiftUserWorkload => {
+            return Err(elsewhere(
+                subject,
+                "cluster-monitoring-operator writes this resource again within 15 minutes",
+                &["set prometheusK8s.resources (user workload: prometheus.resources) in the \
+                     ConfigMap that  -o commit  of a forecast names: cluster-monitoring-config"],
+            ));
+        }
+        Install::GoogleManaged => {
+            return Err(elsewhere(
+                subject,
+                "the managed add-on writes this DaemonSet again",
+                &["set scaling.vpa.enabled in OperatorConfig gmp-public/config"],
+            ));
+        }
+        _ => {}
+    }
+    let template = "/spec/template/spec";
+    let rendered = match container_index(subject.workloads.first(), template, container) {
+        Some(at) if !whole_pod => format!("{at}/resources"),
+        _ => format!("{template}/resources"),
+    };
+    if subject.root.kind == Kind::MonitoringStack {
+        return Ok(read(subject, "/spec/resources".into(), rendered));
+    }
+    if subject.root.kind.is_operator_resource() {
+        return Ok(on_resource(subject, container, rendered));
+    }
+    if subject.root.kind == Kind::Pod {
+        return Err(elsewhere(
+            subject,
+            "a pod without a controller cannot be given another limit and keep its name",
+            &["delete it and create it again with a larger limit, from where it was made"],
+        ));
+    }
+    Ok(read(subject, rendered.clone(), rendered))
+}
+
+fn elsewhere(subject: &Subject, why: &str, ways: &[&str]) -> Blocked {
+    Blocked {
+        reason: BlockedReason::NoSafePlan,
+        why: format!("{}: {why}", subject.root.short()),
+        ways: ways.iter().map(|w| (*w).to_owned()).collect(),
+    }
+}
+
+/// In a custom resource an element of `spec.containers` beats the dedicated field: the operator
+/// merges it over what it rendered (prometheus-operator `pkg/k8s/merge.go`).
+fn on_resource(subject: &Subject, container: &str, rendered: String) -> Landing {
+    let root = &subject.root_object;
+    let element = root.list("/spec/containers").iter().position(|c| c.text("/name") == container);
+    let of_prometheus = container == subject.container;
+    if let Some(index) = element {
+        let at = format!("/spec/containers/{index}/resources");
+        let sets_memory = root.pointer(&format!("{at}/limits/memory")).is_some()
+            || root.pointer(&format!("{at}/requests/memory")).is_some();
+        if sets_memory || !of_prometheus {
+            return read(subject, at, rendered);
+        }
+    }
+    if of_prometheus {
+        return read(subject, "/spec/resources".into(), rendered);
+    }
+    // The limit of a sidecar comes from the operator's own flags; an element with its name is
+    // merged over it.
+    let list = "/spec/containers".to_owned();
+    let mut landing = read(subject, String::new(), rendered);
+    landing.old_limit = None;
+    landing.old_request = None;
+    landing.append = Some((list, container.to_owned()));
+    landing
+}
+
+fn read(subject: &Subject, at: String, rendered: String) -> Landing {
+    let root = &subject.root_object;
+    let text = |tail: &str| root.pointer(&format!("{at}{tail}")).and_then(quantity_text);
+    Landing {
+        old_limit: text("/limits/memory"),
+        old_request: text("/requests/memory"),
+        at,
+        rendered,
+        append: None,
+    }
+}
+
+fn container_index(workload: Option<&Value>, spec: &str, name: &str) -> Option<String> {
+    let workload = workload?;
+    for list in ["containers", "initContainers"] {
+        let list = format!("{spec}/{list}");
+        if let Some(index) = workload.list(&list).iter().position(|c| c.text("/name") == name) {
+            return Some(format!("{list}/{index}"));
+        }
+    }
+    None
+}
+
+impl Landing {
+    /// The changes that bring `chosen` there; without a limit where none is wanted.
+    pub fn wanted(
+        &self,
+        subject: &Subject,
+        chosen: &Chosen,
+        sets_limit: bool,
+        why: &str,
+    ) -> Wanted {
+        let mut parts = Vec::new();
+        if sets_limit {
+            parts.push(("limits", chosen.limit.clone()));
+        }
+        if let Some(request) = &chosen.request {
+            parts.push(("requests", request.clone()));
+        } else if !sets_limit {
+            parts.push(("requests", chosen.limit.clone()));
+        }
+        let under = |at: &str| -> Vec<Change> {
+            parts
+                .iter()
+                .map(|(kind, value)| Change::set(format!("{at}/{kind}/memory"), value.as_str()))
+                .collect()
+        };
+        let changes = match &self.append {
+            None => under(&self.at),
+            Some((list, name)) => {
+                let resources: serde_json::Map<String, Value> = parts
+                    .iter()
+                    .map(|(kind, value)| ((*kind).to_owned(), json!({"memory": value})))
+                    .collect();
+                let element = json!({"name": name, "resources": resources});
+                let exists = subject.root_object.pointer(list).is_some();
+                if exists {
+                    let at = subject.root_object.list(list).len().to_string();
+                    vec![Change::set(format!("{list}{}", pointer([at.as_str()])), element)]
+                } else {
+                    vec![Change::set(list.clone(), json!([element]))]
+                }
+            }
+        };
+        Wanted { changes, rendered: under(&self.rendered), why: why.to_owned() }
+    }
+}

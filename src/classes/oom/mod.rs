@@ -1,0 +1,72 @@
+//! Out of memory: what was killed, at which limit, while doing what; how much it needs; where the
+//! limit is set so that it lasts.
+
+mod check;
+mod docs;
+mod fix;
+mod kill;
+mod landing;
+mod needs;
+mod offenders;
+mod preflight;
+mod size;
+
+use super::{Class, Given, Job};
+use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
+use crate::subject::Subject;
+
+/// The class itself.
+pub struct Oom;
+
+/// The option that overrides the computed size.
+const MEMORY: &str = "memory";
+
+impl Class for Oom {
+    fn name(&self) -> &'static str {
+        "oom"
+    }
+
+    fn about(&self) -> &'static str {
+        "Killed for memory: which limit, how much it needs, where to set it"
+    }
+
+    fn options(&self, command: clap::Command) -> clap::Command {
+        command.arg(
+            clap::Arg::new(MEMORY)
+                .long(MEMORY)
+                .value_name("LIMIT[,REQUEST]")
+                .help("Use this size instead of the computed one, e.g. 4Gi or 4Gi,3Gi"),
+        )
+    }
+
+    fn docs(&self) -> &'static [CodeDoc] {
+        docs::ALL
+    }
+
+    fn job<'a>(&self, subject: &'a Subject, given: &'a Given) -> Box<dyn Job + 'a> {
+        Box::new(OomJob { subject, given })
+    }
+}
+
+struct OomJob<'a> {
+    subject: &'a Subject,
+    given: &'a Given,
+}
+
+impl Job for OomJob<'_> {
+    fn needs(&self, seen: &Snapshot) -> Vec<Need> {
+        needs::first(self.subject, seen)
+    }
+
+    fn check(&self, seen: &Snapshot) -> Verdict {
+        check::check(self.subject, seen)
+    }
+
+    fn needs_to_fix(&self, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {
+        needs::to_fix(self.subject, seen, found)
+    }
+
+    fn next(&self, seen: &Snapshot, found: &[Finding]) -> Next {
+        fix::next(self.subject, seen, found, self.given.get(MEMORY).map(String::as_str))
+    }
+}

@@ -1,0 +1,55 @@
+//! What this class must see: how the killed run ended, and who can tell the size of the head.
+
+use serde_json::Value;
+
+use super::kill;
+use crate::model::{Finding, Kind, Need, Snapshot};
+use crate::subject::{Subject, operator, pod};
+
+/// Logs of more pods than this tell nothing new.
+const PODS: usize = 2;
+
+pub fn first(subject: &Subject, _seen: &Snapshot) -> Vec<Need> {
+    let mut out = vec![Need::list(Kind::Event, subject.namespace())];
+    let kills = kill::all(subject);
+    for kill in kills.iter().filter(|k| k.of_prometheus).take(PODS) {
+        out.push(Need::log(kill.pod, &kill.state.name, true));
+        out.push(Need::log(kill.pod, &kill.state.name, false));
+    }
+    if let Some(pod) = witness(subject)
+        && !subject.agent
+    {
+        out.push(Need::http(pod, subject.flags.port(), &stats_path(subject)));
+        if !kills.is_empty() {
+            out.push(Need::http(pod, subject.flags.port(), &path(subject, "/metrics")));
+        }
+    }
+    out
+}
+
+/// The pod whose answers tell the size of the head: the first that serves.
+pub fn witness(subject: &Subject) -> Option<&Value> {
+    subject.pods.iter().find(|p| pod::is_ready(p))
+}
+
+/// The head's own statistics; an index look-up, no query.
+pub fn stats_path(subject: &Subject) -> String {
+    path(subject, "/api/v1/status/tsdb?limit=10")
+}
+
+pub fn path(subject: &Subject, tail: &str) -> String {
+    format!("{}{tail}", subject.flags.prefix().trim_end_matches('/'))
+}
+
+/// Whether the new size fits somewhere, and whether the owner would act.
+pub fn to_fix(subject: &Subject, _seen: &Snapshot, _found: &[Finding]) -> Vec<Need> {
+    let namespace = subject.namespace();
+    let mut out = vec![
+        Need::list(Kind::Node, ""),
+        Need::list(Kind::ResourceQuota, namespace),
+        Need::list(Kind::LimitRange, namespace),
+        Need::list(Kind::VerticalPodAutoscaler, namespace),
+    ];
+    out.extend(operator::needs(subject));
+    out
+}

@@ -1,0 +1,223 @@
+//! Does the new size fit? A pod that no node, quota or range admits stays Pending, which is worse
+//! than a crash loop: it does not even start.
+
+use serde_json::Value;
+
+use super::kill::quantity_text;
+use super::size::Chosen;
+use crate::model::finding::Unknown;
+use crate::model::object::{Kind, ObjectExt};
+use crate::model::plan::{Blocked, BlockedReason};
+use crate::model::quantity::{parse_bytes, show_bytes};
+use crate::model::{Got, Snapshot};
+use crate::subject::Subject;
+
+/// Blocked with numbers, or what could not be checked.
+pub fn check(
+    subject: &Subject,
+    seen: &Snapshot,
+    container: &str,
+    chosen: &Chosen,
+) -> Result<Vec<Unknown>, Blocked> {
+    let mut unknown = Vec::new();
+    let limit = parse_bytes(&chosen.limit).unwrap_or(0);
+    let request = request_after(subject, container, chosen).unwrap_or(limit);
+    node(subject, seen, container, request, &mut unknown)?;
+    quota(subject, seen, container, limit, request, &mut unknown)?;
+    range(subject, seen, limit, request, &mut unknown)?;
+    autoscaler(subject, seen)?;
+    Ok(unknown)
+}
+
+fn no_room(why: String, ways: &[&str]) -> Blocked {
+    Blocked {
+        reason: BlockedReason::NoSafePlan,
+        why,
+        ways: ways.iter().map(|w| (*w).to_owned()).collect(),
+    }
+}
+
+/// Memory at a pointer of a container's resources.
+fn bytes(container: &Value, pointer: &str) -> Option<u64> {
+    parse_bytes(&quantity_text(container.pointer(pointer)?)?)
+}
+
+/// The request after the change: what is set, what was, or the limit (the API server fills a
+/// missing request from it).
+fn request_after(subject: &Subject, container: &str, chosen: &Chosen) -> Option<u64> {
+    if let Some(request) = &chosen.request {
+        return parse_bytes(request);
+    }
+    let spec = subject.pod_spec();
+    let own = spec.list("/containers").iter().find(|c| c.text("/name") == container)?;
+    bytes(own, "/resources/requests/memory").or_else(|| parse_bytes(&chosen.limit))
+}
+
+/// Sum of requests of a pod's other containers.
+fn others(subject: &Subject, container: &str) -> u64 {
+    let containers = subject.pod_spec().list("/containers");
+    let rest = containers.iter().filter(|c| c.text("/name") != container);
+    rest.filter_map(|c| {
+        bytes(c, "/resources/requests/memory").or_else(|| bytes(c, "/resources/limits/memory"))
+    })
+    .sum()
+}
+
+fn unread(what: &str, why: &str, says: String) -> Unknown {
+    Unknown {
+        need: says,
+        why: format!("{what}: {why}"),
+        get: format!("the verbs get and list on {what}"),
+        vital: false,
+    }
+}
+
+/// The largest node that the pod could use must hold the new request: of its own bound node where
+/// it has one and is tied to it, else of all schedulable ones.
+fn node(
+    subject: &Subject,
+    seen: &Snapshot,
+    container: &str,
+    request: u64,
+    unknown: &mut Vec<Unknown>,
+) -> Result<(), Blocked> {
+    let nodes = match seen.list(Kind::Node, "") {
+        Got::Known(nodes) => nodes,
+        Got::Unreadable(why) => {
+            let says = format!("that {} fits a node", show_bytes(request));
+            unknown.push(unread("nodes", why, says));
+            return Ok(());
+        }
+        Got::Absent | Got::NotAsked => return Ok(()),
+    };
+    let needed = request + others(subject, container);
+    let selector = subject.pod_spec().pointer("/nodeSelector");
+    let room = nodes
+        .iter()
+        .filter(|n| !n.is_true("/spec/unschedulable") && selected(n, selector))
+        .filter_map(|n| Some((bytes(n, "/status/allocatable/memory")?, n.name())))
+        .max();
+    match room {
+        Some((most, name)) if most < needed => Err(no_room(
+            format!(
+                "the pod would ask for {}, and the largest node it may use, {name}, has {} to give",
+                show_bytes(needed),
+                show_bytes(most)
+            ),
+            &[
+                "add a node that is large enough",
+                "drop the series that fill the head, see  explain oom/cardinality",
+                "--memory LIMIT,REQUEST with a smaller request",
+            ],
+        )),
+        Some(_) => Ok(()),
+        None => Err(no_room("no schedulable node matches the pod's nodeSelector".into(), &[])),
+    }
+}
+
+fn selected(node: &Value, selector: Option<&Value>) -> bool {
+    let Some(wanted) = selector.and_then(Value::as_object) else { return true };
+    wanted.iter().all(|(key, value)| node.label(key) == value.as_str())
+}
+
+/// Used less the old pods' share plus the new one must stay within every quota on memory.
+fn quota(
+    subject: &Subject,
+    seen: &Snapshot,
+    container: &str,
+    limit: u64,
+    request: u64,
+    unknown: &mut Vec<Unknown>,
+) -> Result<(), Blocked> {
+    if let Got::Unreadable(why) = seen.list(Kind::ResourceQuota, subject.namespace()) {
+        unknown.push(unread("resourcequotas", why, "that the namespace's quota has room".into()));
+    }
+    let count = u64::from(subject.wanted.max(1));
+    let own = subject.pod_spec().list("/containers").iter().find(|c| c.text("/name") == container);
+    let old_limit = own.and_then(|c| bytes(c, "/resources/limits/memory"));
+    let old_request = own.and_then(|c| bytes(c, "/resources/requests/memory")).or(old_limit);
+    for quota in seen.items(Kind::ResourceQuota, subject.namespace()) {
+        let rows = [
+            ("limits.memory", limit, old_limit),
+            ("requests.memory", request, old_request),
+            ("memory", request, old_request),
+        ];
+        for (resource, new, old) in rows {
+            let read = |part: &str| bytes(quota, &format!("/status/{part}/{resource}"));
+            let (Some(hard), Some(used)) = (read("hard"), read("used")) else { continue };
+            let after = (used + new * count).saturating_sub(old.unwrap_or(0) * count);
+            if after > hard {
+                return Err(no_room(
+                    format!(
+                        "ResourceQuota {} allows {} of {resource}; it would be {} with {} now in use",
+                        quota.name(),
+                        show_bytes(hard),
+                        show_bytes(after),
+                        show_bytes(used)
+                    ),
+                    &["raise the quota", "--memory with a size that fits it"],
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A LimitRange's maximum and its ratio of limit to request.
+fn range(
+    subject: &Subject,
+    seen: &Snapshot,
+    limit: u64,
+    request: u64,
+    unknown: &mut Vec<Unknown>,
+) -> Result<(), Blocked> {
+    if let Got::Unreadable(why) = seen.list(Kind::LimitRange, subject.namespace()) {
+        unknown.push(unread("limitranges", why, "that no LimitRange forbids the size".into()));
+    }
+    for range in seen.items(Kind::LimitRange, subject.namespace()) {
+        for rule in range.list("/spec/limits").iter().filter(|r| r.text("/type") == "Container") {
+            if let Some(max) = bytes(rule, "/max/memory").filter(|max| limit > *max) {
+                return Err(no_room(
+                    format!(
+                        "LimitRange {} allows a container {} of memory; it would be {}",
+                        range.name(),
+                        show_bytes(max),
+                        show_bytes(limit)
+                    ),
+                    &["raise the range's max.memory", "--memory with a size that fits it"],
+                ));
+            }
+            let ratio = rule.pointer("/maxLimitRequestRatio/memory").and_then(quantity_text);
+            let ratio = ratio.and_then(|r| parse_bytes(&r));
+            if let Some(ratio) = ratio.filter(|r| limit > request.saturating_mul(*r)) {
+                return Err(no_room(
+                    format!(
+                        "LimitRange {} allows a limit of at most {ratio} times the request of {}",
+                        range.name(),
+                        show_bytes(request)
+                    ),
+                    &["--memory LIMIT,REQUEST with a larger request"],
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A VerticalPodAutoscaler that acts would write its own number over ours at every restart.
+fn autoscaler(subject: &Subject, seen: &Snapshot) -> Result<(), Blocked> {
+    let names: Vec<&str> = std::iter::once(subject.root.name.as_str())
+        .chain(subject.workloads.iter().map(ObjectExt::name))
+        .collect();
+    let acting = seen.items(Kind::VerticalPodAutoscaler, subject.namespace()).find(|vpa| {
+        names.contains(&vpa.text("/spec/targetRef/name"))
+            && !matches!(vpa.text("/spec/updatePolicy/updateMode"), "Off")
+    });
+    match acting {
+        None => Ok(()),
+        Some(vpa) => Err(no_room(
+            format!("VerticalPodAutoscaler {} sets this pod's memory at every start", vpa.name()),
+            &["raise its spec.resourcePolicy.containerPolicies[].minAllowed.memory instead"],
+        )),
+    }
+}

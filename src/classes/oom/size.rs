@@ -1,0 +1,229 @@
+//! How much memory it needs: from the head that a server counts, else from the kill.
+//!
+//! Bytes per series are resident memory, not heap: 3.0 kB is the published rule of thumb for a
+//! head with its samples (Robust Perception, "Why does Prometheus use so much RAM", 2.20). The
+//! low end is what replaying 200 000 series with nine labels cost each release, measured at
+//! ready with nothing scraped: 2 396 B (2.42), 2 182 B (2.53), 1 899 B (3.5).
+
+use serde_json::Value;
+
+use super::needs;
+use crate::model::Snapshot;
+use crate::model::object::ObjectExt;
+use crate::model::quantity::{parse_bytes, round_up, show_bytes, show_count, write_bytes};
+use crate::subject::{Subject, Version};
+
+/// Headroom over the head: queries, compaction, the collector's slack.
+const HEADROOM_PERCENT: u64 = 150;
+/// What Prometheus occupies with an empty head, resident.
+const BASE: u64 = 64 << 20;
+/// Middle and high end, in bytes per series.
+const MIDDLE: u64 = 3000;
+const HIGH: u64 = 3450;
+
+/// A need with its range, and how it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Size {
+    pub low: u64,
+    pub middle: u64,
+    pub high: u64,
+    /// `812 000 series x 3.0 kB x 1.5`.
+    pub method: String,
+    /// Who counted: `series counted on prometheus-k8s-1: 1.8Gi of 2Gi`; empty for a doubling.
+    pub source: String,
+    pub series: Option<u64>,
+    pub measured: bool,
+}
+
+/// What `--memory` or the estimate asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    pub limit: String,
+    pub request: Option<String>,
+    pub given: bool,
+}
+
+/// Estimates the need of the head. `killed_at` is the limit in force at the kill, in bytes.
+pub fn estimate(subject: &Subject, seen: &Snapshot, killed_at: Option<u64>) -> Option<Size> {
+    let counted = head(subject, seen);
+    match (counted, killed_at) {
+        (Some(head), limit) => Some(from_head(subject, &head, limit)),
+        (None, Some(limit)) => Some(doubled(limit)),
+        (None, None) => None,
+    }
+}
+
+/// What a server says of its head.
+struct Head {
+    pod: String,
+    series: u64,
+    resident: Option<u64>,
+    limit: Option<u64>,
+}
+
+fn head(subject: &Subject, seen: &Snapshot) -> Option<Head> {
+    let pod = needs::witness(subject)?;
+    let port = subject.flags.port();
+    let stats = seen.http(pod, port, &needs::stats_path(subject))?.ok()?;
+    let body: Value = serde_json::from_str(stats.1).ok()?;
+    let series = body.number("/data/headStats/numSeries")?;
+    let metrics = seen.http(pod, port, &needs::path(subject, "/metrics"));
+    let resident = metrics
+        .and_then(Result::ok)
+        .and_then(|(_, text)| metric(text, "process_resident_memory_bytes"));
+    Some(Head {
+        pod: pod.name().to_owned(),
+        series: series.try_into().ok()?,
+        resident,
+        limit: super::kill::limit(pod, &subject.container).map(|l| l.bytes),
+    })
+}
+
+/// The value of a metric without labels in the text format, as whole bytes.
+fn metric(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '))?;
+    // `9.4273536e+07`: an exponent of ten with a fraction, which a quantity also reads.
+    let plain = line.trim().replace("e+", "e");
+    let (mantissa, power) = plain.split_once('e').unwrap_or((plain.as_str(), "0"));
+    let power: usize = power.parse().ok()?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let padded: String = fraction.chars().chain(std::iter::repeat('0')).take(power).collect();
+    parse_bytes(&format!("{whole}{padded}"))
+}
+
+fn low_per_series(version: Option<Version>) -> u64 {
+    match version {
+        Some(v) if v >= Version::new(3, 0, 0) => 1899,
+        Some(v) if v >= Version::new(2, 50, 0) => 2182,
+        Some(_) | None => 2396,
+    }
+}
+
+fn from_head(subject: &Subject, head: &Head, killed_at: Option<u64>) -> Size {
+    let times = |bytes: u64| BASE + head.series.saturating_mul(bytes) * HEADROOM_PERCENT / 100;
+    let mut size = Size {
+        low: times(low_per_series(subject.version)),
+        middle: times(MIDDLE),
+        high: times(HIGH),
+        method: format!("{} series x 3.0 kB x 1.5 + 64Mi", show_count(head.series)),
+        source: source(head),
+        series: Some(head.series),
+        measured: true,
+    };
+    // What a server occupies now, with a quarter on top for what it does between two scrapes.
+    if let Some(resident) = head.resident.map(|r| r + r / 4)
+        && resident > size.middle
+    {
+        size.middle = resident;
+        size.high = size.high.max(resident + resident / 10);
+        size.method = format!("{} resident on {} x 1.25", show_bytes(resident / 5 * 4), head.pod);
+    }
+    // The kill itself proves that the limit was too low, whatever the arithmetic says.
+    if let Some(limit) = killed_at
+        && size.high <= limit
+    {
+        let up = limit + limit / 2;
+        size = Size {
+            low: limit,
+            middle: up,
+            high: up,
+            method: format!(
+                "{} counted fit the limit, and it was killed: limit x 1.5",
+                size.method
+            ),
+            ..size
+        };
+    }
+    size
+}
+
+fn source(head: &Head) -> String {
+    let of = match (head.resident, head.limit) {
+        (Some(resident), Some(limit)) => {
+            format!(": {} of {}", show_bytes(resident), show_bytes(limit))
+        }
+        (Some(resident), None) => format!(": {} resident", show_bytes(resident)),
+        (None, _) => String::new(),
+    };
+    format!("series counted on {}{of}", head.pod)
+}
+
+fn doubled(limit: u64) -> Size {
+    Size {
+        low: limit,
+        middle: limit * 2,
+        high: limit * 2,
+        method: "twice the limit it was killed at: nothing better is known while it is down".into(),
+        source: String::new(),
+        series: None,
+        measured: false,
+    }
+}
+
+/// What to set: what was given, else the high end of the estimate, rounded to what people write.
+/// The request follows: equal where it was equal, else raised to the low end, never lowered.
+pub fn choose(
+    size: Option<&Size>,
+    given: Option<&str>,
+    old_limit: Option<&str>,
+    old_request: Option<&str>,
+) -> Result<Chosen, String> {
+    if let Some(text) = given {
+        let (limit, request) =
+            text.split_once(',').map_or((text, None), |(l, r)| (l.trim(), Some(r.trim())));
+        for part in std::iter::once(limit).chain(request) {
+            if parse_bytes(part).is_none_or(|b| b < 1 << 20) {
+                return Err(format!("--memory: {part:?} is no memory quantity such as 4Gi"));
+            }
+        }
+        if request.is_some_and(|r| parse_bytes(r) > parse_bytes(limit)) {
+            return Err(format!("--memory: the request exceeds the limit of {limit}"));
+        }
+        return Ok(Chosen {
+            limit: limit.to_owned(),
+            request: request.map(str::to_owned),
+            given: true,
+        });
+    }
+    let size =
+        size.ok_or("no size is known: nothing serves and no limit was set; give --memory")?;
+    let limit = if size.measured { round_up(size.high) } else { write_bytes(size.high) };
+    let request = old_request.and_then(|old| {
+        let equal = old_limit.is_some_and(|l| parse_bytes(l) == parse_bytes(old));
+        let wanted = if equal { limit.clone() } else { round_up(size.low) };
+        (parse_bytes(&wanted) > parse_bytes(old)).then_some(wanted)
+    });
+    let request = request.filter(|r| parse_bytes(r) <= parse_bytes(&limit));
+    Ok(Chosen { limit, request, given: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_in_exponent_form_is_whole_bytes() {
+        let text = "# HELP x y\nprocess_resident_memory_bytes 9.4273536e+07\n";
+        assert_eq!(metric(text, "process_resident_memory_bytes"), Some(94_273_536));
+        assert_eq!(metric("a 12\n", "a"), Some(12));
+        assert_eq!(metric("a_b 12\n", "a"), None);
+    }
+
+    #[test]
+    fn a_request_follows_the_limit_and_is_never_lowered() {
+        let size = doubled(1 << 30);
+        let chosen = |limit, request| choose(Some(&size), None, limit, request).expect("a size");
+        assert_eq!(chosen(Some("1Gi"), Some("1Gi")).request.as_deref(), Some("2Gi"));
+        assert_eq!(chosen(Some("1Gi"), Some("512Mi")).request.as_deref(), Some("1Gi"));
+        assert_eq!(chosen(Some("1Gi"), Some("1536Mi")).request, None);
+        assert_eq!(chosen(Some("1Gi"), None).request, None);
+    }
+
+    #[test]
+    fn a_given_size_must_be_a_quantity() {
+        let given = |text| choose(None, Some(text), None, None);
+        assert_eq!(given("4Gi,3Gi").map(|c| c.request), Ok(Some("3Gi".into())));
+        assert!(given("4GB").is_err());
+        assert!(given("2Gi,3Gi").is_err());
+    }
+}

@@ -1,0 +1,64 @@
+//! A pod that runs and is not ready, though nothing ended it: starved, or not understood.
+
+use super::Case;
+use super::ended::log_unknown;
+use crate::model::log::{events, kill, replay, walreplay};
+use crate::model::object::ObjectExt;
+use crate::model::{Code, Severity, Unknown, Verdict};
+use crate::subject::pod;
+
+/// A start takes this long without anything being wrong.
+const STARTS_WITHIN_SECONDS: i64 = 120;
+
+pub fn check(case: &Case<'_>, verdict: &mut Verdict) {
+    let runs = case.runs;
+    if runs.ready || !runs.running || pod::is_terminating(case.pod) {
+        return;
+    }
+    if let Some(why) = &runs.now_unread {
+        verdict.unknown.push(log_unknown(case, why, false));
+        return;
+    }
+    let Some(now) = runs.now.as_deref() else { return };
+    let replay = replay(now);
+    let age = runs.since.map_or(0, |since| case.seen.clock.as_second() - since.as_second());
+    if replay.in_progress() || replays(case) || named(case) || age < STARTS_WITHIN_SECONDS {
+        return;
+    }
+    let notes = events::of(case.seen, case.object, case.pod.uid());
+    let unhealthy: Vec<_> = notes.iter().filter(|n| n.reason == "Unhealthy").collect();
+    let slow = ["context deadline exceeded", "Client.Timeout exceeded", "i/o timeout"];
+    if let Some(note) = unhealthy.iter().find(|n| slow.iter().any(|s| n.message.contains(s)))
+        && replay.ready
+    {
+        let says = "runs, and does not answer its probes in time";
+        let code = Code("other/overloaded");
+        verdict.findings.push(case.stops(code, says).with("event", note.quote()));
+    } else if unhealthy.is_empty() {
+        let name = case.name();
+        verdict.unknown.push(Unknown {
+            need: format!("why pod/{name} runs and is not ready"),
+            why: "neither its log nor its events of the last hour say it".into(),
+            get: format!("kubectl describe pod {name} -n {}", case.object.namespace),
+            vital: true,
+        });
+    }
+}
+
+/// Whether the end of its last run has a name already, by whatever class.
+fn named(case: &Case<'_>) -> bool {
+    let runs = case.runs;
+    runs.out_of_memory()
+        || runs
+            .ended_by()
+            .is_some_and(|(sign, _)| runs.weight(&sign, case.seen.clock) == Severity::Error)
+        || kill::of(case.seen, case.pod, &case.subject.container, runs).is_some()
+}
+
+/// Whether its own answer says that a replay goes on, where the log was cut.
+fn replays(case: &Case<'_>) -> bool {
+    let flags = &case.subject.flags;
+    let answer = case.seen.http(case.pod, flags.port(), &walreplay::path(&flags.prefix()));
+    let body = answer.and_then(Result::ok).filter(|(status, _)| *status == 200);
+    body.and_then(|(_, body)| walreplay::read(body)).is_some_and(|at| at.under_way())
+}

@@ -1,0 +1,8 @@
+//! From what was read to the root cause, over all classes: a line or a state, and the one code
+//! that it is called by. Look-alikes stand beside each other.
+
+mod fixture;
+mod lines;
+mod reach;
+mod states;
+mod storage;

@@ -1,0 +1,59 @@
+//! Pods that are refused for whom they want to run as: by the API server when they are made, or
+//! by the kubelet when it makes their containers.
+
+use serde_json::Value;
+
+use crate::model::log::events;
+use crate::model::object::ObjectExt;
+use crate::model::{Code, Finding, Kind, ObjectRef, Severity, Snapshot, Verdict};
+use crate::subject::Subject;
+use crate::subject::pod::{self, Doing};
+
+const REJECTED: Code = Code("perms/security-context-rejected");
+
+pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
+    let mut verdict = Verdict::default();
+    for pod in &subject.pods {
+        verdict.findings.extend(by_kubelet(pod));
+    }
+    if (subject.pods.len() as u64) < u64::from(subject.wanted) {
+        verdict.findings.extend(by_admission(subject, seen));
+    }
+    verdict
+}
+
+/// The image names a user by name, or is root, and the spec says runAsNonRoot
+/// (kubernetes `pkg/kubelet/kuberuntime/security_context.go`).
+fn by_kubelet(pod: &Value) -> Option<Finding> {
+    pod::containers(pod).into_iter().find_map(|container| {
+        let Doing::Waiting { reason, message } = &container.doing else { return None };
+        let own = message.contains("runAsNonRoot") || message.contains("non-numeric user");
+        (reason == "CreateContainerConfigError" && own).then(|| {
+            let says = "may not start: runAsNonRoot is set and the image's user is not a number \
+                        that shows it";
+            Finding::new(REJECTED, &pod::reference(pod), Severity::Error, says)
+                .with(&format!("container {}", container.name), message.clone())
+                .stopping(pod.name())
+        })
+    })
+}
+
+fn by_admission(subject: &Subject, seen: &Snapshot) -> Option<Finding> {
+    let sets = seen.items(Kind::ReplicaSet, subject.namespace());
+    let owned = sets.filter(|set| {
+        set.controller().is_some_and(|o| subject.workloads.iter().any(|w| w.uid() == o.uid))
+    });
+    let makers = subject.workloads.iter().chain(owned);
+    let (object, note) = makers.into_iter().find_map(|maker| {
+        let kind = Kind::of(maker.text("/apiVersion"), maker.text("/kind"))?;
+        let object = ObjectRef::new(kind, maker.namespace(), maker.name());
+        let notes = events::of(seen, &object, maker.uid());
+        let note = notes
+            .into_iter()
+            .find(|n| n.reason == "FailedCreate" && n.refuses_security_context())?;
+        Some((object, note))
+    })?;
+    let says = "may not make its pods: their security context is refused";
+    let finding = Finding::new(REJECTED, &object, Severity::Error, says);
+    Some(finding.with("event", note.quote()))
+}

@@ -1,0 +1,48 @@
+//! The class `perms`: who may write the data directory: owner, group, mount, admission of the pod.
+
+mod check;
+mod docs;
+mod fix;
+mod needs;
+
+use super::{Class, Given, Job};
+use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
+use crate::subject::Subject;
+
+pub struct Perms;
+
+impl Class for Perms {
+    fn name(&self) -> &'static str {
+        "perms"
+    }
+
+    fn about(&self) -> &'static str {
+        "the data directory is not writable: fsGroup, owner, read-only mounts, security context"
+    }
+
+    fn docs(&self) -> &'static [CodeDoc] {
+        docs::DOCS
+    }
+
+    fn job<'a>(&self, subject: &'a Subject, _given: &'a Given) -> Box<dyn Job + 'a> {
+        Box::new(Work { subject })
+    }
+}
+
+struct Work<'a> {
+    subject: &'a Subject,
+}
+
+impl Job for Work<'_> {
+    fn needs(&self, seen: &Snapshot) -> Vec<Need> {
+        needs::needs(self.subject, seen)
+    }
+
+    fn check(&self, seen: &Snapshot) -> Verdict {
+        check::check(self.subject, seen)
+    }
+
+    fn next(&self, _seen: &Snapshot, found: &[Finding]) -> Next {
+        fix::next(found)
+    }
+}

@@ -1,0 +1,121 @@
+//! What the facts mean for the write-ahead log.
+
+mod notes;
+mod progress;
+
+use serde_json::Value;
+
+use crate::model::log::kill::By;
+use crate::model::log::{Line, Runs, Sign, kill, place, runs, walreplay};
+use crate::model::{Code, Finding, Severity, Snapshot, Verdict};
+use crate::subject::{Subject, pod};
+
+pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
+    let mut verdict = Verdict::default();
+    for pod in &subject.pods {
+        let runs = runs::of(seen, pod, &subject.container);
+        let notes = notes::of(pod, &runs);
+        let repaired = notes.iter().any(|f| f.code == notes::REPAIRED);
+        if let Some((sign, line)) = runs.ended_by()
+            && let Some((code, says)) = meaning(&sign)
+            // Once Prometheus has cut the log short and goes on, the loss is the news.
+            && !(repaired && matches!(sign, Sign::Checkpoint | Sign::Segment | Sign::Wbl))
+        {
+            let weight = runs.weight(&sign, seen.clock);
+            let finding = Finding::new(code, &pod::reference(pod), weight, says);
+            let finding = runs.tell(finding, line, seen.clock);
+            verdict.findings.push(with_holders(finding, subject, pod));
+        }
+        verdict.findings.extend(notes);
+        verdict.findings.extend(killed(subject, seen, pod, &runs));
+        verdict.findings.extend(progress::of(pod, &runs, seen, replay_answer(subject, seen, pod)));
+    }
+    verdict
+}
+
+/// The codes of last words that are this class's own.
+fn meaning(sign: &Sign) -> Option<(Code, &'static str)> {
+    Some(match sign {
+        Sign::Locked => (Code("wal/locked"), "finds its data directory locked by another process"),
+        Sign::Gap => (Code("wal/gap"), "ends at a gap in its numbered WAL segments"),
+        Sign::CheckpointLost => (
+            Code("wal/checkpoint-lost"),
+            "has WAL segments that begin above 0 and no checkpoint before them",
+        ),
+        Sign::Checkpoint => (
+            Code("wal/corrupt-checkpoint"),
+            "has a damaged WAL checkpoint; the repair at its start deletes healthy segments",
+        ),
+        Sign::Segment => (Code("wal/corrupt-segment"), "has a damaged WAL segment"),
+        Sign::Wbl => (Code("wal/corrupt-wbl"), "has a damaged out-of-order log (WBL)"),
+        Sign::HeadChunks => (
+            Code("wal/corrupt-head-chunks"),
+            "cannot open its head chunks (chunks_head), which the WAL can rebuild",
+        ),
+        Sign::Block => (Code("wal/corrupt-block"), "cannot open a block"),
+        Sign::Overlap => (Code("wal/overlapping-blocks"), "refuses blocks that overlap in time"),
+        Sign::Config
+        | Sign::WebConfig
+        | Sign::Listen(_)
+        | Sign::BadFileSystem
+        | Sign::Full
+        | Sign::Io
+        | Sign::ReadOnly(_)
+        | Sign::AddressSpace
+        | Sign::Denied(_)
+        | Sign::NoDirectory(_)
+        | Sign::Unknown => return None,
+    })
+}
+
+/// Names the other pods that mount the same claim: one of them holds the lock.
+fn with_holders(mut finding: Finding, subject: &Subject, pod: &Value) -> Finding {
+    if finding.code != Code("wal/locked") {
+        return finding;
+    }
+    let dir = subject.flags.data_dir(subject.agent);
+    let claim = |p| place(p, &subject.container, &dir).claim();
+    let Some(own) = claim(pod) else { return finding };
+    for other in subject.pods.iter().filter(|p| *p != pod && claim(p) == Some(own)) {
+        let state = if pod::is_terminating(other) { "is terminating" } else { "is there" };
+        let name = pod::reference(other).short();
+        finding = finding.with("shares the claim", format!("{name} mounts {own} too, and {state}"));
+    }
+    finding
+}
+
+/// A probe that ends each replay before it can finish.
+fn killed(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Option<Finding> {
+    let kill = kill::of(seen, pod, &subject.container, runs)?;
+    let probe = match kill.by {
+        By::LivenessProbe => "livenessProbe",
+        By::StartupProbe => "startupProbe",
+        By::GracePeriod | By::Nobody => return None,
+    };
+    if !kill.in_replay {
+        return None;
+    }
+    // A pod that is ready has made it, this time.
+    let weight = if runs.ready { Severity::Warn } else { Severity::Error };
+    let says = format!("is killed by its {probe} before the WAL is replayed");
+    let code = Code("wal/probe-kills-replay");
+    let mut finding = Finding::new(code, &pod::reference(pod), weight, says);
+    finding = finding.with("killed", kill.shown);
+    if let Some(line) = runs.dead.as_deref().and_then(<[Line]>::last) {
+        finding = finding.with("log, last line", line.quote());
+    }
+    finding = runs.tell_end(finding, seen.clock);
+    Some(if runs.ready { finding } else { finding.stopping(pod_name(pod)) })
+}
+
+fn pod_name(pod: &Value) -> &str {
+    crate::model::object::ObjectExt::name(pod)
+}
+
+/// The body of an answer of `/api/v1/status/walreplay`.
+fn replay_answer<'a>(subject: &Subject, seen: &'a Snapshot, pod: &Value) -> Option<&'a str> {
+    match seen.http(pod, subject.flags.port(), &walreplay::path(&subject.flags.prefix()))? {
+        Ok((200, body)) => Some(body),
+        Ok(_) | Err(_) => None,
+    }
+}

@@ -1,0 +1,49 @@
+//! The class `wal`: the write-ahead log and what is stored beside it: gaps, damage, what
+//! Prometheus' own repair took, and the replay itself.
+
+mod check;
+mod docs;
+mod fix;
+mod needs;
+
+use super::{Class, Given, Job};
+use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
+use crate::subject::Subject;
+
+pub struct Wal;
+
+impl Class for Wal {
+    fn name(&self) -> &'static str {
+        "wal"
+    }
+
+    fn about(&self) -> &'static str {
+        "damage and gaps of the write-ahead log, replay, blocks, the lock of the data directory"
+    }
+
+    fn docs(&self) -> &'static [CodeDoc] {
+        docs::DOCS
+    }
+
+    fn job<'a>(&self, subject: &'a Subject, _given: &'a Given) -> Box<dyn Job + 'a> {
+        Box::new(Work { subject })
+    }
+}
+
+struct Work<'a> {
+    subject: &'a Subject,
+}
+
+impl Job for Work<'_> {
+    fn needs(&self, seen: &Snapshot) -> Vec<Need> {
+        needs::needs(self.subject, seen)
+    }
+
+    fn check(&self, seen: &Snapshot) -> Verdict {
+        check::check(self.subject, seen)
+    }
+
+    fn next(&self, _seen: &Snapshot, found: &[Finding]) -> Next {
+        fix::next(found)
+    }
+}

@@ -1,0 +1,23 @@
+//! What the class must see: logs of pods that are down, how far a replay came, who killed it.
+
+use crate::model::log::runs::{self, MOST_PODS};
+use crate::model::log::walreplay;
+use crate::model::object::ObjectExt;
+use crate::model::{Kind, Need, Snapshot};
+use crate::subject::{Subject, pod};
+
+pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
+    let mut out = runs::needs(&subject.pods, &subject.container, seen.clock);
+    let down: Vec<_> = subject.pods.iter().filter(|p| !pod::is_ready(p)).collect();
+    if !down.is_empty() {
+        out.push(Need::list(Kind::Event, subject.namespace()));
+    }
+    let runs_now = |p: &&serde_json::Value| {
+        let state = pod::container(p, &subject.container).map(|c| c.doing);
+        matches!(state, Some(pod::Doing::Running { .. })) && !p.text("/status/podIP").is_empty()
+    };
+    for pod in down.into_iter().filter(runs_now).take(MOST_PODS) {
+        out.push(Need::http(pod, subject.flags.port(), &walreplay::path(&subject.flags.prefix())));
+    }
+    out
+}
