@@ -34,4 +34,5 @@ pub mod classes;
 pub mod effects;
 pub mod exit;
 pub mod model;
+pub mod source;
 pub mod subject;

@@ -1,0 +1,259 @@
+//! A cluster through its API server. Untyped: objects pass as served, so a field that this
+//! program has never heard of still reaches the patch that must test it.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::connect::Connected;
+use super::failure::{ConnectError, Failure, dial_error, first_line};
+use super::fetch::{ANSWER_CAP, Answer, Fetch, PAGE_CAP, encode, encode_path, refusal};
+use super::objects;
+use crate::model::fact::{Fact, Need, Seen};
+use crate::model::object::{Kind, ObjectRef};
+use crate::model::report::Context;
+
+/// Requests under way at once. API servers grant a person tens of seats; a report needs about a
+/// dozen requests a round.
+const AT_ONCE: usize = 16;
+
+const PAGE: usize = 500;
+/// A listing longer than this is not of one installation; the person must narrow it.
+const LIST_CAP: usize = 50_000;
+
+/// The kubelet first selects the last `tailLines`, then cuts the *end* of those at `limitBytes`:
+/// too many lines within too few bytes would lose the newest ones, which hold the cause. Lines of
+/// Prometheus are 120 to 250 bytes, so 1500 of them fit into 1 MiB nearly three times, and a
+/// start-up (about 200 lines with its replay) is whole many times over.
+const LOG_LINES: usize = 1500;
+const LOG_BYTES: usize = 1 << 20;
+/// Asked for where the longer tail was cut: few enough for lines of 4 kB.
+const FEW_LOG_LINES: usize = 250;
+
+pub struct Live {
+    fetch: Arc<Fetch>,
+    context: Context,
+    namespace: String,
+}
+
+impl Live {
+    pub fn new(connected: Connected) -> Self {
+        let Connected { client, context, namespace, timeout } = connected;
+        let fetch = Fetch::new(client, timeout, &context.server, &context.user);
+        Live { fetch: Arc::new(fetch), context, namespace }
+    }
+
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    pub fn requests(&self) -> usize {
+        self.fetch.sent()
+    }
+
+    pub fn transport_failure(&self) -> Option<ConnectError> {
+        self.fetch.transport_failure()
+    }
+
+    /// Reads all needs, 16 at once; the answers keep the order of the needs.
+    pub async fn read(&self, needs: Vec<Need>) -> Vec<(Need, Fact)> {
+        let mut facts: Vec<Option<Fact>> = vec![None; needs.len()];
+        let mut waiting = needs.iter().cloned().enumerate();
+        let mut running = JoinSet::new();
+        loop {
+            while running.len() < AT_ONCE {
+                let Some((at, need)) = waiting.next() else { break };
+                let fetch = Arc::clone(&self.fetch);
+                running.spawn(async move { (at, one(&fetch, &need).await) });
+            }
+            let Some(done) = running.join_next().await else { break };
+            if let Ok((at, fact)) = done
+                && let Some(slot) = facts.get_mut(at)
+            {
+                *slot = Some(fact);
+            }
+        }
+        let lost = || Fact::Unreadable("the request was lost".into());
+        needs.into_iter().zip(facts).map(|(n, fact)| (n, fact.unwrap_or_else(lost))).collect()
+    }
+}
+
+/// The short reason for which a request failed.
+pub fn classify(error: &kube::Error) -> String {
+    Failure::of(error).text()
+}
+
+async fn one(fetch: &Fetch, need: &Need) -> Fact {
+    let outcome = match need {
+        Need::Object(of) => object(fetch, of).await,
+        Need::List { kind, namespace, labels } => {
+            list(fetch, *kind, namespace.as_deref(), labels).await
+        }
+        Need::Log { namespace, pod, container, previous } => {
+            log(fetch, &pod_path(namespace, pod), container, *previous).await
+        }
+        Need::Http { namespace, pod, port, path } => {
+            let pod = format!("{}:{port}", pod_path(namespace, pod));
+            http(fetch, &format!("{pod}/proxy/{}", encode_path(path.trim_start_matches('/')))).await
+        }
+        Need::May { .. } => may(fetch, need).await,
+    };
+    match outcome {
+        Ok(fact) => fact,
+        Err(Failure::NotFound) => Fact::Absent,
+        Err(failure) => Fact::Unreadable(failure.text()),
+    }
+}
+
+fn pod_path(namespace: &str, pod: &str) -> String {
+    ObjectRef::new(Kind::Pod, namespace, pod).path()
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, Failure> {
+    serde_json::from_slice(bytes).map_err(|error| Failure::Other(format!("not JSON: {error}")))
+}
+
+async fn object(fetch: &Fetch, of: &ObjectRef) -> Result<Fact, Failure> {
+    // An empty name would read as a listing.
+    if of.name.is_empty() {
+        return Ok(Fact::Absent);
+    }
+    let mut value = parse(&fetch.get(&of.path(), ANSWER_CAP).await?)?;
+    objects::name_kind(&mut value, of.kind);
+    Ok(Fact::Known(Seen::Object(value)))
+}
+
+/// A 404 here means that the API is not installed, which the caller makes `Absent`.
+async fn list(
+    fetch: &Fetch,
+    kind: Kind,
+    namespace: Option<&str>,
+    labels: &str,
+) -> Result<Fact, Failure> {
+    let mut first = format!("{}?limit={PAGE}", kind.path(namespace));
+    if !labels.is_empty() {
+        first.push_str(&format!("&labelSelector={}", encode(labels)));
+    }
+    let items = match pages(fetch, kind, &first).await {
+        // The server dropped the state between two pages; one new start is enough, for what is
+        // expired is minutes old.
+        Err(Failure::Gone) => pages(fetch, kind, &first).await?,
+        other => other?,
+    };
+    Ok(Fact::Known(Seen::List(items)))
+}
+
+async fn pages(fetch: &Fetch, kind: Kind, first: &str) -> Result<Vec<Value>, Failure> {
+    let mut items = Vec::new();
+    let mut path = first.to_owned();
+    loop {
+        let mut page = parse(&fetch.get(&path, PAGE_CAP).await?)?;
+        for mut item in objects::take_items(&mut page) {
+            objects::name_kind(&mut item, kind);
+            objects::lighten(&mut item, kind);
+            items.push(item);
+        }
+        if items.len() > LIST_CAP {
+            let many = format!("more than {LIST_CAP} {}; narrow it with -n", kind.plural());
+            return Err(Failure::Other(many));
+        }
+        match page.pointer("/metadata/continue").and_then(Value::as_str) {
+            Some(token) if !token.is_empty() => {
+                path = format!("{first}&continue={}", encode(token));
+            }
+            _ => return Ok(items),
+        }
+    }
+}
+
+async fn log(fetch: &Fetch, pod: &str, container: &str, previous: bool) -> Result<Fact, Failure> {
+    let mut text = String::new();
+    for lines in [LOG_LINES, FEW_LOG_LINES] {
+        let path = format!(
+            "{pod}/log?container={}&previous={previous}&tailLines={lines}&limitBytes={LOG_BYTES}",
+            encode(container)
+        );
+        let bytes = match fetch.get(&path, ANSWER_CAP).await {
+            Err(Failure::Api { code: 400, message }) if never_ran(&message) => {
+                return Ok(Fact::Absent);
+            }
+            other => other?,
+        };
+        text = String::from_utf8_lossy(&bytes).into_owned();
+        if bytes.len() < LOG_BYTES {
+            break;
+        }
+    }
+    // The runtime's refusal comes as text with status 200 once the file is gone.
+    if text.starts_with("unable to retrieve container logs") {
+        return Err(Failure::Other(first_line(&text)));
+    }
+    Ok(Fact::Known(Seen::Log(text)))
+}
+
+/// Whether a 400 of the log endpoint says that there is no such run of the container.
+fn never_ran(message: &str) -> bool {
+    ["previous terminated container", "is waiting to start", "is not valid for pod"]
+        .iter()
+        .any(|words| message.contains(words))
+}
+
+/// The proxy hands on what the process answers; its own failures are told by their body.
+async fn http(fetch: &Fetch, path: &str) -> Result<Fact, Failure> {
+    let answer = fetch.get_any(path, ANSWER_CAP).await?;
+    if let Some(failure) = proxy_failure(&answer) {
+        return Err(failure);
+    }
+    let Answer { status, body } = answer;
+    let body = String::from_utf8_lossy(&body).into_owned();
+    Ok(Fact::Known(Seen::Http { status, body }))
+}
+
+fn proxy_failure(answer: &Answer) -> Option<Failure> {
+    if answer.status < 400 {
+        return None;
+    }
+    let by_api_server = serde_json::from_slice::<Value>(&answer.body).is_ok_and(|body| {
+        let says =
+            |field: &str, value: &str| body.get(field).and_then(Value::as_str) == Some(value);
+        says("kind", "Status") && says("apiVersion", "v1") && says("status", "Failure")
+    });
+    let text = String::from_utf8_lossy(&answer.body);
+    let by_transport = text.contains("rying to reach service")
+        || (text.starts_with("Error: '") && text.contains("Trying to reach: '"));
+    if by_transport {
+        let text = text.split("Trying to reach: '").next().unwrap_or("");
+        let message = serde_json::from_slice::<Value>(&answer.body)
+            .ok()
+            .and_then(|body| Some(body.get("message")?.as_str()?.to_owned()))
+            .unwrap_or_else(|| text.trim().trim_start_matches("Error: ").to_owned());
+        return Some(Failure::Other(dial_error(&message)));
+    }
+    by_api_server.then(|| refusal(answer))
+}
+
+async fn may(fetch: &Fetch, need: &Need) -> Result<Fact, Failure> {
+    let Need::May { verb, kind, subresource, namespace } = need else {
+        return Ok(Fact::Absent);
+    };
+    let namespace = if kind.namespaced() { namespace.as_str() } else { "" };
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {
+            "group": kind.group(),
+            "namespace": namespace,
+            "resource": kind.plural(),
+            "subresource": subresource,
+            "verb": verb,
+        }},
+    });
+    let answer = parse(&fetch.review(review.to_string().into_bytes()).await?)?;
+    let allowed = answer.pointer("/status/allowed").and_then(Value::as_bool).unwrap_or(false);
+    Ok(Fact::Known(Seen::May(allowed)))
+}
