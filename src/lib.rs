@@ -34,5 +34,6 @@ pub mod classes;
 pub mod effects;
 pub mod exit;
 pub mod model;
+pub mod render;
 pub mod source;
 pub mod subject;

@@ -1,0 +1,211 @@
+//! The report as JSON: `prom-fix/v1`. Fields may be added, never renamed. Text of others stays as
+//! it was read: JSON escapes it.
+
+use serde_json::{Value, json};
+
+use crate::model::finding::Danger;
+use crate::model::plan::{Forecast, Impact, SCHEMA};
+use crate::model::report::{Context, Outcome, PodLine, Rehearsal, Report, StepOutcome, Target};
+use crate::model::{Action, Blocked, Evidence, Finding, Plan, Step, Undo, Unknown};
+
+/// All reports of a run.
+pub fn json(command: &str, exit: u8, context: &Context, reports: &[Report]) -> Value {
+    let Context { name, server, user, flags: _, bundle: _ } = context;
+    json!({
+        "apiVersion": SCHEMA,
+        "kind": "Report",
+        "command": command,
+        "exit": exit,
+        "context": { "name": name, "server": server, "user": user },
+        "reports": list(reports, report),
+    })
+}
+
+fn list<T>(items: &[T], one: impl Fn(&T) -> Value) -> Value {
+    Value::Array(items.iter().map(one).collect())
+}
+
+fn optional<T>(item: Option<&T>, one: impl Fn(&T) -> Value) -> Value {
+    item.map_or(Value::Null, one)
+}
+
+fn report(of: &Report) -> Value {
+    let Report {
+        command: _,
+        target: about,
+        at: _,
+        state,
+        root,
+        danger: end,
+        pods,
+        findings,
+        unknown: unread,
+        plan: fix,
+        rehearsal,
+        lacks: _,
+        blocked: refused,
+        waits: _,
+        unfinished: _,
+        outcome: done,
+        next: _,
+        asked_class: _,
+    } = of;
+    json!({
+        "target": target(about),
+        "verdict": state.word(),
+        "rootCause": root,
+        "danger": optional(end.as_ref(), danger),
+        "pods": list(pods, pod),
+        "findings": list(findings, finding),
+        "unknown": list(unread, unknown),
+        "plan": optional(fix.as_ref(), |fix| plan(fix, rehearsal)),
+        "blocked": optional(refused.as_ref(), blocked),
+        "outcome": optional(done.as_ref(), outcome),
+    })
+}
+
+fn target(of: &Target) -> Value {
+    let Target {
+        object,
+        uid: _,
+        version,
+        serving,
+        wanted,
+        owner,
+        owner_namespace,
+        install,
+        managers,
+    } = of;
+    json!({
+        "namespace": object.namespace,
+        "kind": object.kind.name(),
+        "name": object.name,
+        "version": version,
+        "ready": { "serving": serving, "wanted": wanted },
+        "owner": {
+            "apiVersion": owner.api_version,
+            "kind": owner.kind,
+            "namespace": owner_namespace,
+            "name": owner.name,
+        },
+        "install": install,
+        "managers": managers,
+    })
+}
+
+fn danger(of: &Danger) -> Value {
+    let Danger { pod, says } = of;
+    json!(format!("{}: {says}", pod.short()))
+}
+
+fn pod(of: &PodLine) -> Value {
+    let PodLine { name, uid, ready, revision, root_cause } = of;
+    json!({
+        "name": name,
+        "uid": uid,
+        "ready": ready,
+        "revision": revision,
+        "rootCause": root_cause,
+    })
+}
+
+fn finding(of: &Finding) -> Value {
+    let Finding { code, object, severity, says, evidence, stops: _, because_down: _, because } = of;
+    json!({
+        "code": code,
+        "object": object.short(),
+        "severity": severity,
+        "says": says,
+        "evidence": list(evidence, |one| {
+            let Evidence { object, field, value } = one;
+            json!({ "object": object.short(), "field": field, "value": value })
+        }),
+        "because": because,
+    })
+}
+
+fn unknown(of: &Unknown) -> Value {
+    let Unknown { need, why, get, vital: _ } = of;
+    json!({ "need": need, "why": why, "get": get })
+}
+
+fn plan(of: &Plan, rehearsal: &[Rehearsal]) -> Value {
+    let Plan {
+        title,
+        class: _,
+        cluster: _,
+        target: _,
+        target_uid: _,
+        steps,
+        impact,
+        forecast: outlook,
+        commit: _,
+        inputs: _,
+        undo: _,
+        takes: _,
+        // They stand in the report's `unknown`.
+        doubts: _,
+    } = of;
+    let Impact { restarts, outage, stops_serving: _, data, loses_data: _ } = impact;
+    let steps: Vec<Value> =
+        steps.iter().enumerate().map(|(place, one)| step(one, rehearsal.get(place))).collect();
+    json!({
+        "digest": of.digest(),
+        "title": title,
+        "impact": { "restarts": restarts, "outage": outage, "data": data },
+        "steps": steps,
+        "forecast": list(outlook, forecast),
+    })
+}
+
+fn step(of: &Step, rehearsal: Option<&Rehearsal>) -> Value {
+    let Step { why, action, undo } = of;
+    let (patch, argv) = match action {
+        Action::Patch { object: _, patch } => (json!(patch), json!([])),
+        Action::Exec { object: _, container: _, argv } => (json!([]), json!(argv)),
+        Action::Create { .. } | Action::Delete { .. } | Action::Wait { .. } => {
+            (json!([]), json!([]))
+        }
+    };
+    json!({
+        "action": action.verb(),
+        "object": action.object(),
+        "why": why,
+        "patch": patch,
+        "argv": argv,
+        "undo": match undo {
+            Undo::Patch(ops) => json!(ops),
+            Undo::Delete => json!("delete what this step created"),
+            Undo::Words(words) => json!(words),
+        },
+        "rehearsal": match rehearsal {
+            None | Some(Rehearsal::NotRun) => "not-run".to_owned(),
+            Some(Rehearsal::Accepted) => "accepted".to_owned(),
+            Some(Rehearsal::AcceptedAsYou) => "accepted-as-you".to_owned(),
+            Some(Rehearsal::Rejected(why)) => format!("rejected: {why}"),
+            Some(Rehearsal::CannotBeRehearsed(why)) => format!("cannot-be-rehearsed: {why}"),
+        },
+    })
+}
+
+fn forecast(of: &Forecast) -> Value {
+    let Forecast { pointer, verdict, by, commit } = of;
+    json!({ "pointer": pointer, "verdict": verdict, "by": by, "commit": commit })
+}
+
+fn blocked(of: &Blocked) -> Value {
+    let Blocked { reason, why, ways } = of;
+    json!({ "reason": reason, "why": why, "ways": ways })
+}
+
+fn outcome(of: &Outcome) -> Value {
+    let Outcome { steps, proved, receipt } = of;
+    json!({
+        "steps": list(steps, |one| {
+            let StepOutcome { state, error } = one;
+            json!({ "state": state, "error": error })
+        }),
+        "proved": proved,
+        "receipt": receipt,
+    })
+}

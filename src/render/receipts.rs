@@ -1,0 +1,137 @@
+//! What was done: a table of receipts, and one as a timeline.
+
+use jiff::Timestamp;
+
+use crate::model::Plan;
+use crate::model::receipt::{self, Progress, Receipt, State, StepState};
+
+use super::clean::{ago, clean, when};
+use super::page::Page;
+use super::style::{Role, Style};
+
+/// A table, the newest first.
+pub fn receipts(list: &[Receipt], now: Timestamp) -> String {
+    if list.is_empty() {
+        return "no receipts\n".to_owned();
+    }
+    let mut sorted: Vec<&Receipt> = list.iter().collect();
+    sorted.sort_by(|a, b| (&b.began, &a.digest).cmp(&(&a.began, &b.digest)));
+    let heads = ["RECEIPT", "NAMESPACE", "TARGET", "STATE", "BY", "BEGAN"];
+    let mut rows = vec![heads.map(str::to_owned)];
+    for one in sorted {
+        let target = &one.plan.target;
+        let began = one.began.parse::<Timestamp>();
+        rows.push([
+            clean(&receipt::name(&one.digest)),
+            if target.namespace.is_empty() { "-".to_owned() } else { clean(&target.namespace) },
+            clean(&target.short()),
+            state_word(one).to_owned(),
+            clean(&one.who),
+            began.map_or_else(|_| clean(&one.began), |at| ago(at, now)),
+        ]);
+    }
+    let mut widths = heads.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |row: &[String; 6]| {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+fn state_word(of: &Receipt) -> &'static str {
+    match (of.state, of.proved) {
+        (State::Open, _) => "unfinished",
+        (State::Applied, true) => "proved",
+        (State::Applied, false) => "not proved",
+        (State::Undone, _) => "undone",
+    }
+}
+
+/// One receipt as a timeline.
+pub fn receipt(one: &Receipt, now: Timestamp) -> String {
+    let Receipt {
+        api_version: _,
+        digest,
+        plan,
+        state: _,
+        proved: _,
+        who,
+        context,
+        server,
+        version,
+        began,
+        ended,
+        steps,
+        undone,
+    } = one;
+    let style = Style::plain();
+    let mut page = Page::new(&style);
+    page.line(&format!("{}   {}", clean(&receipt::name(digest)), state_word(one)));
+    let target = match plan.target.namespace.as_str() {
+        "" => clean(&plan.target.short()),
+        namespace => format!("{} -n {}", clean(&plan.target.short()), clean(namespace)),
+    };
+    let rows = [
+        ("Plan", clean(&plan.title)),
+        ("Target", target),
+        ("By", format!("{}, context {}, {}", clean(who), clean(context), clean(server))),
+        ("With", format!("kubectl-prom-fix {}", clean(version))),
+        ("Began", when(began, now)),
+        ("Ended", ended.as_ref().map_or_else(|| "not yet".to_owned(), |at| when(at, now))),
+        ("Undo", clean(&plan.undo)),
+    ];
+    for (label, text) in rows {
+        page.flow(&format!(" {label:<8}  "), Role::Plain, 11, &text);
+    }
+    page.gap();
+    for (place, step) in plan.steps.iter().enumerate() {
+        let object = clean(&step.action.object().short());
+        let what = format!("{:<6}  {object}, {}", step.action.verb(), clean(&step.why));
+        progress(&mut page, place, &what, steps.get(place));
+    }
+    if !undone.is_empty() {
+        page.gap();
+        page.line("Put back, newest last:");
+        for (place, entry) in undone.iter().enumerate() {
+            progress(&mut page, place, &taken_back(plan, entry), Some(entry));
+        }
+    }
+    page.finish()
+}
+
+/// `step 4, patch prometheus/k8s`; empty where the entry does not say which step.
+fn taken_back(plan: &Plan, entry: &Progress) -> String {
+    let Some(number) = entry.step else { return String::new() };
+    let step = number.checked_sub(1).and_then(|at| plan.steps.get(at));
+    let what = step.map_or_else(String::new, |step| {
+        format!(", {} {}", step.action.verb(), clean(&step.action.object().short()))
+    });
+    format!("step {number}{what}")
+}
+
+/// ` 1 did        01:06:02Z  patch   prometheus/k8s, …`, and its error below.
+fn progress(page: &mut Page<'_>, place: usize, what: &str, of: Option<&Progress>) {
+    const COLUMN: usize = 25;
+    let none = Progress::default();
+    let Progress { state, began, ended, error, fields_before: _, served: _, uid: _, step: _ } =
+        of.unwrap_or(&none);
+    let word = match state {
+        StepState::NotTried => "not tried",
+        StepState::Began => "began",
+        StepState::Did => "did",
+        StepState::Failed => "failed",
+    };
+    let at = ended.as_ref().or(began.as_ref()).and_then(|at| at.parse::<Timestamp>().ok());
+    let at = at.map_or_else(|| "-".to_owned(), |at| at.strftime("%H:%M:%SZ").to_string());
+    let lead = format!("{:>2} {word:<9}  {at:<9}  ", place + 1);
+    page.flow(&lead, Role::Plain, COLUMN, what);
+    if let Some(error) = error {
+        page.flow(&" ".repeat(COLUMN), Role::Plain, COLUMN, &clean(error));
+    }
+}
