@@ -30,7 +30,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod app;
 pub mod classes;
+pub mod cli;
 pub mod effects;
 pub mod exit;
 pub mod model;

@@ -1,0 +1,304 @@
+//! Carrying a plan out: rehearse, show, ask, execute, prove, show.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::examine::{self, Examined};
+use super::proof::{self, Proof};
+use super::{Ask, Done, Run, print};
+use crate::classes::Given;
+use crate::effects::{
+    self, Approved, Cluster, Consent, Consents, Ended, Error, Identity, Journal, Patience,
+};
+use crate::exit::Exit;
+use crate::model::plan::{Blocked, BlockedReason, Plan};
+use crate::model::receipt::{Receipt, State as ReceiptState, StepState};
+use crate::model::report::{Outcome, Rehearsal, Report, State, StepOutcome};
+use crate::render;
+use crate::subject::discover::Target;
+
+/// The hands of a run that has a cluster.
+pub fn cluster(run: &Run<'_>) -> Result<Cluster> {
+    let client = run.client.clone().context("this needs a cluster")?;
+    Ok(Cluster::new(client))
+}
+
+/// Each write of the report's plan, rehearsed by the server.
+pub async fn rehearse(run: &Run<'_>, report: &mut Report) {
+    let (Some(plan), Ok(cluster)) = (&report.plan, cluster(run)) else { return };
+    report.rehearsal = effects::rehearse(&cluster, plan).await;
+}
+
+/// `--apply` on one Prometheus that was looked at.
+pub async fn apply(run: &Run<'_>, ask: &Ask<'_>, examined: Examined) -> Result<Done> {
+    run.screen.catch_interrupts();
+    let mut report = examined.report;
+    if let Some(open) = report.unfinished.clone() {
+        return refuse(run, report, busy(&open));
+    }
+    let Some(plan) = report.plan.clone() else {
+        let exit = match (report.state, &report.blocked) {
+            (_, Some(_)) => Exit::Blocked,
+            (State::Healthy, None) => Exit::Healthy,
+            (State::Unknown, None) => Exit::Unknown,
+            (State::Broken | State::Recovering, None) => Exit::Found,
+        };
+        return print::reports(run, ask.command(), exit, &[report]);
+    };
+    if !report.lacks.is_empty() {
+        let why = format!("you may not: {}", report.lacks.join(", "));
+        let ways = vec!["give the plan to someone who may:  -o plan, then  apply -f".to_owned()];
+        return refuse(run, report, Blocked { reason: BlockedReason::Forbidden, why, ways });
+    }
+    rehearse(run, &mut report).await;
+    if let Some(blocked) = rejected(&report.rehearsal) {
+        return refuse(run, report, blocked);
+    }
+    let shown = render::text(&report, &run.context, &run.screen.style());
+    run.screen.say(shown.trim_end());
+    let approved = match approve(run, plan) {
+        Ok(approved) => approved,
+        Err(blocked) => return refuse(run, report, blocked),
+    };
+    carry_out(run, ask, approved, Some(report)).await
+}
+
+/// `apply -f PLAN`: guards checked, nothing planned again.
+pub async fn from_file(run: &Run<'_>, path: &Path) -> Result<Done> {
+    run.screen.catch_interrupts();
+    let text = if path.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin()).context("cannot read the plan from stdin")?
+    } else {
+        std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the plan {}", path.display()))?
+    };
+    let plan = render::read_plan(&text).with_context(|| format!("{}", path.display()))?;
+    if plan.cluster.is_empty() {
+        bail!("this plan does not say for which cluster it is; make it again on the cluster");
+    }
+    let target = Target::Named { kind: plan.target.kind, name: plan.target.name.clone() };
+    let (given, scoped) = (Given::new(), in_namespace(run, &plan.target.namespace));
+    let ask = Ask { class: None, target: &target, word: None, given: &given };
+    let cluster = cluster(&scoped)?;
+    let rehearsal = effects::rehearse(&cluster, &plan).await;
+    if let Some(blocked) = rejected(&rehearsal) {
+        return say_blocked(&scoped, &blocked);
+    }
+    scoped
+        .screen
+        .say(render::question(&plan, &scoped.context).trim_end_matches("(y/N) ").trim_end());
+    match approve(&scoped, plan) {
+        Ok(approved) => carry_out(&scoped, &ask, approved, None).await,
+        Err(blocked) => say_blocked(&scoped, &blocked),
+    }
+}
+
+/// The same run, looking in another namespace.
+pub fn in_namespace<'a>(run: &Run<'a>, namespace: &str) -> Run<'a> {
+    Run {
+        typed: run.typed,
+        world: std::rc::Rc::clone(&run.world),
+        client: run.client.clone(),
+        context: run.context.clone(),
+        namespace: namespace.to_owned(),
+        screen: run.screen,
+    }
+}
+
+fn approve(run: &Run<'_>, plan: Plan) -> Result<Approved, Blocked> {
+    let change = &run.typed.change;
+    let consent = match (&change.confirm, change.yes) {
+        (Some(digest), _) => Consent::Confirm(digest.clone()),
+        (None, true) => Consent::Yes,
+        (None, false) => Consent::Ask,
+    };
+    let consents = Consents { consent, allow_downtime: change.allow_downtime };
+    let question = render::question(&plan, &run.context);
+    effects::approve(plan, &consents, &question, &mut |question| run.screen.ask(question))
+}
+
+/// The first thing the server would not accept.
+fn rejected(rehearsal: &[Rehearsal]) -> Option<Blocked> {
+    rehearsal.iter().find_map(|one| match one {
+        Rehearsal::Rejected(why) => Some(Blocked {
+            reason: if why.starts_with("stale") {
+                BlockedReason::Stale
+            } else {
+                BlockedReason::NoSafePlan
+            },
+            why: format!("the server would refuse it: {why}"),
+            ways: vec!["look again: the same command without --apply".into()],
+        }),
+        Rehearsal::NotRun
+        | Rehearsal::Accepted
+        | Rehearsal::AcceptedAsYou
+        | Rehearsal::CannotBeRehearsed(_) => None,
+    })
+}
+
+fn busy(open: &Receipt) -> Blocked {
+    Blocked {
+        reason: BlockedReason::Busy,
+        why: format!("plan {} by {} is not finished (began {})", open.digest, open.who, open.began),
+        ways: vec![
+            format!("kubectl prom-fix resume {} -n {}", open.digest, open.plan.target.namespace),
+            format!("kubectl prom-fix undo {} -n {}", open.digest, open.plan.target.namespace),
+        ],
+    }
+}
+
+/// Nothing was done: the report with the reason, exit 3.
+fn refuse(run: &Run<'_>, mut report: Report, blocked: Blocked) -> Result<Done> {
+    report.blocked = Some(blocked);
+    let command = report.command.clone();
+    print::reports(run, &command, Exit::Blocked, &[report])
+}
+
+/// The same where there is no report to put it in.
+pub fn say_blocked(run: &Run<'_>, blocked: &Blocked) -> Result<Done> {
+    run.screen.say(&format!("nothing was changed: {}", render::clean(&blocked.why)));
+    for way in &blocked.ways {
+        run.screen.say(&format!("  {}", render::clean(way)));
+    }
+    Ok(Done { exit: Exit::Blocked, stdout: String::new() })
+}
+
+/// Who does this, as the receipt names them.
+pub fn identity(run: &Run<'_>) -> Identity {
+    Identity {
+        who: run.context.user.clone(),
+        context: run.context.name.clone(),
+        server: run.context.server.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+pub fn patience(run: &Run<'_>) -> Patience {
+    Patience { timeout: run.typed.change.timeout, settle: run.typed.change.settle }
+}
+
+async fn carry_out(
+    run: &Run<'_>,
+    ask: &Ask<'_>,
+    approved: Approved,
+    report: Option<Report>,
+) -> Result<Done> {
+    let cluster = cluster(run)?;
+    let mut journal = match Journal::begin(&cluster, &approved, &identity(run)).await {
+        Ok(journal) => journal,
+        Err(Error::Busy { receipt }) => {
+            let blocked = busy(&receipt);
+            return match report {
+                Some(report) => refuse(run, report, blocked),
+                None => say_blocked(run, &blocked),
+            };
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if journal.local_only() {
+        run.screen.say(
+            "ConfigMaps may not be created here: the receipt is on this machine only, and nobody \
+             else is told that this plan is being carried out",
+        );
+    }
+    let mut watcher = run.screen.watcher();
+    let ended = effects::execute(&cluster, &mut journal, &mut watcher, &patience(run)).await;
+    conclude(run, ask, journal, ended).await
+}
+
+/// From the end of the steps to the proof and the last report.
+pub async fn conclude(
+    run: &Run<'_>,
+    ask: &Ask<'_>,
+    mut journal: Journal,
+    ended: Ended,
+) -> Result<Done> {
+    let cluster = cluster(run)?;
+    let digest = journal.receipt().digest.clone();
+    let namespace = journal.receipt().plan.target.namespace.clone();
+    let halted = match ended {
+        Ended::Done => None,
+        Ended::Stale { step, why } => {
+            let why = format!("step {step} no longer fits: {why}");
+            let ways = vec!["look again: the same command without --apply".to_owned()];
+            return say_blocked(run, &Blocked { reason: BlockedReason::Stale, why, ways });
+        }
+        Ended::Stopped { step } => Some((Exit::Unfinished, format!("stopped before step {step}"))),
+        Ended::Detached => {
+            Some((Exit::Unproved, "detached; what was changed is in place".to_owned()))
+        }
+        Ended::TimedOut { step, says } => {
+            Some((Exit::Unfinished, format!("step {step} made no progress: {says}")))
+        }
+        Ended::Failed { step, error } => {
+            Some((Exit::Unfinished, format!("step {step} failed: {}", error.whole())))
+        }
+    };
+    if let Some((exit, why)) = halted {
+        run.screen.say(&render::clean(&why));
+        // What is in place, and so the number, is what the receipt says.
+        if journal.receipt().state != ReceiptState::Open {
+            run.screen.say("nothing was changed");
+            return last_report(run, ask, &journal, false, Exit::Error).await;
+        }
+        run.screen.say(&format!("  finish it:    kubectl prom-fix resume {digest} -n {namespace}"));
+        run.screen.say(&format!("  put it back:  kubectl prom-fix undo {digest} -n {namespace}"));
+        return last_report(run, ask, &journal, false, exit).await;
+    }
+    if run.typed.change.no_wait {
+        run.screen.say("applied, not proved: --no-wait was given");
+        return last_report(run, ask, &journal, false, Exit::Unproved).await;
+    }
+    let mut watcher = run.screen.watcher();
+    let proof = proof::prove(run, ask, &mut watcher).await;
+    effects::Watcher::done(&mut watcher, 0, "");
+    match proof? {
+        Proof::Proved(now) => {
+            journal.prove(&cluster, true).await?;
+            with_outcome(run, ask, now.report, &journal, true, Exit::Healthy)
+        }
+        Proof::Late(now) | Proof::Detached(now) => {
+            with_outcome(run, ask, now.report, &journal, false, Exit::Unproved)
+        }
+    }
+}
+
+async fn last_report(
+    run: &Run<'_>,
+    ask: &Ask<'_>,
+    journal: &Journal,
+    proved: bool,
+    exit: Exit,
+) -> Result<Done> {
+    let now = examine::again(run, ask).await?;
+    with_outcome(run, ask, now.report, journal, proved, exit)
+}
+
+fn with_outcome(
+    run: &Run<'_>,
+    ask: &Ask<'_>,
+    mut report: Report,
+    journal: &Journal,
+    proved: bool,
+    exit: Exit,
+) -> Result<Done> {
+    let receipt = journal.receipt();
+    let steps = receipt
+        .steps
+        .iter()
+        .map(|step| StepOutcome {
+            state: match step.state {
+                StepState::Did => "did",
+                StepState::Failed | StepState::Began => "failed",
+                StepState::NotTried => "not-tried",
+            },
+            error: step.error.clone(),
+        })
+        .collect();
+    report.outcome = Some(Outcome { steps, proved, receipt: receipt.digest.clone() });
+    report.plan = Some(receipt.plan.clone());
+    report.rehearsal = vec![Rehearsal::NotRun; receipt.plan.steps.len()];
+    report.blocked = None;
+    print::reports(run, ask.command(), exit, &[report])
+}

@@ -1,0 +1,353 @@
+//! From questions to reports.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+
+use super::{Ask, Run, verdict};
+use crate::classes::{self, Class};
+use crate::cli;
+use crate::model::finding::{Finding, Severity, Unknown, Verdict};
+use crate::model::plan::{Action, Next, Plan};
+use crate::model::receipt::{self, Receipt, State as ReceiptState};
+use crate::model::report::{PodLine, Rehearsal, Report, Target as TargetLine};
+use crate::model::{Code, Fact, Kind, Need, Seen, Snapshot, fold};
+use crate::source;
+use crate::subject::discover::{self, NotFound, Target};
+use crate::subject::{Subject, manager, pod};
+
+/// One report, and what it was made from.
+pub struct Examined {
+    pub report: Report,
+    pub subject: Subject,
+}
+
+/// Looks at everything the target names. At least one, or an error that says what there is.
+pub async fn examine(run: &Run<'_>, ask: &Ask<'_>) -> Result<Vec<Examined>> {
+    let scope = scope(run);
+    let mut seen = Snapshot::new(run.world.clock());
+    source::gather(&run.world, &mut seen, &mut |seen| {
+        let mut needs = discover::needs(ask.target, scope.as_deref(), seen);
+        needs.extend(ledger_needs(scope.as_deref()));
+        if let Ok(subjects) = discover::find(ask.target, scope.as_deref(), seen) {
+            for subject in &subjects {
+                needs.extend(needs_of(subject, ask, seen));
+            }
+        }
+        needs
+    })
+    .await;
+    if let Some(error) = run.world.transport_failure() {
+        return Err(error.into());
+    }
+    seen.clock = run.world.clock();
+    let subjects = match discover::find(ask.target, scope.as_deref(), &seen) {
+        Ok(subjects) => subjects,
+        Err(why) => return Err(not_found(run, ask, why).await),
+    };
+    Ok(subjects.into_iter().map(|subject| look(run, ask, &seen, subject)).collect())
+}
+
+fn scope(run: &Run<'_>) -> Option<String> {
+    (!run.typed.kube.all_namespaces).then(|| run.namespace.clone())
+}
+
+/// The cluster's own name, and plans that somebody left open.
+fn ledger_needs(namespace: Option<&str>) -> Vec<Need> {
+    vec![Need::object(Kind::Namespace, "", "kube-system"), receipts_need(namespace)]
+}
+
+fn receipts_need(namespace: Option<&str>) -> Need {
+    Need::List {
+        kind: Kind::ConfigMap,
+        namespace: namespace.map(str::to_owned),
+        labels: format!("{}={}", receipt::MANAGED_BY, receipt::MANAGER),
+    }
+}
+
+/// What all classes need of one Prometheus; once they have it, what the root's class needs for
+/// its repair; once that is there, what the person may do.
+fn needs_of(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> Vec<Need> {
+    let jobs: Vec<_> = classes::ALL.iter().map(|c| (c, c.job(subject, ask.given))).collect();
+    let first: Vec<Need> = jobs.iter().flat_map(|(_, job)| job.needs(seen)).collect();
+    if first.iter().any(|need| !seen.asked(need)) {
+        return first;
+    }
+    let (verdict, root) = joined(subject, ask, seen);
+    let Some(class) = root.and_then(class_of) else { return first };
+    let job = class.job(subject, ask.given);
+    let fix = job.needs_to_fix(seen, &verdict.findings);
+    if fix.iter().any(|need| !seen.asked(need)) {
+        return fix;
+    }
+    match job.next(seen, &verdict.findings) {
+        Next::Fix(plan) | Next::Look(plan) => may_needs(&plan),
+        Next::Done | Next::Wait(_) | Next::Blocked(_) => fix,
+    }
+}
+
+fn class_of(code: Code) -> Option<&'static dyn Class> {
+    classes::ALL
+        .iter()
+        .find(|c| c.name() == code.class() || c.docs().iter().any(|d| d.code == code))
+        .copied()
+}
+
+/// One review per distinct verb and kind of the plan.
+pub fn may_needs(plan: &Plan) -> Vec<Need> {
+    let mut out = BTreeSet::new();
+    for step in &plan.steps {
+        let verb = match &step.action {
+            Action::Patch { .. } => "patch",
+            Action::Create { .. } => "create",
+            Action::Delete { .. } => "delete",
+            Action::Exec { .. } | Action::Wait { .. } => continue,
+        };
+        let object = step.action.object();
+        out.insert(Need::May {
+            verb,
+            kind: object.kind,
+            subresource: "",
+            namespace: object.namespace.clone(),
+        });
+    }
+    out.into_iter().collect()
+}
+
+/// All classes' findings of one Prometheus, joined to a root.
+fn joined(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> (Verdict, Option<Code>) {
+    let mut all = Verdict::default();
+    for class in classes::ALL {
+        let Verdict { findings, unknown, danger } = class.job(subject, ask.given).check(seen);
+        all.findings.extend(findings);
+        all.unknown.extend(unknown);
+        all.danger = all.danger.or(danger);
+    }
+    let root = fold::join(&mut all.findings, &classes::stage);
+    (all, root)
+}
+
+fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Examined {
+    let (verdict, root) = joined(&subject, ask, seen);
+    let Verdict { findings, mut unknown, danger } = verdict;
+    let asked = ask.class;
+    let other_class = root.filter(|r| asked.is_some_and(|class| class != r.class()));
+    let next = match root.or_else(|| verdict::waiting(&findings)).and_then(class_of) {
+        Some(class) if other_class.is_none() => {
+            class.job(&subject, ask.given).next(seen, &findings)
+        }
+        Some(_) | None => Next::Done,
+    };
+    let mut report = Report {
+        command: ask.command().into(),
+        target: target_line(&subject),
+        at: seen.clock,
+        state: verdict::state(&subject, &findings, &unknown, root),
+        root: root.or_else(|| verdict::waiting(&findings)),
+        danger,
+        pods: pod_lines(&subject, &findings),
+        findings: suppressed(findings, &run.typed.read.suppress),
+        unknown: Vec::new(),
+        plan: None,
+        rehearsal: Vec::new(),
+        lacks: Vec::new(),
+        blocked: None,
+        waits: None,
+        unfinished: unfinished(seen, &subject),
+        outcome: None,
+        next: Vec::new(),
+        asked_class: other_class.and(asked).map(str::to_owned),
+    };
+    match next {
+        Next::Done => {}
+        Next::Wait(what) => report.waits = Some(what),
+        Next::Blocked(blocked) => report.blocked = Some(blocked),
+        Next::Look(plan) | Next::Fix(plan) => {
+            report.lacks = lacks(&plan, seen);
+            report.rehearsal = vec![Rehearsal::NotRun; plan.steps.len()];
+            unknown.extend(plan.doubts.clone());
+            report.plan = Some(plan);
+        }
+    }
+    unknown.sort();
+    unknown.dedup();
+    report.unknown = unknown;
+    report.next = next_command(run, &report);
+    Examined { report, subject }
+}
+
+/// Findings left out at the user's wish: by code, or by code and object.
+fn suppressed(findings: Vec<Finding>, rules: &[String]) -> Vec<Finding> {
+    let hit = |finding: &Finding| {
+        rules.iter().any(|rule| match rule.split_once('=') {
+            Some((code, object)) => {
+                finding.code.0 == code
+                    && (finding.object.name == object || finding.object.short() == object)
+            }
+            None => finding.code.0 == rule,
+        })
+    };
+    findings.into_iter().filter(|f| !hit(f)).collect()
+}
+
+fn target_line(subject: &Subject) -> TargetLine {
+    let serving = subject.serving().count();
+    TargetLine {
+        object: subject.root.clone(),
+        uid: subject.root_uid().to_owned(),
+        version: subject.version.map(|v| v.to_string()).unwrap_or_default(),
+        serving: u32::try_from(serving).unwrap_or(u32::MAX),
+        wanted: subject.wanted,
+        owner: subject.owner.clone(),
+        owner_namespace: subject.namespace().to_owned(),
+        install: subject.install.word().to_owned(),
+        managers: subject.managers.iter().map(manager::Manager::word).collect(),
+    }
+}
+
+fn pod_lines(subject: &Subject, findings: &[Finding]) -> Vec<PodLine> {
+    use crate::model::object::ObjectExt;
+    subject
+        .pods
+        .iter()
+        .map(|p| PodLine {
+            name: p.name().to_owned(),
+            uid: p.uid().to_owned(),
+            ready: pod::is_ready(p),
+            revision: p
+                .label("controller-revision-hash")
+                .or_else(|| p.label("pod-template-hash"))
+                .unwrap_or("")
+                .to_owned(),
+            root_cause: fold::root_of_pod(findings, p.name()),
+        })
+        .collect()
+}
+
+/// Verbs of the plan that the person may not use.
+pub fn lacks(plan: &Plan, seen: &Snapshot) -> Vec<String> {
+    may_needs(plan)
+        .into_iter()
+        .filter(|need| matches!(seen.facts.get(need), Some(Fact::Known(Seen::May(false)))))
+        .filter_map(|need| match need {
+            Need::May { verb, kind, namespace, .. } => {
+                Some(format!("{verb} {} in {namespace}", kind.plural()))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// An open receipt for this target.
+fn unfinished(seen: &Snapshot, subject: &Subject) -> Option<Receipt> {
+    use crate::model::object::ObjectExt;
+    let needs = [receipts_need(Some(subject.namespace())), receipts_need(None)];
+    let found = needs.iter().find_map(|need| match seen.facts.get(need) {
+        Some(Fact::Known(Seen::List(items))) => Some(items),
+        _ => None,
+    })?;
+    found.iter().find_map(|map| {
+        let receipt: Receipt =
+            serde_json::from_str(map.pointer("/data")?.text("/receipt.json")).ok()?;
+        (receipt.state == ReceiptState::Open && receipt.plan.target == subject.root)
+            .then_some(receipt)
+    })
+}
+
+/// The command to type next where it is not the plan's own.
+fn next_command(run: &Run<'_>, report: &Report) -> Vec<String> {
+    let words = |class: &str| {
+        let object = &report.target.object;
+        let mut out: Vec<String> =
+            ["kubectl", "prom-fix", class].iter().map(|w| (*w).to_owned()).collect();
+        out.push(object.short());
+        out.extend(["-n".to_owned(), object.namespace.clone()]);
+        out.extend(run.context.flags.clone());
+        out
+    };
+    if report.unfinished.is_some() {
+        return words("resume");
+    }
+    match (&report.asked_class, report.root) {
+        (Some(_), Some(root)) => words(super::command_of(root.class()).unwrap_or("diagnose")),
+        _ if report.waits.is_some() => words("wait"),
+        _ => Vec::new(),
+    }
+}
+
+async fn not_found(run: &Run<'_>, ask: &Ask<'_>, why: NotFound) -> anyhow::Error {
+    let asked = ask.word.unwrap_or("");
+    match why {
+        NotFound::NoSuch { what, namespace } => {
+            let guess = cli::near_miss(asked)
+                .map(|name| format!(" (did you mean the command {name}?)"))
+                .unwrap_or_default();
+            anyhow::anyhow!("{what} not found in namespace {namespace:?}{guess}")
+        }
+        NotFound::NotPrometheus { what, is } => {
+            anyhow::anyhow!("{what} is no Prometheus: it is {is}")
+        }
+        NotFound::Unreadable { what, why } => {
+            anyhow::anyhow!("cannot look for a Prometheus: {what}: {why}")
+        }
+        NotFound::None { namespace, elsewhere } => {
+            let places = match (&namespace, elsewhere.is_empty()) {
+                (Some(_), true) => elsewhere_of(run, ask).await,
+                _ => elsewhere,
+            };
+            none_found(namespace.as_deref(), &places)
+        }
+    }
+}
+
+fn none_found(namespace: Option<&str>, places: &[String]) -> anyhow::Error {
+    let Some(namespace) = namespace else {
+        return anyhow::anyhow!("no Prometheus found in the cluster");
+    };
+    match places {
+        [] => {
+            anyhow::anyhow!("none in {namespace:?}, and none found elsewhere (-A looks everywhere)")
+        }
+        [first, rest @ ..] => {
+            let of = first.split('/').next().unwrap_or("");
+            let more =
+                if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            anyhow::anyhow!("none in {namespace:?}; found {first}{more}: add -n {of}")
+        }
+    }
+}
+
+/// One look at the whole cluster, for the hint only.
+async fn elsewhere_of(run: &Run<'_>, ask: &Ask<'_>) -> Vec<String> {
+    if !matches!(ask.target, Target::All { .. }) {
+        return Vec::new();
+    }
+    let mut seen = Snapshot::new(run.world.clock());
+    source::gather(&run.world, &mut seen, &mut |seen| discover::needs(ask.target, None, seen))
+        .await;
+    let found = discover::find(ask.target, None, &seen).unwrap_or_default();
+    found.iter().map(|s| format!("{}/{}", s.namespace(), s.root.short())).collect()
+}
+
+/// Looks at exactly one Prometheus again.
+pub async fn again(run: &Run<'_>, ask: &Ask<'_>) -> Result<Examined> {
+    let mut all = examine(run, ask).await?;
+    if all.len() != 1 {
+        bail!("{} Prometheus where one was expected", all.len());
+    }
+    Ok(all.remove(0))
+}
+
+/// Whether a finding makes the run fail.
+pub fn weighs(finding: &Finding, from: cli::FailOn) -> bool {
+    match finding.severity {
+        Severity::Error => true,
+        Severity::Warn => from == cli::FailOn::Warn,
+        Severity::Info => false,
+    }
+}
+
+/// A vital fact that could not be had.
+pub fn is_vital(unknown: &Unknown) -> bool {
+    unknown.vital
+}

@@ -1,0 +1,199 @@
+//! What was done: receipts, and finishing or taking back one of them.
+
+use anyhow::{Result, bail};
+
+use super::change::{self, in_namespace};
+use super::{Ask, Done, Run};
+use crate::classes::Given;
+use crate::cli::Output;
+use crate::effects::{self, Cluster, Ended};
+use crate::exit::Exit;
+use crate::model::receipt::{Receipt, State};
+use crate::render;
+use crate::subject::discover::Target;
+
+/// Receipts of the namespace (with `-A` of all), newest first, with those that are on this
+/// machine alone.
+async fn all(run: &Run<'_>, cluster: &Cluster) -> Result<Vec<Receipt>> {
+    let scope = (!run.typed.kube.all_namespaces).then_some(run.namespace.as_str());
+    let mut out = match effects::receipts(cluster, scope).await {
+        Ok(receipts) => receipts,
+        Err(effects::Error::Forbidden { .. }) => {
+            run.screen.say("receipts in the cluster may not be read; showing this machine's own");
+            Vec::new()
+        }
+        Err(error) => return Err(error.into()),
+    };
+    for own in effects::local_receipts() {
+        let here = own.server == run.context.server
+            && scope.is_none_or(|ns| own.plan.target.namespace == ns);
+        if here && !out.iter().any(|r| r.digest == own.digest && r.began == own.began) {
+            out.push(own);
+        }
+    }
+    out.sort_by(|a, b| b.began.cmp(&a.began));
+    Ok(out)
+}
+
+/// The receipts, or one as a timeline.
+pub async fn receipts(run: &Run<'_>, id: Option<&str>) -> Result<Done> {
+    let cluster = change::cluster(run)?;
+    let list = all(run, &cluster).await?;
+    let now = run.world.clock();
+    let chosen: Vec<&Receipt> = match id {
+        None => list.iter().collect(),
+        Some(id) => {
+            let found: Vec<&Receipt> = list.iter().filter(|r| names(r, id)).collect();
+            if found.is_empty() {
+                bail!("no receipt {id:?} in {:?}; -A looks in all namespaces", run.namespace);
+            }
+            found
+        }
+    };
+    let stdout = match (run.typed.read.output, id, chosen.as_slice()) {
+        (Output::Json, ..) => serde_json::to_string_pretty(&chosen)? + "\n",
+        (Output::Yaml, ..) => render::yaml(&serde_json::to_value(&chosen)?),
+        (_, Some(_), [one, ..]) => render::receipt(one, now),
+        _ => render::receipts(&list, now),
+    };
+    Ok(Done { exit: Exit::Healthy, stdout })
+}
+
+/// By digest (or its beginning), by target, or by `prom-fix-DIGEST`.
+fn names(receipt: &Receipt, id: &str) -> bool {
+    let bare = id.strip_prefix("prom-fix-").unwrap_or(id);
+    let target = &receipt.plan.target;
+    (bare.len() >= 4 && receipt.digest.starts_with(bare))
+        || target.short() == id
+        || target.name == id
+}
+
+/// The one receipt meant: named, or the only one in a state that fits.
+fn choose(
+    list: Vec<Receipt>,
+    which: Option<&str>,
+    fits: &dyn Fn(&Receipt) -> bool,
+    verb: &str,
+) -> Result<Receipt> {
+    let mut found: Vec<Receipt> =
+        list.into_iter().filter(|r| which.is_none_or(|id| names(r, id)) && fits(r)).collect();
+    match (found.len(), which) {
+        (0, Some(id)) => bail!("nothing to {verb} for {id:?}; see  kubectl prom-fix receipts"),
+        (0, None) => {
+            bail!("nothing to {verb} in this namespace; see  kubectl prom-fix receipts -A")
+        }
+        (1, _) => Ok(found.remove(0)),
+        // The newest of one target takes back what is on top.
+        (_, Some(_))
+            if found
+                .iter()
+                .all(|r| found.first().is_some_and(|f| f.plan.target == r.plan.target)) =>
+        {
+            Ok(found.remove(0))
+        }
+        _ => {
+            let names: Vec<String> = found
+                .iter()
+                .map(|r| format!("{} ({}, {})", r.digest, r.plan.target.short(), r.began))
+                .collect();
+            bail!("several to {verb}; name one: {}", names.join("; "))
+        }
+    }
+}
+
+pub async fn resume(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
+    run.screen.catch_interrupts();
+    let cluster = change::cluster(run)?;
+    let list = all(run, &cluster).await?;
+    let receipt = choose(list, which, &|r| r.state == State::Open, "resume")?;
+    if !consent(run, &receipt, "finish")? {
+        return Ok(declined(run));
+    }
+    let mut watcher = run.screen.watcher();
+    let (journal, ended) =
+        effects::resume(&cluster, &receipt, &mut watcher, &change::patience(run)).await?;
+    let plan = &receipt.plan;
+    let target = Target::Named { kind: plan.target.kind, name: plan.target.name.clone() };
+    let given = Given::new();
+    let scoped = in_namespace(run, &plan.target.namespace);
+    let ask = Ask { class: None, target: &target, word: None, given: &given };
+    change::conclude(&scoped, &ask, journal, ended).await
+}
+
+pub async fn undo(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
+    run.screen.catch_interrupts();
+    let cluster = change::cluster(run)?;
+    let list = all(run, &cluster).await?;
+    let receipt = choose(list, which, &|r| r.state != State::Undone, "undo")?;
+    if !consent(run, &receipt, "put back")? {
+        return Ok(declined(run));
+    }
+    let mut watcher = run.screen.watcher();
+    let force = run.typed.change.force;
+    let ended =
+        effects::undo(&cluster, &receipt, &mut watcher, &change::patience(run), force).await;
+    effects::Watcher::done(&mut watcher, 0, "");
+    let namespace = &receipt.plan.target.namespace;
+    match ended {
+        Ok(Ended::Done) => {
+            let stdout = format!(
+                "UNDONE  {} -n {namespace}   {}\n        values and field ownership are as they were before {}\n",
+                receipt.plan.target.short(),
+                receipt.plan.title,
+                receipt.began
+            );
+            Ok(Done { exit: Exit::Healthy, stdout })
+        }
+        Ok(Ended::Detached | Ended::Stopped { .. }) => {
+            run.screen.say(&format!(
+                "stopped; again:  kubectl prom-fix undo {} -n {namespace}",
+                receipt.digest
+            ));
+            Ok(Done { exit: Exit::Unfinished, stdout: String::new() })
+        }
+        Ok(Ended::TimedOut { step, says }) => unfinished(run, &receipt, step, &says),
+        Ok(Ended::Failed { step, error }) => unfinished(run, &receipt, step, &error.whole()),
+        Ok(Ended::Stale { step, why }) => unfinished(run, &receipt, step, &why),
+        Err(blocked) => change::say_blocked(run, &blocked),
+    }
+}
+
+fn unfinished(run: &Run<'_>, receipt: &Receipt, step: usize, why: &str) -> Result<Done> {
+    run.screen.say(&format!("undo of step {step} did not end: {}", render::clean(why)));
+    run.screen.say(&format!(
+        "  again:  kubectl prom-fix undo {} -n {}",
+        receipt.digest, receipt.plan.target.namespace
+    ));
+    Ok(Done { exit: Exit::Unfinished, stdout: String::new() })
+}
+
+/// Shows what would be finished or put back, and asks.
+fn consent(run: &Run<'_>, receipt: &Receipt, verb: &str) -> Result<bool> {
+    let change = &run.typed.change;
+    run.screen.say(render::receipt(receipt, run.world.clock()).trim_end());
+    if let Some(digest) = &change.confirm {
+        if *digest != receipt.digest {
+            bail!("--confirm {digest} is not the receipt {}; nothing was changed", receipt.digest);
+        }
+        return Ok(true);
+    }
+    if change.yes {
+        return Ok(true);
+    }
+    let question = format!(
+        "{verb} {} on {} -n {} (context {})? (y/N) ",
+        receipt.digest,
+        receipt.plan.target.short(),
+        receipt.plan.target.namespace,
+        run.context.name
+    );
+    match run.screen.ask(&question) {
+        Some(line) => Ok(matches!(line.to_ascii_lowercase().as_str(), "y" | "yes")),
+        None => bail!("no terminal to ask on: add --yes, or --confirm {}", receipt.digest),
+    }
+}
+
+fn declined(run: &Run<'_>) -> Done {
+    run.screen.say("declined; nothing was changed");
+    Done { exit: Exit::Blocked, stdout: String::new() }
+}

@@ -1,0 +1,162 @@
+//! The pipeline: gather, check, plan, show, approve, execute, prove, show. It joins the rooms and
+//! decides nothing that a class decides.
+
+mod change;
+mod examine;
+mod follow;
+mod ledger;
+mod print;
+mod proof;
+pub mod screen;
+mod verdict;
+
+use std::rc::Rc;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::classes::{self, Given};
+use crate::cli::{Job, Typed};
+use crate::exit::Exit;
+use crate::model::report::Context;
+use crate::source::connect::{self, Connected};
+use crate::source::{self, World, bundle, live, record};
+use crate::subject::discover::Target;
+use screen::Screen;
+
+/// What a run prints on stdout, and its number.
+pub struct Done {
+    pub exit: Exit,
+    pub stdout: String,
+}
+
+impl Done {
+    fn new(exit: Exit, stdout: String) -> Done {
+        Done { exit, stdout }
+    }
+}
+
+/// Everything a job needs besides what was typed.
+pub struct Run<'a> {
+    pub typed: &'a Typed,
+    pub world: Rc<World>,
+    /// Only with a cluster; nothing is written through it unless a job changes things.
+    pub client: Option<kube::Client>,
+    pub context: Context,
+    /// The namespace a named target is looked for in.
+    pub namespace: String,
+    pub screen: &'a Screen,
+}
+
+/// Does what was typed.
+pub async fn run(typed: &Typed, screen: &Screen) -> Result<Done> {
+    match &typed.job {
+        Job::Explain { code } => return print::explain(code.as_deref()),
+        Job::Completion { shell, install } => return print::completion(shell, *install),
+        Job::Examine { .. }
+        | Job::ApplyFile { .. }
+        | Job::Wait { .. }
+        | Job::Resume { .. }
+        | Job::Undo { .. }
+        | Job::Receipts { .. } => {}
+    }
+    let run = open(typed, screen).await?;
+    let done = match &typed.job {
+        Job::Examine { class, target, typed: word, given } => {
+            let ask = Ask { class: *class, target, word: word.as_deref(), given };
+            examine_or_change(&run, &ask).await
+        }
+        Job::ApplyFile { path } => change::from_file(&run, path).await,
+        Job::Wait { target } => follow::wait(&run, target).await,
+        Job::Resume { which } => ledger::resume(&run, which.as_deref()).await,
+        Job::Undo { which } => ledger::undo(&run, which.as_deref()).await,
+        Job::Receipts { id } => ledger::receipts(&run, id.as_deref()).await,
+        Job::Explain { .. } | Job::Completion { .. } => bail!("handled before a cluster is opened"),
+    };
+    finish_recording(&run)?;
+    done
+}
+
+/// What is looked at.
+pub struct Ask<'a> {
+    pub class: Option<&'static str>,
+    pub target: &'a Target,
+    /// The target as typed, for messages.
+    pub word: Option<&'a str>,
+    pub given: &'a Given,
+}
+
+impl Ask<'_> {
+    pub fn command(&self) -> &'static str {
+        self.class.unwrap_or("diagnose")
+    }
+}
+
+async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
+    if let Some(path) = &typed.read.bundle {
+        if !matches!(typed.job, Job::Examine { .. }) {
+            bail!("--bundle is a recording: only diagnose and the failure classes read one");
+        }
+        let bundle = bundle::Bundle::open(path)?;
+        let namespace = typed.kube.namespace.clone();
+        let world = World::Bundle(bundle);
+        let namespace = namespace.unwrap_or_else(|| world.default_namespace().to_owned());
+        let context = world.context().clone();
+        let world = Rc::new(world);
+        return Ok(Run { typed, world, client: None, context, namespace, screen });
+    }
+    let connected = connect::connect(&typed.kube).await?;
+    let Connected { client, context, namespace, .. } = &connected;
+    let (client, context, namespace) = (client.clone(), context.clone(), namespace.clone());
+    let mut world = World::Live(live::Live::new(connected));
+    if typed.read.record.is_some() || typed.read.record_commands {
+        world = World::Record(Box::new(record::Recorder::new(world)));
+    }
+    let world = Rc::new(world);
+    Ok(Run { typed, world, client: Some(client), context, namespace, screen })
+}
+
+fn finish_recording(run: &Run<'_>) -> Result<()> {
+    let (Some(path), World::Record(recorder)) = (&run.typed.read.record, run.world.as_ref()) else {
+        return Ok(());
+    };
+    let redacted = recorder.finish(path).context("the recording was not written")?;
+    run.screen.say(&format!("recorded to {}", path.display()));
+    for line in redacted {
+        run.screen.say(&line);
+    }
+    Ok(())
+}
+
+async fn examine_or_change(run: &Run<'_>, ask: &Ask<'_>) -> Result<Done> {
+    let mut all = examine::examine(run, ask).await?;
+    if run.typed.read.record_commands
+        && let World::Record(recorder) = run.world.as_ref()
+    {
+        return Ok(Done::new(
+            Exit::Healthy,
+            source::commands::record_commands(&recorder.needs(), &run.context.flags).join("\n")
+                + "\n",
+        ));
+    }
+    if run.typed.change.apply {
+        if all.len() > 1 {
+            let names: Vec<String> = all.iter().map(|e| e.report.target.object.short()).collect();
+            bail!("--apply works on one Prometheus; name one of: {}", names.join(", "));
+        }
+        let one = all.remove(0);
+        return change::apply(run, ask, one).await;
+    }
+    if run.typed.change.dry_run == Some(crate::cli::Rehearse::Server) {
+        for one in &mut all {
+            change::rehearse(run, &mut one.report).await;
+        }
+    }
+    let reports: Vec<_> = all.into_iter().map(|e| e.report).collect();
+    let exit = verdict::exit_of_all(&reports, run.typed.read.fail_on);
+    print::reports(run, ask.command(), exit, &reports)
+}
+
+/// The class of a code, where it has a sub-command.
+pub(crate) fn command_of(class: &str) -> Option<&'static str> {
+    classes::ALL.iter().find(|c| c.name() == class && c.command()).map(|c| c.name())
+}

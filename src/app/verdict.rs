@@ -1,0 +1,64 @@
+//! The one word over the findings, and the number that goes with it.
+
+use super::examine::{is_vital, weighs};
+use crate::cli::FailOn;
+use crate::exit::Exit;
+use crate::model::Code;
+use crate::model::finding::{Finding, Severity, Unknown};
+use crate::model::report::{Report, State};
+use crate::subject::Subject;
+
+/// Replay in progress: time heals it, and it is what the report is about.
+const REPLAYING: &str = "wal/replaying";
+
+/// The finding that says that waiting is all there is to do.
+pub fn waiting(findings: &[Finding]) -> Option<Code> {
+    findings.iter().find(|f| f.code.0 == REPLAYING).map(|f| f.code)
+}
+
+/// A pod that does not serve with no finding that says why is not health: nothing read explains
+/// it, so the verdict is Unknown.
+pub fn state(
+    subject: &Subject,
+    findings: &[Finding],
+    unknown: &[Unknown],
+    root: Option<Code>,
+) -> State {
+    if root.is_some() {
+        return State::Broken;
+    }
+    if waiting(findings).is_some() {
+        return State::Recovering;
+    }
+    let serving = u32::try_from(subject.serving().count()).unwrap_or(u32::MAX);
+    let explained = findings.iter().any(|f| f.severity != Severity::Info && !f.stops.is_empty());
+    if unknown.iter().any(is_vital) || (serving < subject.wanted && !explained) {
+        return State::Unknown;
+    }
+    State::Healthy
+}
+
+/// The number of one report.
+pub fn exit(report: &Report, from: FailOn) -> Exit {
+    match report.state {
+        State::Broken if report.findings.iter().any(|f| weighs(f, from)) => Exit::Found,
+        // Every error was suppressed: what is left does not weigh.
+        State::Broken => Exit::Healthy,
+        State::Recovering => Exit::Found,
+        State::Unknown => Exit::Unknown,
+        State::Healthy if report.findings.iter().any(|f| weighs(f, from)) => Exit::Found,
+        State::Healthy => Exit::Healthy,
+    }
+}
+
+/// Of many: 2 if any is broken, else 4, else 0.
+pub fn exit_of_all(reports: &[Report], from: FailOn) -> Exit {
+    let all: Vec<Exit> = reports.iter().map(|r| exit(r, from)).collect();
+    if all.contains(&Exit::Found) {
+        Exit::Found
+    } else if all.contains(&Exit::Unknown) {
+        Exit::Unknown
+    } else {
+        Exit::Healthy
+    }
+}

@@ -1,0 +1,208 @@
+//! Options besides kubectl's own, and which of them do not go together.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::{Job, Typed};
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One line per finding.
+    Short,
+    Json,
+    Yaml,
+    /// The plan as a file for `apply -f`.
+    Plan,
+    /// The RFC 6902 list of a plan whose only change is one patch.
+    Patch,
+    /// What to commit so that it lasts.
+    Commit,
+    /// The plan as plain kubectl commands.
+    Commands,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Warn,
+    Error,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Rehearse {
+    /// The patch is computed and shown; nothing is sent.
+    Client,
+    /// Each write is rehearsed by the server with dryRun=All too.
+    Server,
+}
+
+/// Where it reads and what it prints.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Reading and printing")]
+pub struct ReadFlags {
+    /// What to print
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        hide_possible_values = true,
+        value_name = "text|short|json|yaml|plan|patch|commit|commands"
+    )]
+    pub output: Output,
+    /// No cluster: read a folder or .tar.gz made with --record, or a file of objects
+    #[arg(long, global = true, value_name = "PATH")]
+    pub bundle: Option<PathBuf>,
+    /// Write all that was read as a bundle, secrets redacted (.tar.gz, or a folder)
+    #[arg(long, global = true, value_name = "PATH")]
+    pub record: Option<PathBuf>,
+    /// Print plain kubectl commands that make such a bundle
+    #[arg(long, global = true)]
+    pub record_commands: bool,
+    /// Colour: auto, always or never (NO_COLOR is respected)
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        hide_possible_values = true,
+        value_name = "WHEN"
+    )]
+    pub color: Color,
+    /// Leave out findings of a code, or of a code on one object; may be repeated
+    #[arg(long, global = true, value_name = "CODE[=OBJECT]")]
+    pub suppress: Vec<String>,
+    /// The severity from which a finding makes the exit number 2
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "error",
+        value_name = "warn|error",
+        hide_possible_values = true
+    )]
+    pub fail_on: FailOn,
+    /// Say on stderr what is read; -v=2 also each request
+    #[arg(short, long, global = true, num_args = 0..=1, require_equals = true, default_value = "0", default_missing_value = "1", value_name = "N", hide_default_value = true)]
+    pub verbose: u8,
+    /// Nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// What may be changed, and how long to wait.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Changing")]
+pub struct ChangeFlags {
+    /// Carry the plan out; asks first on a terminal
+    #[arg(long, global = true)]
+    pub apply: bool,
+    /// With --apply: do not ask
+    #[arg(long, global = true)]
+    pub yes: bool,
+    /// With --apply: carry out this plan and no other; the digest that was shown
+    #[arg(long, global = true, value_name = "DIGEST")]
+    pub confirm: Option<String>,
+    /// client: nothing is sent (the default); server: each write is rehearsed with dryRun=All
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "client|server",
+        hide_possible_values = true
+    )]
+    pub dry_run: Option<Rehearse>,
+    /// Consent to stopping a replica that serves, with no other serving
+    #[arg(long, global = true)]
+    pub allow_downtime: bool,
+    /// Consent to an undo over values that were changed since
+    #[arg(long, global = true)]
+    pub force: bool,
+    /// Time without progress before giving up
+    #[arg(long, global = true, default_value = "15m", value_parser = duration, value_name = "DURATION")]
+    pub timeout: Duration,
+    /// How long it must stay up and take samples to count as proved
+    #[arg(long, global = true, default_value = "2m", value_parser = duration, value_name = "DURATION")]
+    pub settle: Duration,
+    /// Do not wait for the proof (exit 124: applied, not proved)
+    #[arg(long, global = true)]
+    pub no_wait: bool,
+}
+
+/// A duration as kubectl writes it: `90s`, `15m`, `1h30m`, `500ms`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let mut rest = text;
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, tail) = rest.split_at(digits);
+        let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, next) = tail.split_at(unit_end);
+        let number: u64 = number.parse().map_err(|_| bad(text))?;
+        total += match unit {
+            "ms" => Duration::from_millis(number),
+            "s" | "" => Duration::from_secs(number),
+            "m" => Duration::from_secs(number.saturating_mul(60)),
+            "h" => Duration::from_secs(number.saturating_mul(3600)),
+            _ => return Err(bad(text)),
+        };
+        rest = next;
+    }
+    if text.is_empty() { Err(bad(text)) } else { Ok(total) }
+}
+
+fn bad(text: &str) -> String {
+    format!("{text:?} is no duration such as 90s, 15m or 1h30m")
+}
+
+/// Options that do not go together.
+pub fn check(typed: &Typed) -> Result<(), String> {
+    let Typed { job, kube, read, change } = typed;
+    if change.apply && read.bundle.is_some() {
+        return Err("--apply needs a cluster, and --bundle reads a recording of one: \
+                    make the plan with -o plan and carry it out with  apply -f"
+            .into());
+    }
+    if change.apply && change.dry_run.is_some() {
+        return Err("--apply and --dry-run do not go together".into());
+    }
+    if change.apply && kube.all_namespaces {
+        return Err("--apply works on one Prometheus: name it, with -n".into());
+    }
+    if (change.yes || change.confirm.is_some()) && !changes(job) && !change.apply {
+        return Err("--yes and --confirm go with --apply".into());
+    }
+    if read.bundle.is_some() && change.dry_run == Some(Rehearse::Server) {
+        return Err("--dry-run=server needs a cluster, and --bundle reads a recording".into());
+    }
+    Ok(())
+}
+
+fn changes(job: &Job) -> bool {
+    matches!(job, Job::ApplyFile { .. } | Job::Resume { .. } | Job::Undo { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_kubectl_writes_them() {
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("45"), Ok(Duration::from_secs(45)));
+        assert!(duration("").is_err() && duration("2d").is_err() && duration("m").is_err());
+    }
+}
