@@ -129,6 +129,13 @@ fn back(now: Option<&Value>, former: &Value, held: &Value) -> Value {
             fields.insert(key.clone(), merged);
         }
     }
+    // Taking the last child of a map takes the map itself from its owner too (seen on 1.34:
+    // `f:limits` with `f:memory` alone), though the taker is not said to hold it.
+    let returned =
+        former.as_object().unwrap_or(&empty).keys().any(|k| k != "." && held.get(k).is_some());
+    if let Some(own) = former.get(".").filter(|_| returned) {
+        fields.insert(".".into(), own.clone());
+    }
     Value::Object(fields)
 }
 
@@ -165,6 +172,14 @@ mod tests {
             entry(MANAGER, json!({"f:spec": {"f:resources": {"f:limits": {"f:memory": {}}}}}));
         let now = [robbed, ours];
         assert_eq!(given_back(&now, &json!([helm()])), Some(vec![helm()]));
+    }
+
+    #[test]
+    fn a_map_whose_only_child_was_taken_comes_back_with_it() {
+        let robbed = entry("helm", json!({"f:spec": {"f:replicas": {}, "f:resources": {".": {}}}}));
+        let ours =
+            entry(MANAGER, json!({"f:spec": {"f:resources": {"f:limits": {"f:memory": {}}}}}));
+        assert_eq!(given_back(&[robbed, ours], &json!([helm()])), Some(vec![helm()]));
     }
 
     #[test]
