@@ -26,7 +26,7 @@ pub struct Examined {
 pub async fn examine(run: &Run<'_>, ask: &Ask<'_>) -> Result<Vec<Examined>> {
     let scope = scope(run);
     let mut seen = Snapshot::new(run.world.clock());
-    source::gather(&run.world, &mut seen, &mut |seen| {
+    let rounds = source::gather(&run.world, &mut seen, &mut |seen| {
         let mut needs = discover::needs(ask.target, scope.as_deref(), seen);
         needs.extend(ledger_needs(scope.as_deref()));
         if let Ok(subjects) = discover::find(ask.target, scope.as_deref(), seen) {
@@ -40,12 +40,28 @@ pub async fn examine(run: &Run<'_>, ask: &Ask<'_>) -> Result<Vec<Examined>> {
     if let Some(error) = run.world.transport_failure() {
         return Err(error.into());
     }
+    tell(run, &seen, rounds);
     seen.clock = run.world.clock();
     let subjects = match discover::find(ask.target, scope.as_deref(), &seen) {
         Ok(subjects) => subjects,
         Err(why) => return Err(not_found(run, ask, why).await),
     };
     Ok(subjects.into_iter().map(|subject| look(run, ask, &seen, subject)).collect())
+}
+
+/// What was read, for `-v`.
+fn tell(run: &Run<'_>, seen: &Snapshot, rounds: usize) {
+    let requests = run.world.requests();
+    let facts = seen.facts.len();
+    run.screen.detail(1, &format!("read {facts} facts in {rounds} rounds, {requests} requests"));
+    for (need, fact) in &seen.facts {
+        let state = match fact {
+            Fact::Known(_) => "known",
+            Fact::Absent => "absent",
+            Fact::Unreadable(why) => why,
+        };
+        run.screen.detail(2, &format!("  {}: {state}", source::key::of(need)));
+    }
 }
 
 fn scope(run: &Run<'_>) -> Option<String> {

@@ -8,6 +8,9 @@ pub mod other;
 pub mod perms;
 pub mod wal;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use crate::model::{Code, CodeDoc, Finding, Need, Next, Snapshot, Stage, Verdict};

@@ -88,16 +88,14 @@ pub fn command() -> Command {
     let mut root = Command::new("kubectl-prom_fix")
         .bin_name("kubectl prom-fix")
         .version(env!("CARGO_PKG_VERSION"))
-        .about(ABOUT)
-        .long_about(LONG)
-        .after_help(EXAMPLES)
         .subcommand_required(false)
         .args_conflicts_with_subcommands(false)
         .disable_help_subcommand(true)
         .max_term_width(100);
     root = KubeFlags::augment_args(root);
     root = ReadFlags::augment_args(root);
-    root = ChangeFlags::augment_args(root);
+    // Each group of flags would leave its own description behind: ours comes last.
+    root = ChangeFlags::augment_args(root).about(ABOUT).long_about(LONG).after_help(EXAMPLES);
     root = root.arg(target_arg()).subcommand(
         Command::new("diagnose")
             .about("Every check, ranked to one root cause, with the plan for it")
@@ -166,6 +164,7 @@ fn ledger_commands(root: Command) -> Command {
 fn target_arg() -> Arg {
     Arg::new("target")
         .value_name("TARGET")
+        .help_heading("Arguments")
         .help("pod/NAME sts/NAME deploy/NAME ds/NAME prometheus/NAME prometheusagent/NAME svc/NAME, or a bare name")
 }
 

@@ -44,6 +44,7 @@ pub struct Plan {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Impact {
     /// Names of every pod it restarts, in order.
     pub restarts: Vec<String>,

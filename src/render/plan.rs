@@ -128,6 +128,7 @@ fn when(verdict: Revert, by: &str) -> String {
     let by = if by.is_empty() { "its manager" } else { by };
     match verdict {
         Revert::Survives => "never".to_owned(),
+        Revert::SurvivesUntilUpgrade if by.starts_with("the next") => format!("with {by}"),
         Revert::SurvivesUntilUpgrade => format!("when {by} next renders this value"),
         Revert::RevertsOnReconcile => format!("when {by} next reconciles"),
         Revert::RevertsNow => format!("at once, by {by}"),

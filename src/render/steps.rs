@@ -94,10 +94,11 @@ fn patch_lines(
     let beside = lead.chars().count() + object.chars().count() + 3;
     let longest = changed.iter().map(|c| clean(&c.path).chars().count()).max().unwrap_or(0);
     let low = beside + longest + 12 > page.width();
-    let at = if low { lead.chars().count() } else { beside };
+    // Below the object's line a pointer starts where it would without an outcome before it.
+    let at = if low { lead.chars().count().min(11) } else { beside };
     let mut start = format!("{lead}{object}   ");
     if low || changed.is_empty() {
-        page.flow(lead, Role::Plain, at, object);
+        page.flow(lead, Role::Plain, lead.chars().count(), object);
         start = " ".repeat(at);
     }
     for one in changed {

@@ -5,13 +5,13 @@ pub mod bundle;
 pub mod commands;
 pub mod connect;
 pub mod failure;
+pub mod key;
 pub mod live;
 pub mod record;
 
 mod configure;
 mod fetch;
 mod foreign;
-mod key;
 mod objects;
 mod pack;
 mod proxy;
@@ -103,17 +103,18 @@ impl World {
 pub const ROUNDS: usize = 4;
 
 /// Asks until nothing new is asked, at most [`ROUNDS`] times. `ask` is given what was seen so
-/// far and may repeat what it asked before.
+/// far and may repeat what it asked before. Returns how many rounds it took.
 pub async fn gather(
     world: &World,
     seen: &mut Snapshot,
     ask: &mut dyn FnMut(&Snapshot) -> Vec<Need>,
-) {
-    for _ in 0..ROUNDS {
+) -> usize {
+    for round in 0..ROUNDS {
         let new: BTreeSet<Need> = ask(seen).into_iter().filter(|need| !seen.asked(need)).collect();
         if new.is_empty() {
-            return;
+            return round;
         }
         seen.facts.extend(world.read(new.into_iter().collect()).await);
     }
+    ROUNDS
 }

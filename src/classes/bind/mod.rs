@@ -17,7 +17,7 @@ impl Class for Bind {
     }
 
     fn about(&self) -> &'static str {
-        "it listens where nobody reaches it, or cannot listen: address, port, probes, Services"
+        "Up, and not reached: address, ports, probes, Services, policies, TLS"
     }
 
     fn docs(&self) -> &'static [CodeDoc] {

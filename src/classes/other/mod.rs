@@ -18,7 +18,7 @@ impl Class for Other {
     }
 
     fn about(&self) -> &'static str {
-        "causes outside of the four classes: cluster, configuration, disk"
+        "Causes outside of these classes"
     }
 
     /// Most of these are healed where no patch of Prometheus reaches.
@@ -52,6 +52,3 @@ impl Job for Work<'_> {
         fix::next(found)
     }
 }
-
-#[cfg(test)]
-mod tests;

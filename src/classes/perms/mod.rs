@@ -17,7 +17,7 @@ impl Class for Perms {
     }
 
     fn about(&self) -> &'static str {
-        "the data directory is not writable: fsGroup, owner, read-only mounts, security context"
+        "The data directory cannot be written: fsGroup, owners, mounts, security context"
     }
 
     fn docs(&self) -> &'static [CodeDoc] {

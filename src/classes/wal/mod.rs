@@ -18,7 +18,7 @@ impl Class for Wal {
     }
 
     fn about(&self) -> &'static str {
-        "damage and gaps of the write-ahead log, replay, blocks, the lock of the data directory"
+        "Write-ahead log, blocks, head chunks: damage, gaps, endless replay, a held lock"
     }
 
     fn docs(&self) -> &'static [CodeDoc] {
