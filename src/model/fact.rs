@@ -16,6 +16,8 @@ pub enum Need {
     /// All objects of a kind in a namespace (`None`: in all), that carry `labels`
     /// (`a=b,c=d`; empty: no selection).
     List { kind: Kind, namespace: Option<String>, labels: String },
+    /// Every pod that is bound to a node, cut down to what it asks for.
+    PodsOn { node: String },
     /// The end of a container's log.
     Log { namespace: String, pod: String, container: String, previous: bool },
     /// `GET path` of a pod's port through the API server's pod proxy.
@@ -181,6 +183,16 @@ impl Snapshot {
     ) -> impl Iterator<Item = &'a Value> + 'a {
         let all = self.list(kind, namespace).known().unwrap_or(&[]);
         all.iter().filter(move |i| !kind.namespaced() || i.namespace() == namespace)
+    }
+
+    /// Every pod bound to a node.
+    pub fn pods_on(&self, node: &str) -> Got<'_, [Value]> {
+        match self.facts.get(&Need::PodsOn { node: node.to_owned() }) {
+            Some(Fact::Known(Seen::List(items))) => Got::Known(items.as_slice()),
+            Some(Fact::Known(_) | Fact::Absent) => Got::Absent,
+            Some(Fact::Unreadable(why)) => Got::Unreadable(why),
+            None => Got::NotAsked,
+        }
     }
 
     /// The end of a container's log.

@@ -196,6 +196,7 @@ impl Bundle {
                 .http
                 .get(&foreign::http_key(namespace, pod, *port, path))
                 .map(|(status, body)| Seen::Http { status: *status, body: body.clone() }),
+            Need::PodsOn { .. } => None,
             Need::May { .. } => self.contents.may.get(&name).copied().map(Seen::May),
         };
         known.map_or_else(|| Fact::Unreadable(NOT_RECORDED.into()), Fact::Known)

@@ -62,7 +62,8 @@ fn step(need: &Need) -> Option<(String, Vec<String>)> {
             let file = format!("http/{namespace}/{pod}/{port}/{}", http_name(path));
             Some((file, owned(&["get", "--raw", &url])))
         }
-        Need::May { .. } => None,
+        // Others' pods, and what the person may do: neither belongs in a recording.
+        Need::PodsOn { .. } | Need::May { .. } => None,
     }
 }
 

@@ -94,6 +94,7 @@ async fn one(fetch: &Fetch, need: &Need) -> Fact {
         Need::List { kind, namespace, labels } => {
             list(fetch, *kind, namespace.as_deref(), labels).await
         }
+        Need::PodsOn { node } => pods_on(fetch, node).await,
         Need::Log { namespace, pod, container, previous } => {
             log(fetch, &pod_path(namespace, pod), container, *previous).await
         }
@@ -146,6 +147,37 @@ async fn list(
         other => other?,
     };
     Ok(Fact::Known(Seen::List(items)))
+}
+
+/// Pods of all namespaces on one node. Of others' pods only what they ask for is kept.
+async fn pods_on(fetch: &Fetch, node: &str) -> Result<Fact, Failure> {
+    let path = format!(
+        "{}?limit={PAGE}&fieldSelector={}",
+        Kind::Pod.path(None),
+        encode(&format!("spec.nodeName={node}"))
+    );
+    let pods = pages(fetch, Kind::Pod, &path).await?;
+    let asks = |list: &Value| -> Value {
+        let of = |c: &Value| json!({"name": c.get("name"), "resources": c.get("resources")});
+        list.as_array().into_iter().flatten().map(of).collect()
+    };
+    let slim = pods.iter().map(|pod| {
+        let spec = |field: &str| pod.pointer(&format!("/spec/{field}")).map(asks);
+        json!({
+            "metadata": {
+                "name": pod.pointer("/metadata/name"),
+                "namespace": pod.pointer("/metadata/namespace"),
+                "uid": pod.pointer("/metadata/uid"),
+            },
+            "spec": {
+                "containers": spec("containers"),
+                "initContainers": spec("initContainers"),
+                "resources": pod.pointer("/spec/resources"),
+            },
+            "status": {"phase": pod.pointer("/status/phase")},
+        })
+    });
+    Ok(Fact::Known(Seen::List(slim.collect())))
 }
 
 async fn pages(fetch: &Fetch, kind: Kind, first: &str) -> Result<Vec<Value>, Failure> {

@@ -175,6 +175,10 @@ impl Writing {
     }
 
     fn take(&mut self, need: &Need, fact: Fact) {
+        // Pods of other people are none of a recording's business.
+        if matches!(need, Need::PodsOn { .. }) {
+            return;
+        }
         let name = key::of(need);
         let seen = match fact {
             Fact::Known(seen) => seen,

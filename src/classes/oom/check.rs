@@ -141,6 +141,11 @@ fn ago(at: jiff::Timestamp, seen: &Snapshot) -> String {
     }
 }
 
+/// The lines of the killed run; none where they could not be read.
+pub fn lines_of(seen: &Snapshot, kill: &Kill<'_>) -> Vec<Line> {
+    killed_run(seen, kill).1
+}
+
 /// The killed run's log: the previous one, unless the present state is the kill itself.
 fn killed_run(seen: &Snapshot, kill: &Kill<'_>) -> (Was, Vec<Line>) {
     let is_now = matches!(kill.state.doing, pod::Doing::Ended(_));

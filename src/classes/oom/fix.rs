@@ -1,6 +1,8 @@
 //! The plan that heals a kill for memory.
 
-use super::docs::{NODE, QUERY, SIDECAR};
+use super::budget::{self, Raise};
+use super::check;
+use super::docs::{NODE, QUERY, REPLAY, SIDECAR};
 use super::kill::{self, Kill};
 use super::landing::{self, Landing};
 use super::preflight;
@@ -58,13 +60,21 @@ fn plan(
     let killed_limit = kill.and_then(|k| k.limit.as_ref());
     let whole_pod = killed_limit.is_some_and(|l| l.of_pod);
     let landing = landing::find(subject, container, whole_pod)?;
+    if let Some(plan) = stuck(subject, seen, kill, &landing, given)? {
+        return Ok(plan);
+    }
     let chosen = choose(subject, seen, code, kill, &landing, given)?;
     let doubts = preflight::check(subject, seen, container, &chosen)?;
     let knows_strategy = operator_acts(subject, seen)?;
     let sets_limit = code != NODE || given.is_some_and(|g| g.contains(','));
     let old = killed_limit.map_or("unset".to_owned(), |l| l.text.clone());
     let title = title(code, container, &old, &chosen, sets_limit);
-    let wanted = landing.wanted(subject, &chosen, sets_limit, &title);
+    let mut wanted = landing.wanted(subject, &chosen, sets_limit, &title);
+    if let Some(raise) = kill.filter(|_| code == REPLAY).and_then(|k| raise(subject, seen, k)) {
+        wanted.changes.extend(Raise::changes(&raise.on_root));
+        wanted.rendered.extend(Raise::changes(&raise.rendered));
+        wanted.why = format!("{}; {}", wanted.why, raise.why);
+    }
     let memory = match &chosen.request {
         Some(request) if sets_limit => format!("{},{request}", chosen.limit),
         _ => chosen.limit.clone(),
@@ -73,6 +83,35 @@ fn plan(
     let mut plan = assemble(subject, seen, &wanted, knows_strategy)?;
     (plan.title, plan.inputs, plan.doubts) = (title, inputs, doubts);
     Ok(plan)
+}
+
+fn raise(subject: &Subject, seen: &Snapshot, kill: &Kill<'_>) -> Option<Raise> {
+    let lines = check::lines_of(seen, kill);
+    budget::check(subject, kill, budget::estimate(&lines)?)
+}
+
+/// Somebody has raised the limit already, and the pod still runs with the old one: its set waits
+/// for it to become Ready before it replaces it, which it never will. No patch, only a restart.
+fn stuck(
+    subject: &Subject,
+    seen: &Snapshot,
+    kill: Option<&Kill<'_>>,
+    landing: &Landing,
+    given: Option<&str>,
+) -> Result<Option<Plan>, Blocked> {
+    let killed = kill.and_then(|k| k.limit.as_ref()).map(|l| l.bytes);
+    let (Some(killed), Some(set), None) = (killed, landing.old_limit.as_ref(), given) else {
+        return Ok(None);
+    };
+    if parse_bytes(set).is_none_or(|set| set <= killed) {
+        return Ok(None);
+    }
+    let title =
+        format!("restart the pod: its limit is {set} already, and it still runs with the old");
+    let wanted = Wanted { changes: Vec::new(), rendered: Vec::new(), why: title.clone() };
+    let mut plan = assemble(subject, seen, &wanted, false)?;
+    plan.title = title;
+    Ok(Some(plan))
 }
 
 fn title(code: Code, container: &str, old: &str, chosen: &Chosen, sets_limit: bool) -> String {

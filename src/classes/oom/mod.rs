@@ -1,6 +1,7 @@
 //! Out of memory: what was killed, at which limit, while doing what; how much it needs; where the
 //! limit is set so that it lasts.
 
+mod budget;
 mod check;
 mod docs;
 mod fix;
@@ -9,6 +10,7 @@ mod landing;
 mod needs;
 mod offenders;
 mod preflight;
+mod room;
 mod size;
 
 use super::{Class, Given, Job};

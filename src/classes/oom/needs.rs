@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::kill;
+use super::{kill, room};
 use crate::model::{Finding, Kind, Need, Snapshot};
 use crate::subject::{Subject, operator, pod};
 
@@ -15,6 +15,10 @@ pub fn first(subject: &Subject, _seen: &Snapshot) -> Vec<Need> {
     for kill in kills.iter().filter(|k| k.of_prometheus).take(PODS) {
         out.push(Need::log(kill.pod, &kill.state.name, true));
         out.push(Need::log(kill.pod, &kill.state.name, false));
+    }
+    if !kills.is_empty() {
+        // Which nodes there are decides what is asked next, so it is asked now.
+        out.push(Need::list(Kind::Node, ""));
     }
     if let Some(pod) = witness(subject)
         && !subject.agent
@@ -42,7 +46,7 @@ pub fn path(subject: &Subject, tail: &str) -> String {
 }
 
 /// Whether the new size fits somewhere, and whether the owner would act.
-pub fn to_fix(subject: &Subject, _seen: &Snapshot, _found: &[Finding]) -> Vec<Need> {
+pub fn to_fix(subject: &Subject, seen: &Snapshot, _found: &[Finding]) -> Vec<Need> {
     let namespace = subject.namespace();
     let mut out = vec![
         Need::list(Kind::Node, ""),
@@ -51,5 +55,6 @@ pub fn to_fix(subject: &Subject, _seen: &Snapshot, _found: &[Finding]) -> Vec<Ne
         Need::list(Kind::VerticalPodAutoscaler, namespace),
     ];
     out.extend(operator::needs(subject));
+    out.extend(room::needs(subject, seen));
     out
 }

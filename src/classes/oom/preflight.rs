@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::kill::quantity_text;
+use super::room;
 use super::size::Chosen;
 use crate::model::finding::Unknown;
 use crate::model::object::{Kind, ObjectExt};
@@ -22,14 +23,15 @@ pub fn check(
     let mut unknown = Vec::new();
     let limit = parse_bytes(&chosen.limit).unwrap_or(0);
     let request = request_after(subject, container, chosen).unwrap_or(limit);
-    node(subject, seen, container, request, &mut unknown)?;
+    let needed = request + others(subject, container);
+    room::check(subject, seen, needed, &mut unknown)?;
     quota(subject, seen, container, limit, request, &mut unknown)?;
     range(subject, seen, limit, request, &mut unknown)?;
     autoscaler(subject, seen)?;
     Ok(unknown)
 }
 
-fn no_room(why: String, ways: &[&str]) -> Blocked {
+pub(super) fn no_room(why: String, ways: &[&str]) -> Blocked {
     Blocked {
         reason: BlockedReason::NoSafePlan,
         why,
@@ -38,7 +40,7 @@ fn no_room(why: String, ways: &[&str]) -> Blocked {
 }
 
 /// Memory at a pointer of a container's resources.
-fn bytes(container: &Value, pointer: &str) -> Option<u64> {
+pub(super) fn bytes(container: &Value, pointer: &str) -> Option<u64> {
     parse_bytes(&quantity_text(container.pointer(pointer)?)?)
 }
 
@@ -63,61 +65,13 @@ fn others(subject: &Subject, container: &str) -> u64 {
     .sum()
 }
 
-fn unread(what: &str, why: &str, says: String) -> Unknown {
+pub(super) fn unread(what: &str, why: &str, says: String) -> Unknown {
     Unknown {
         need: says,
         why: format!("{what}: {why}"),
         get: format!("the verbs get and list on {what}"),
         vital: false,
     }
-}
-
-/// The largest node that the pod could use must hold the new request: of its own bound node where
-/// it has one and is tied to it, else of all schedulable ones.
-fn node(
-    subject: &Subject,
-    seen: &Snapshot,
-    container: &str,
-    request: u64,
-    unknown: &mut Vec<Unknown>,
-) -> Result<(), Blocked> {
-    let nodes = match seen.list(Kind::Node, "") {
-        Got::Known(nodes) => nodes,
-        Got::Unreadable(why) => {
-            let says = format!("that {} fits a node", show_bytes(request));
-            unknown.push(unread("nodes", why, says));
-            return Ok(());
-        }
-        Got::Absent | Got::NotAsked => return Ok(()),
-    };
-    let needed = request + others(subject, container);
-    let selector = subject.pod_spec().pointer("/nodeSelector");
-    let room = nodes
-        .iter()
-        .filter(|n| !n.is_true("/spec/unschedulable") && selected(n, selector))
-        .filter_map(|n| Some((bytes(n, "/status/allocatable/memory")?, n.name())))
-        .max();
-    match room {
-        Some((most, name)) if most < needed => Err(no_room(
-            format!(
-                "the pod would ask for {}, and the largest node it may use, {name}, has {} to give",
-                show_bytes(needed),
-                show_bytes(most)
-            ),
-            &[
-                "add a node that is large enough",
-                "drop the series that fill the head, see  explain oom/cardinality",
-                "--memory LIMIT,REQUEST with a smaller request",
-            ],
-        )),
-        Some(_) => Ok(()),
-        None => Err(no_room("no schedulable node matches the pod's nodeSelector".into(), &[])),
-    }
-}
-
-fn selected(node: &Value, selector: Option<&Value>) -> bool {
-    let Some(wanted) = selector.and_then(Value::as_object) else { return true };
-    wanted.iter().all(|(key, value)| node.label(key) == value.as_str())
 }
 
 /// Used less the old pods' share plus the new one must stay within every quota on memory.

@@ -51,8 +51,12 @@ pub fn plan(
     operator_knows_strategy: bool,
 ) -> Result<Rollout, Blocked> {
     let (serving, broken) = subject.pods.iter().partition(|p| pod::is_ready(p));
-    let scene = Scene { subject, wanted, broken, serving };
+    let mut scene = Scene { subject, wanted, broken, serving };
+    if wanted.changes.is_empty() {
+        scene.serving.clear();
+    }
     let steps = match subject.root.kind {
+        _ if wanted.changes.is_empty() => Ok(scene.restart_in_order()),
         Kind::StatefulSet => plain::stateful_set(&scene),
         Kind::Deployment => plain::deployment(&scene),
         Kind::DaemonSet => plain::daemon_set(&scene),
@@ -134,7 +138,9 @@ impl<'a> Scene<'a> {
         });
         let alone = self.serving.iter().any(|p| self.siblings(p).count() < 2)
             && (self.broken.is_empty() || !self.keeps_service());
-        let outage = if self.serving.is_empty() {
+        let outage = if self.wanted.changes.is_empty() {
+            "none: only what is down is restarted".into()
+        } else if self.serving.is_empty() {
             "none that is not there already: no replica serves".into()
         } else if alone {
             let who = self.serving.first().map_or("", |p| p.name());
