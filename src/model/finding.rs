@@ -108,6 +108,13 @@ pub struct Danger {
     /// One clause that follows the pod's name: `its next start (in about 2m40s) deletes WAL
     /// segments 9-27`.
     pub says: String,
+    /// It serves, so that nothing is lost while it runs.
+    pub serves: bool,
+    /// Commands that keep it from starting, each only after the one before went well. Words
+    /// without namespace and context; none where no command is safe.
+    pub stop: Vec<Vec<String>>,
+    /// Commands that let it start again.
+    pub thaw: Vec<Vec<String>>,
 }
 
 /// What one class says of one Prometheus.

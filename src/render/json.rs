@@ -94,7 +94,7 @@ fn target(of: &Target) -> Value {
 }
 
 fn danger(of: &Danger) -> Value {
-    let Danger { pod, says } = of;
+    let Danger { pod, says, serves: _, stop: _, thaw: _ } = of;
     json!(format!("{}: {says}", pod.short()))
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::classes::{ALL, Given, stage};
+use crate::model::finding::Danger;
 use crate::model::object::Owner;
 use crate::model::{Fact, Finding, Kind, Need, ObjectRef, Seen, Severity, Snapshot, Unknown, fold};
 use crate::subject::{Flags, Install, Subject};
@@ -197,6 +198,22 @@ impl World {
         };
         let (_, findings, _) = self.diagnose();
         findings.iter().map(|f| format!("{} {}", word(f.severity), f.code)).collect()
+    }
+
+    /// What the report says above all else.
+    pub fn danger(&self) -> Option<Danger> {
+        let given = Given::new();
+        let all = ALL.iter().map(|class| class.job(&self.subject, &given).check(&self.seen).danger);
+        all.flatten().next()
+    }
+
+    /// A replica of the first pod, as it is now.
+    pub fn replica(mut self, name: &str) -> World {
+        let mut other = self.pod().clone();
+        put(&mut other, "/metadata/name", json!(name));
+        put(&mut other, "/metadata/uid", json!(name));
+        self.subject.pods.push(other);
+        self
     }
 
     pub fn needs(&self) -> Vec<Need> {

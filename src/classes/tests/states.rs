@@ -347,7 +347,7 @@ fn forbidden_logs_are_unknown_not_guessed() {
 
 #[test]
 fn few_questions_are_asked() {
-    assert!(healthy().needs().len() <= 4, "{:?}", healthy().needs());
+    assert!(healthy().needs().len() <= 5, "{:?}", healthy().needs());
     let world = healthy().crashed(1, "Error", GAP);
     assert!(world.needs().len() <= 6, "{:?}", world.needs());
     let world = healthy().running("2026-11-22T17:58:00Z", REPLAY);

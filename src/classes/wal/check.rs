@@ -1,5 +1,8 @@
 //! What the facts mean for the write-ahead log.
 
+mod damage;
+mod danger;
+mod hold;
 mod notes;
 mod progress;
 
@@ -7,11 +10,12 @@ use serde_json::Value;
 
 use crate::model::log::kill::By;
 use crate::model::log::{Line, Runs, Sign, kill, place, runs, walreplay};
-use crate::model::{Code, Finding, Severity, Snapshot, Verdict};
+use crate::model::{Code, Finding, Severity, Snapshot, Unknown, Verdict};
 use crate::subject::{Subject, pod};
 
 pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
     let mut verdict = Verdict::default();
+    let mut dangers = Vec::new();
     for pod in &subject.pods {
         let runs = runs::of(seen, pod, &subject.container);
         let notes = notes::of(pod, &runs);
@@ -29,8 +33,23 @@ pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
         verdict.findings.extend(notes);
         verdict.findings.extend(killed(subject, seen, pod, &runs));
         verdict.findings.extend(progress::of(pod, &runs, seen, replay_answer(subject, seen, pod)));
+        verdict.unknown.extend(unread(subject, pod, &runs));
+        dangers.extend(danger::of(subject, seen, pod, &runs));
     }
+    verdict.danger = danger::first(dangers);
     verdict
+}
+
+/// The log of a server that serves could not be read: it is well, as far as can be seen.
+fn unread(subject: &Subject, pod: &Value, runs: &Runs) -> Option<Unknown> {
+    let why = runs.now_unread.as_deref().filter(|_| runs.ready)?;
+    let (name, container) = (pod_name(pod), &subject.container);
+    Some(Unknown {
+        need: format!("log of pod/{name}: whether it can still cut its WAL"),
+        why: why.to_owned(),
+        get: format!("kubectl logs {name} -n {} -c {container}", subject.namespace()),
+        vital: false,
+    })
 }
 
 /// The codes of last words that are this class's own.

@@ -40,12 +40,12 @@ fn ways(code: &str) -> &'static [&'static str] {
             "create the empty directory wal/checkpoint.<N-1>, 8 digits, with the owner of the segments (2.32 and later)",
         ],
         "wal/corrupt-checkpoint" | "wal/corrupt-segment" => &[
-            "do not let {pod} start again: scale its workload to 0 now; each start deletes WAL segments",
+            "do not let {pod} start again, each start deletes WAL segments; how to hold it stands under DANGER",
             "take a snapshot or a copy of the claim before anything else",
             "only then decide: rewrite the damaged part from the copy, or accept what Prometheus' own repair leaves",
         ],
         "wal/corrupt-wbl" => &[
-            "2.39 to 2.47: scale the workload of {pod} to 0 now; each start cuts the healthy WAL",
+            "2.39 to 2.47: do not let {pod} start again, each start cuts the healthy WAL (see DANGER)",
             "move wbl/ out of the data directory, then upgrade to 2.48 or later",
         ],
         "wal/corrupt-head-chunks" => &[

@@ -1,4 +1,5 @@
-//! What the class must see: logs of pods that are down, how far a replay came, who killed it.
+//! What the class must see: logs of pods that are down and of two that serve, how far a replay
+//! came, who killed it.
 
 use crate::model::log::runs::{self, MOST_PODS};
 use crate::model::log::walreplay;
@@ -16,6 +17,11 @@ pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
         let state = pod::container(p, &subject.container).map(|c| c.doing);
         matches!(state, Some(pod::Doing::Running { .. })) && !p.text("/status/podIP").is_empty()
     };
+    // A server that cannot write checkpoints looks well from outside: only its log tells, and it
+    // must be known before anything restarts it.
+    for pod in subject.serving().filter(runs_now).take(MOST_PODS) {
+        out.push(Need::log(pod, &subject.container, false));
+    }
     for pod in down.into_iter().filter(runs_now).take(MOST_PODS) {
         out.push(Need::http(pod, subject.flags.port(), &walreplay::path(&subject.flags.prefix())));
     }

@@ -96,9 +96,18 @@ fn all_states() -> Vec<Report> {
     danger.danger = Some(Danger {
         pod: pod("prometheus-k8s-1"),
         says: "its next start (in about 2m40s) deletes WAL segments 9-27, 2.1 h".into(),
+        serves: false,
+        stop: ["patch pod/prometheus-k8s-1 -p [{}]", "delete pod/prometheus-k8s-1 --wait=false"]
+            .map(kubectl)
+            .into(),
+        thaw: vec![kubectl("patch pod/prometheus-k8s-1 -p [1]")],
     });
     danger.unfinished = Some(left_behind());
     vec![sample(), healthy(), lacking, unknown, recovering, other, blocked, failed, danger]
+}
+
+fn kubectl(words: &str) -> Vec<String> {
+    ["kubectl"].into_iter().chain(words.split(' ')).map(str::to_owned).collect()
 }
 
 pub(super) fn left_behind() -> Receipt {
@@ -157,6 +166,18 @@ fn no_line_but_a_command_is_wider_than_asked_for() {
     }
 }
 
+/// kubectl knows no bundle.
+#[test]
+fn a_danger_read_from_a_bundle_prints_commands_without_it() {
+    let mut report = all_states().pop().unwrap();
+    report.unfinished = None;
+    let flags = vec!["--bundle".to_owned(), "/b".to_owned()];
+    let of_bundle = Context { flags, bundle: true, ..context() };
+    let text = text(&report, &of_bundle, &Style { color: false, width: 80 });
+    let stop = "  kubectl delete pod/prometheus-k8s-1 --wait=false -n monitoring\n";
+    assert!(text.contains(stop), "{text}");
+}
+
 #[test]
 fn danger_and_an_unfinished_plan_come_first() {
     let text = shown(all_states().last().unwrap());
@@ -165,7 +186,12 @@ fn danger_and_an_unfinished_plan_come_first() {
         "\
 DANGER  do not restart or delete pod/prometheus-k8s-1: its next start (in about
         2m40s) deletes WAL segments 9-27, 2.1 h. Stop it safely:
-  kubectl prom-fix freeze pod/prometheus-k8s-1 -n monitoring --context prod-eu-1
+  kubectl patch pod/prometheus-k8s-1 -p '[{{}}]' -n monitoring \\
+    --context prod-eu-1 &&
+  kubectl delete pod/prometheus-k8s-1 --wait=false -n monitoring \\
+    --context prod-eu-1
+        Only once its data is copied or mended, let it start again:
+  kubectl patch pod/prometheus-k8s-1 -p '[1]' -n monitoring --context prod-eu-1
 
 UNFINISHED  plan {digest} of bob: raise the memory limit from 2Gi to 4Gi;
             begun 2026-11-24 01:00:20Z (5 min ago), came to step 2 of 6

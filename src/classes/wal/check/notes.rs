@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::damage::{self, Place};
 use crate::model::log::{Line, Runs, Sign, replay, sign};
 use crate::model::{Code, Finding, Severity};
 use crate::subject::pod;
@@ -89,14 +90,12 @@ fn repair(lines: &[Line], runs: &Runs, present: bool, about: &About<'_>) -> Opti
 /// A record that ends with its file, in the newest segment that held anything: the write that was
 /// under way at the end of the run before. The newest of all was made by this start.
 fn is_torn_tail(lines: &[Line], attempt: &Line) -> bool {
-    let number = |text: &str| -> Option<u64> {
-        let (_, rest) = text.split_once("corruption in segment ")?;
-        rest.split(' ').next()?.rsplit('/').next()?.parse().ok()
+    let at = match damage::place(&attempt.err) {
+        Some(Place::Segment(at)) => at,
+        Some(Place::Checkpoint(_) | Place::Wbl(_)) | None => return false,
     };
-    let last = lines.iter().rev().find_map(|l| l.field("maxSegment")?.parse::<u64>().ok());
     attempt.err.contains("last record is torn")
-        && !attempt.err.contains("checkpoint")
-        && number(&attempt.err).zip(last).is_some_and(|(at, last)| at + 1 >= last)
+        && damage::last_segment(lines).is_some_and(|last| at + 1 >= last)
 }
 
 fn head_chunks(lines: &[Line], about: &About<'_>) -> Option<Finding> {
@@ -115,12 +114,7 @@ fn head_chunks(lines: &[Line], about: &About<'_>) -> Option<Finding> {
 fn failing(lines: &[Line], present: bool, about: &About<'_>) -> Option<Finding> {
     let says = "cannot write a WAL checkpoint: the log grows until the volume is full, and the \
                 next start cuts it at the damage; do not restart it";
-    let own = |l: &&Line| {
-        l.level == "error"
-            && (l.err.contains("create checkpoint:") || l.err.contains("WAL truncation in Compact"))
-            && matches!(sign::sign(l), Sign::Segment | Sign::Checkpoint | Sign::Gap)
-    };
-    let line = lines.iter().rfind(own)?;
+    let line = damage::failing(lines)?;
     present.then(|| about(FAILING, Severity::Error, says, line))
 }
 
