@@ -96,7 +96,7 @@ pub fn guarded(object: &Value, changes: &[Change], generation_ahead: i64) -> Pat
         add_name_guards(&after, &change.pointer, &mut ops, &mut undo);
         let Some((op, old)) = one(&after, change) else { continue };
         let path = op.path().to_owned();
-        ops.push(Op::Test { path: path.clone(), value: old.clone().unwrap_or(Value::Null) });
+        ops.push(guard_of(&after, &path, old.as_ref()));
         let new = match &op {
             Op::Add { value, .. } | Op::Replace { value, .. } => Some(value.clone()),
             Op::Test { .. } | Op::Remove { .. } => None,
@@ -114,6 +114,24 @@ pub fn guarded(object: &Value, changes: &[Change], generation_ahead: i64) -> Pat
         });
     }
     Patch { ops, undo, after }
+}
+
+/// The test that holds an operation to what was seen. Past the end of a list there is nothing to
+/// test for absence (the API server answers an error, not null): its last element is tested.
+fn guard_of(object: &Value, path: &str, old: Option<&Value>) -> Op {
+    let (parent, place) = path.rsplit_once('/').unwrap_or(("", path));
+    let list = object.pointer(parent).and_then(Value::as_array);
+    let before = place.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+    if let (None, Some(list), Some(before)) = (old, list, before)
+        && let Some(last) = list.get(before)
+    {
+        let at = format!("{parent}/{before}");
+        return match last.get("name") {
+            Some(name) => Op::Test { path: format!("{at}/name"), value: name.clone() },
+            None => Op::Test { path: at, value: last.clone() },
+        };
+    }
+    Op::Test { path: path.to_owned(), value: old.cloned().unwrap_or(Value::Null) }
 }
 
 /// A list element is addressed by index: a test of its name holds the index to the element meant.
@@ -220,6 +238,17 @@ mod tests {
             patch.after.pointer("/spec/resources"),
             Some(&json!({"limits": {"memory": "2Gi"}, "requests": {"memory": "2Gi"}}))
         );
+        let mut back = patch.after.clone();
+        apply(&mut back, &patch.undo);
+        assert_eq!(back, set());
+    }
+
+    #[test]
+    fn what_is_added_at_the_end_of_a_list_is_guarded_by_the_last_element() {
+        let patch = guarded(&set(), &[Change::set("/spec/containers/2", json!({"name": "x"}))], 0);
+        let last = Op::Test { path: "/spec/containers/1/name".into(), value: json!("p") };
+        assert!(patch.ops.contains(&last), "{:?}", patch.ops);
+        assert!(!patch.ops.iter().any(|op| op.is_guard() && op.path() == "/spec/containers/2"));
         let mut back = patch.after.clone();
         apply(&mut back, &patch.undo);
         assert_eq!(back, set());

@@ -2,6 +2,7 @@
 //! replays, so a budget that is too small is raised by the same patch.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::kill::Kill;
 use crate::model::log::{self, Line};
@@ -12,15 +13,24 @@ use crate::subject::Subject;
 /// The estimate is a rate seen while memory ran out; it may well be half of what it will be.
 const MARGIN: i64 = 2;
 
+/// Budgets that are asked for, in seconds: coarse, so that another measurement makes the same plan.
+const LADDER: &[i64] = &[900, 1800, 3600, 7200, 14_400, 28_800, 86_400];
+
 /// The changes that give the replay its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raise {
+    pub seconds: i64,
     pub on_root: Vec<(String, i64)>,
     pub rendered: Vec<(String, i64)>,
     pub why: String,
 }
 
 impl Raise {
+    /// Whether it goes through the resource's own field, which older operators do not have.
+    pub fn is_field(&self) -> bool {
+        self.on_root.iter().any(|(pointer, _)| pointer.ends_with("/maximumStartupDurationSeconds"))
+    }
+
     pub fn changes(list: &[(String, i64)]) -> impl Iterator<Item = Change> + '_ {
         list.iter().map(|(pointer, value)| Change::set(pointer.clone(), *value))
     }
@@ -44,21 +54,29 @@ pub fn estimate(lines: &[Line]) -> Option<i64> {
     Some(spent * all / done.max(1))
 }
 
-/// What must be raised so that a replay of `seconds` fits, where it does not.
-pub fn check(subject: &Subject, kill: &Kill<'_>, seconds: i64) -> Option<Raise> {
-    let container =
-        kill.pod.list("/spec/containers").iter().find(|c| c.text("/name") == kill.state.name)?;
-    let probe = container.get("startupProbe")?;
+fn container<'a>(kill: &Kill<'a>) -> Option<&'a Value> {
+    kill.pod.list("/spec/containers").iter().find(|c| c.text("/name") == kill.state.name)
+}
+
+/// The budget that a replay of `seconds` needs, where its probe has less.
+pub fn missing(kill: &Kill<'_>, seconds: i64) -> Option<i64> {
+    let probe = container(kill)?.get("startupProbe")?;
     // Defaults of the API server: 10 s, 3 failures (core/v1 Probe).
     let period = probe.number("/periodSeconds").unwrap_or(10).max(1);
     let failures = probe.number("/failureThreshold").unwrap_or(3);
     let budget = probe.number("/initialDelaySeconds").unwrap_or(0) + period * failures;
-    let needed = seconds * MARGIN;
+    let needed = seconds.saturating_mul(MARGIN);
     if needed <= budget {
         return None;
     }
-    let minutes = (needed + 59) / 60;
-    let why = format!("the replay may take {minutes} min, and its startup probe allows {budget} s");
+    LADDER.iter().copied().find(|step| *step >= needed).or(LADDER.last().copied())
+}
+
+/// The changes that make the budget `seconds`.
+pub fn raise(subject: &Subject, kill: &Kill<'_>, seconds: i64) -> Option<Raise> {
+    let probe = container(kill)?.get("startupProbe")?;
+    let period = probe.number("/periodSeconds").unwrap_or(10).max(1);
+    let why = format!("its startup probe waits {} min for the replay", seconds / 60);
     let list = "/spec/template/spec/containers";
     let index = subject
         .workloads
@@ -66,11 +84,11 @@ pub fn check(subject: &Subject, kill: &Kill<'_>, seconds: i64) -> Option<Raise> 
         .and_then(|w| w.list(list).iter().position(|c| c.text("/name") == kill.state.name));
     let rendered = index.map(|i| format!("{list}/{i}/startupProbe"));
     if subject.is_operated() {
-        return Some(on_resource(subject, minutes * 60, rendered, why));
+        return Some(on_resource(subject, seconds, rendered, why));
     }
     let at = format!("{}/failureThreshold", rendered?);
-    let count = (needed + period - 1) / period;
-    Some(Raise { on_root: vec![(at.clone(), count)], rendered: vec![(at, count)], why })
+    let count = (seconds + period - 1) / period;
+    Some(Raise { seconds, on_root: vec![(at.clone(), count)], rendered: vec![(at, count)], why })
 }
 
 /// The operator renders `failureThreshold = ceil(N/60)` and `periodSeconds = ceil(N/threshold)`
@@ -88,6 +106,7 @@ fn on_resource(subject: &Subject, seconds: i64, rendered: Option<String>, why: S
         let each = subject.root_object.number(&format!("{element}/periodSeconds")).unwrap_or(15);
         let count = (seconds + each - 1) / each.max(1);
         return Raise {
+            seconds,
             on_root: vec![(format!("{element}/failureThreshold"), count)],
             rendered: rendered
                 .into_iter()
@@ -102,7 +121,8 @@ fn on_resource(subject: &Subject, seconds: i64, rendered: Option<String>, why: S
             [(format!("{at}/failureThreshold"), threshold), (format!("{at}/periodSeconds"), period)]
         })
         .collect();
-    Raise { on_root: vec![("/spec/maximumStartupDurationSeconds".into(), seconds)], rendered, why }
+    let field = "/spec/maximumStartupDurationSeconds".to_owned();
+    Raise { seconds, on_root: vec![(field, seconds)], rendered, why }
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
         let says = "evicted: its node ran out of memory";
         let severity = if pod::is_ready(pod) { Severity::Warn } else { Severity::Error };
         let finding = Finding::new(NODE, &object, severity, says).with("kubelet", message);
-        verdict.findings.push(finding.stopping(pod.name()));
+        let down = !pod::is_ready(pod);
+        verdict.findings.push(if down { finding.stopping(pod.name()) } else { finding });
     }
     verdict.findings.extend(offenders::warnings(subject, seen));
     verdict
@@ -74,7 +75,8 @@ fn of_prometheus(subject: &Subject, seen: &Snapshot, kill: &Kill<'_>, verdict: &
     if let Some(words) = soft_limit(subject, &lines, kill) {
         finding = finding.with("GOMEMLIMIT", words);
     }
-    verdict.findings.push(finding.stopping(kill.pod.name()));
+    let down = !pod::is_ready(kill.pod);
+    verdict.findings.push(if down { finding.stopping(kill.pod.name()) } else { finding });
 }
 
 fn code_of(kill: &Kill<'_>, was: &Was, queries: Option<&str>, size: Option<&size::Size>) -> Code {

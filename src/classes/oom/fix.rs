@@ -1,36 +1,37 @@
 //! The plan that heals a kill for memory.
 
 use super::budget::{self, Raise};
-use super::check;
 use super::docs::{NODE, QUERY, REPLAY, SIDECAR};
 use super::kill::{self, Kill};
 use super::landing::{self, Landing};
-use super::preflight;
 use super::size::{self, Chosen};
-use crate::model::finding::{Finding, Severity};
+use super::{Asked, check, preflight, stuck};
+use crate::model::finding::{Finding, Severity, Unknown};
 use crate::model::object::ObjectExt;
-use crate::model::plan::{Action, Blocked, BlockedReason, Next, Plan};
-use crate::model::quantity::{parse_bytes, write_bytes};
+use crate::model::plan::{Action, Blocked, BlockedReason, Next, Plan, Revert};
+use crate::model::quantity::{parse_bytes, round_up, write_bytes};
 use crate::model::{Code, Got, Kind, ObjectRef, Snapshot};
 use crate::subject::operator::{self, Operator};
 use crate::subject::rollout::{self, Wanted};
-use crate::subject::{Subject, Version, commit, manager};
+use crate::subject::{Subject, Version, commit, manager, pod};
 
 /// prometheus-operator 0.88.0 gave its resources `spec.updateStrategy`.
 const KNOWS_STRATEGY: Version = Version::new(0, 88, 0);
+/// prometheus-operator 0.71.0 gave them `spec.maximumStartupDurationSeconds`.
+const KNOWS_BUDGET: Version = Version::new(0, 71, 0);
 
-pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], given: Option<&str>) -> Next {
+pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], asked: &Asked<'_>) -> Next {
     let ours = |f: &&Finding| {
         f.code.class() == "oom" && f.severity == Severity::Error && f.because.is_none()
     };
     let Some(root) = found.iter().find(ours) else { return Next::Done };
-    match plan(subject, seen, root.code, given) {
+    match plan(subject, seen, root, asked) {
         Ok(plan) => Next::Fix(plan),
         Err(blocked) => Next::Blocked(blocked),
     }
 }
 
-fn blocked(why: impl Into<String>, ways: &[&str]) -> Blocked {
+pub(super) fn blocked(why: impl Into<String>, ways: &[&str]) -> Blocked {
     Blocked {
         reason: BlockedReason::NoSafePlan,
         why: why.into(),
@@ -38,13 +39,25 @@ fn blocked(why: impl Into<String>, ways: &[&str]) -> Blocked {
     }
 }
 
+/// What a plan is made for.
+pub(super) struct Case<'a> {
+    pub subject: &'a Subject,
+    pub seen: &'a Snapshot,
+    pub code: Code,
+    pub kill: Option<&'a Kill<'a>>,
+    pub container: &'a str,
+    pub landing: Landing,
+    pub acts: Acts,
+}
+
 fn plan(
     subject: &Subject,
     seen: &Snapshot,
-    code: Code,
-    given: Option<&str>,
+    root: &Finding,
+    asked: &Asked<'_>,
 ) -> Result<Plan, Blocked> {
-    if code == QUERY && given.is_none() {
+    let code = root.code;
+    if code == QUERY && asked.memory.is_none() {
         return Err(blocked(
             "a query took the memory: a larger limit is eaten by the next one",
             &[
@@ -55,67 +68,58 @@ fn plan(
         ));
     }
     let kills = kill::all(subject);
-    let kill = kills.iter().find(|k| k.of_prometheus != (code == SIDECAR));
+    let kill = kills.iter().find(|k| {
+        k.pod.name() == root.object.name
+            && k.of_prometheus != (code == SIDECAR)
+            && k.is_fresh(seen.clock)
+    });
     let container = kill.map_or(subject.container.as_str(), |k| k.state.name.as_str());
-    let killed_limit = kill.and_then(|k| k.limit.as_ref());
-    let whole_pod = killed_limit.is_some_and(|l| l.of_pod);
+    let whole_pod = kill.and_then(|k| k.limit.as_ref()).is_some_and(|l| l.of_pod);
     let landing = landing::find(subject, container, whole_pod)?;
-    if let Some(plan) = stuck(subject, seen, kill, &landing, given)? {
+    let acts = operator_acts(subject, seen)?;
+    let case = Case { subject, seen, code, kill, container, landing, acts };
+    if let Some(plan) = stuck::plan(&case, asked)? {
         return Ok(plan);
     }
-    let chosen = choose(subject, seen, code, kill, &landing, given)?;
-    let doubts = preflight::check(subject, seen, container, &chosen)?;
-    let knows_strategy = operator_acts(subject, seen)?;
-    let sets_limit = code != NODE || given.is_some_and(|g| g.contains(','));
-    let old = killed_limit.map_or("unset".to_owned(), |l| l.text.clone());
-    let title = title(code, container, &old, &chosen, sets_limit);
-    let mut wanted = landing.wanted(subject, &chosen, sets_limit, &title);
-    if let Some(raise) = kill.filter(|_| code == REPLAY).and_then(|k| raise(subject, seen, k)) {
-        wanted.changes.extend(Raise::changes(&raise.on_root));
-        wanted.rendered.extend(Raise::changes(&raise.rendered));
-        wanted.why = format!("{}; {}", wanted.why, raise.why);
+    resized(&case, asked)
+}
+
+/// A new size at the owner, and the pods on it.
+fn resized(case: &Case<'_>, asked: &Asked<'_>) -> Result<Plan, Blocked> {
+    let sets_limit = case.code != NODE || asked.memory.is_some_and(|g| g.contains(','));
+    let chosen = if sets_limit { limit(case, asked)? } else { request(case, asked)? };
+    let doubts = preflight::check(case.subject, case.seen, case.container, &chosen)?;
+    let old = case.kill.and_then(|k| k.limit.as_ref()).map_or("unset", |l| l.text.as_str());
+    let title = title(case, old, &chosen, sets_limit);
+    let mut wanted = case.landing.wanted(case.subject, &chosen, sets_limit, &title);
+    let mut inputs = vec!["--memory".to_owned(), pin(&chosen, sets_limit)];
+    let mut doubts: Vec<Unknown> = doubts.into_iter().chain(case.acts.doubt.clone()).collect();
+    match budget(case, asked) {
+        Budget::Fits => {}
+        Budget::Raised(raise) => {
+            inputs.extend(["--startup-budget".to_owned(), raise.seconds.to_string()]);
+            wanted.changes.extend(Raise::changes(&raise.on_root));
+            wanted.rendered.extend(Raise::changes(&raise.rendered));
+            wanted.why = format!("{}; {}", wanted.why, raise.why);
+        }
+        Budget::Unknown(doubt) => doubts.push(doubt),
     }
-    let memory = match &chosen.request {
-        Some(request) if sets_limit => format!("{},{request}", chosen.limit),
-        _ => chosen.limit.clone(),
-    };
-    let inputs = vec!["--memory".to_owned(), memory];
-    let mut plan = assemble(subject, seen, &wanted, knows_strategy)?;
+    let mut plan = assemble(case, &mut wanted)?;
     (plan.title, plan.inputs, plan.doubts) = (title, inputs, doubts);
     Ok(plan)
 }
 
-fn raise(subject: &Subject, seen: &Snapshot, kill: &Kill<'_>) -> Option<Raise> {
-    let lines = check::lines_of(seen, kill);
-    budget::check(subject, kill, budget::estimate(&lines)?)
-}
-
-/// Somebody has raised the limit already, and the pod still runs with the old one: its set waits
-/// for it to become Ready before it replaces it, which it never will. No patch, only a restart.
-fn stuck(
-    subject: &Subject,
-    seen: &Snapshot,
-    kill: Option<&Kill<'_>>,
-    landing: &Landing,
-    given: Option<&str>,
-) -> Result<Option<Plan>, Blocked> {
-    let killed = kill.and_then(|k| k.limit.as_ref()).map(|l| l.bytes);
-    let (Some(killed), Some(set), None) = (killed, landing.old_limit.as_ref(), given) else {
-        return Ok(None);
-    };
-    if parse_bytes(set).is_none_or(|set| set <= killed) {
-        return Ok(None);
+/// The value of `--memory` that makes this plan again.
+fn pin(chosen: &Chosen, sets_limit: bool) -> String {
+    match &chosen.request {
+        Some(request) if sets_limit => format!("{},{request}", chosen.limit),
+        Some(request) => request.clone(),
+        None => chosen.limit.clone(),
     }
-    let title =
-        format!("restart the pod: its limit is {set} already, and it still runs with the old");
-    let wanted = Wanted { changes: Vec::new(), rendered: Vec::new(), why: title.clone() };
-    let mut plan = assemble(subject, seen, &wanted, false)?;
-    plan.title = title;
-    Ok(Some(plan))
 }
 
-fn title(code: Code, container: &str, old: &str, chosen: &Chosen, sets_limit: bool) -> String {
-    let of = if code == SIDECAR { format!(" of {container}") } else { String::new() };
+fn title(case: &Case<'_>, old: &str, chosen: &Chosen, sets_limit: bool) -> String {
+    let of = if case.code == SIDECAR { format!(" of {}", case.container) } else { String::new() };
     if sets_limit {
         format!("raise the memory limit{of} from {old} to {}", chosen.limit)
     } else {
@@ -124,33 +128,29 @@ fn title(code: Code, container: &str, old: &str, chosen: &Chosen, sets_limit: bo
     }
 }
 
-/// A sidecar's need is not the head's: twice what it was killed at.
-fn choose(
-    subject: &Subject,
-    seen: &Snapshot,
-    code: Code,
-    kill: Option<&Kill<'_>>,
-    landing: &Landing,
-    given: Option<&str>,
-) -> Result<Chosen, Blocked> {
-    let limit = kill.and_then(|k| k.limit.as_ref()).map(|l| l.bytes);
-    let estimate = if code == SIDECAR { None } else { size::estimate(subject, seen, limit) };
-    if code == SIDECAR && given.is_none() {
-        let old = limit.ok_or_else(|| {
+fn limit(case: &Case<'_>, asked: &Asked<'_>) -> Result<Chosen, Blocked> {
+    let killed = case.kill.and_then(|k| k.limit.as_ref()).map(|l| l.bytes);
+    // A sidecar's need is not the head's: twice what it was killed at.
+    if case.code == SIDECAR && asked.memory.is_none() {
+        let old = killed.ok_or_else(|| {
             blocked("the sidecar has no limit of its own: the node was out of memory", &[])
         })?;
-        let doubled = write_bytes(old * 2);
-        return Ok(Chosen { limit: doubled, request: None, given: false });
+        return Ok(Chosen {
+            limit: write_bytes(old.saturating_mul(2)),
+            request: None,
+            given: false,
+        });
     }
-    let chosen = size::choose(
-        estimate.as_ref(),
-        given,
-        landing.old_limit.as_deref(),
-        landing.old_request.as_deref(),
-    )
-    .map_err(|why| blocked(why, &["oom --memory 4Gi  sets a size by hand"]))?;
-    match limit.filter(|old| parse_bytes(&chosen.limit).is_some_and(|new| new <= *old)) {
-        Some(old) if code != NODE => Err(blocked(
+    let estimate = match case.code {
+        SIDECAR => None,
+        _ => size::estimate(case.subject, case.seen, killed),
+    };
+    let Landing { old_limit, old_request, .. } = &case.landing;
+    let chosen =
+        size::choose(estimate.as_ref(), asked.memory, old_limit.as_deref(), old_request.as_deref())
+            .map_err(|why| blocked(why, &["oom --memory 4Gi  sets a size by hand"]))?;
+    match killed.filter(|old| parse_bytes(&chosen.limit).is_some_and(|new| new <= *old)) {
+        Some(old) if case.code != NODE => Err(blocked(
             format!(
                 "{} is not above the {} at which it was killed",
                 chosen.limit,
@@ -162,56 +162,160 @@ fn choose(
     }
 }
 
-/// Whether the operator, where there is one, would act on the patch; and whether its resources
-/// have an update strategy.
-fn operator_acts(subject: &Subject, seen: &Snapshot) -> Result<bool, Blocked> {
+/// A request alone: what it needs, never less than it asks for now, never above its limit.
+fn request(case: &Case<'_>, asked: &Asked<'_>) -> Result<Chosen, Blocked> {
+    let Landing { old_limit, old_request, .. } = &case.landing;
+    let old = old_request.as_deref().and_then(parse_bytes).unwrap_or(0);
+    let most = old_limit.as_deref().and_then(parse_bytes).unwrap_or(u64::MAX);
+    let wanted = match asked.memory {
+        Some(given) => parse_bytes(given).map(|_| given.to_owned()).ok_or_else(|| {
+            blocked(format!("--memory: {given:?} is no quantity such as 4Gi"), &[])
+        })?,
+        None => {
+            let size = size::estimate(case.subject, case.seen, None).ok_or_else(|| {
+                blocked(
+                    "its node ran out of memory, and how much it needs is not known: nothing \
+                     serves that could tell",
+                    &[
+                        "oom --memory REQUEST  asks for a size by hand",
+                        "a limit bounds it: --memory LIMIT,REQUEST",
+                    ],
+                )
+            })?;
+            round_up(size.high)
+        }
+    };
+    let bytes = parse_bytes(&wanted).unwrap_or(0);
+    if bytes <= old || old >= most {
+        return Err(blocked(
+            format!("it asks for {} already, and needs no more", write_bytes(old)),
+            &["give the node more memory, or the pod another node", "oom --memory LIMIT,REQUEST"],
+        ));
+    }
+    let request = if bytes > most { write_bytes(most) } else { wanted };
+    Ok(Chosen { limit: request.clone(), request: Some(request), given: asked.memory.is_some() })
+}
+
+/// Whether the replay after the fix fits its probe.
+enum Budget {
+    Fits,
+    Raised(Raise),
+    Unknown(Unknown),
+}
+
+fn budget(case: &Case<'_>, asked: &Asked<'_>) -> Budget {
+    let Some(kill) = case.kill.filter(|_| case.code == REPLAY) else { return Budget::Fits };
+    let seconds = match asked.startup_budget {
+        Some(0) => return Budget::Fits,
+        Some(given) => given,
+        None => {
+            let lines = check::lines_of(case.seen, kill);
+            match budget::estimate(&lines).and_then(|s| budget::missing(kill, s)) {
+                Some(seconds) => seconds,
+                None => return Budget::Fits,
+            }
+        }
+    };
+    let old_operator =
+        case.subject.is_operated() && case.acts.version.is_none_or(|v| v < KNOWS_BUDGET);
+    match budget::raise(case.subject, kill, seconds) {
+        Some(raise) if !(old_operator && raise.is_field()) => Budget::Raised(raise),
+        Some(_) => Budget::Unknown(Unknown {
+            need: "that the startup probe waits for the replay".into(),
+            why: "the operator is older than 0.71, or its release is not known".into(),
+            get: "set spec.containers[prometheus].startupProbe.failureThreshold".into(),
+            vital: false,
+        }),
+        None => Budget::Fits,
+    }
+}
+
+/// What is known of the operator, where there is one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Acts {
+    pub version: Option<Version>,
+    pub doubt: Option<Unknown>,
+}
+
+/// Whether the operator would act on the patch.
+fn operator_acts(subject: &Subject, seen: &Snapshot) -> Result<Acts, Blocked> {
     match operator::look(subject, seen) {
-        Operator::None => Ok(false),
-        Operator::Acts { version } => Ok(version.is_some_and(|v| v >= KNOWS_STRATEGY)),
+        Operator::None => Ok(Acts::default()),
+        Operator::Acts { version } => Ok(Acts { version, doubt: None }),
         Operator::Idle { why } => Err(blocked(
             format!("a patch of {} would do nothing: {why}", subject.root.short()),
             &["bring the operator back first"],
         )),
-        Operator::Unreadable { .. } => Ok(false),
+        Operator::Unreadable { why } => {
+            let doubt = Unknown {
+                need: format!("that an operator acts on {}", subject.root.short()),
+                why,
+                get: "the verb list on deployments of all namespaces".into(),
+                vital: false,
+            };
+            Ok(Acts { version: None, doubt: Some(doubt) })
+        }
     }
 }
 
+/// Pods that were killed a moment ago and happen to be Ready: nothing to rely on.
+fn suspects(case: &Case<'_>) -> Vec<String> {
+    kill::all(case.subject)
+        .iter()
+        .filter(|k| k.of_prometheus && pod::is_ready(k.pod) && k.is_fresh(case.seen.clock))
+        .map(|k| k.pod.name().to_owned())
+        .collect()
+}
+
 /// Everything of the plan that follows from what is wanted.
-fn assemble(
-    subject: &Subject,
-    seen: &Snapshot,
-    wanted: &Wanted,
-    knows_strategy: bool,
-) -> Result<Plan, Blocked> {
-    if subject.root_object.is_null() {
+pub(super) fn assemble(case: &Case<'_>, wanted: &mut Wanted) -> Result<Plan, Blocked> {
+    let Case { subject, seen, .. } = case;
+    let object = &subject.root_object;
+    let name = subject.root.short();
+    if object.is_null() {
         return Err(blocked(
-            format!(
-                "{} could not be read, so no guarded patch of it can be made",
-                subject.root.short()
-            ),
+            format!("{name} could not be read, so no guarded patch of it can be made"),
             &["record a bundle that holds it, or ask for the verb get on it"],
         ));
     }
-    let rollout = rollout::plan(subject, wanted, knows_strategy)?;
+    if let Some(owner) = object.controller().filter(|_| !wanted.changes.is_empty()) {
+        return Err(blocked(
+            format!(
+                "{name} is written by {} {}, which would take the patch back",
+                owner.kind, owner.name
+            ),
+            &["set the size there"],
+        ));
+    }
     let pointers: Vec<String> = wanted.changes.iter().map(|c| c.pointer.clone()).collect();
+    let forecast = manager::forecast(subject, object, &pointers);
+    if let Some(lost) = forecast.iter().find(|f| f.verdict == Revert::RevertsNow) {
+        return Err(blocked(
+            format!("{} would take the patch of {name} back at once", lost.by),
+            &[],
+        ));
+    }
+    wanted.suspects = suspects(case);
+    let knows_strategy = case.acts.version.is_some_and(|v| v >= KNOWS_STRATEGY);
+    let rollout = rollout::plan(subject, wanted, knows_strategy)?;
     let cluster = match seen.object(&ObjectRef::new(Kind::Namespace, "", "kube-system")) {
         Got::Known(namespace) => namespace.uid().to_owned(),
         Got::Absent | Got::Unreadable(_) | Got::NotAsked => String::new(),
     };
     let waits = rollout.steps.iter().filter(|s| matches!(s.action, Action::Wait { .. })).count();
     Ok(Plan {
-        title: String::new(),
+        title: wanted.why.clone(),
         class: "oom".into(),
         cluster,
         target: subject.root.clone(),
         target_uid: subject.root_uid().to_owned(),
-        forecast: manager::forecast(subject, &subject.root_object, &pointers),
-        commit: commit::snippets(subject, &subject.root_object, &wanted.changes),
+        forecast,
+        commit: commit::snippets(subject, object, &wanted.changes),
         inputs: Vec::new(),
         undo: rollout.undo,
         takes: format!("about {} min", (waits * 3).max(1)),
         impact: rollout.impact,
         steps: rollout.steps,
-        doubts: Vec::new(),
+        doubts: case.acts.doubt.clone().into_iter().collect(),
     })
 }

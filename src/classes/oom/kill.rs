@@ -34,9 +34,7 @@ pub struct Limit {
 
 /// All kills of the subject's pods, of Prometheus first.
 pub fn all(subject: &Subject) -> Vec<Kill<'_>> {
-    let mut kills: Vec<Kill<'_>> = subject
-        .pods
-        .iter()
+    let mut kills: Vec<Kill<'_>> = counted(subject)
         .flat_map(|pod| {
             pod::containers(pod).into_iter().filter_map(|state| {
                 let ended = state.latest_end()?.clone();
@@ -55,11 +53,21 @@ pub fn all(subject: &Subject) -> Vec<Kill<'_>> {
 }
 
 impl Kill<'_> {
-    /// Whether the kill still matters: its pod is not Ready, or it is recent.
+    /// Whether the kill still matters: it is recent, or the container has not run since.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         let recent = self.ended.finished.is_none_or(|at| now.duration_since(at) < STALE);
-        !pod::is_ready(self.pod) || recent
+        recent || !matches!(self.state.doing, pod::Doing::Running { .. })
     }
+}
+
+/// Pods of the subject that count. What has ended for good beside enough that serve was left
+/// lying by a ReplicaSet, and is nobody's trouble.
+fn counted(subject: &Subject) -> impl Iterator<Item = &Value> {
+    let enough = subject.serving().count() >= usize::try_from(subject.wanted).unwrap_or(0);
+    subject
+        .pods
+        .iter()
+        .filter(move |p| !(enough && matches!(p.text("/status/phase"), "Failed" | "Succeeded")))
 }
 
 /// The memory limit that binds a container of a pod: the smaller of its own and its pod's.
@@ -92,16 +100,14 @@ pub fn quantity_text(value: &Value) -> Option<String> {
 
 /// A pod that the kubelet evicted for memory: its own message.
 pub fn evicted<'a>(subject: &'a Subject, seen: &'a Snapshot) -> Vec<(&'a Value, String)> {
-    let mut out: Vec<(&Value, String)> = subject
-        .pods
-        .iter()
+    let mut out: Vec<(&Value, String)> = counted(subject)
         .filter(|p| p.text("/status/reason") == "Evicted" && of_memory(p.text("/status/message")))
         .map(|p| (p, p.text("/status/message").to_owned()))
         .collect();
-    for pod in &subject.pods {
+    for pod in counted(subject) {
         let event = seen.items(crate::model::Kind::Event, subject.namespace()).find(|e| {
             e.text("/reason") == "Evicted"
-                && e.text("/involvedObject/name") == pod.name()
+                && e.text("/involvedObject/uid") == pod.uid()
                 && of_memory(e.text("/message"))
         });
         if let Some(event) = event

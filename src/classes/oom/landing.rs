@@ -44,12 +44,16 @@ pub fn find(subject: &Subject, container: &str, whole_pod: bool) -> Result<Landi
         }
         _ => {}
     }
-    let template = "/spec/template/spec";
-    let rendered = match container_index(subject.workloads.first(), template, container) {
-        Some(at) if !whole_pod => format!("{at}/resources"),
-        _ => format!("{template}/resources"),
+    let rendered = match place(subject, container, whole_pod) {
+        Ok(rendered) => rendered,
+        Err(why) => return Err(elsewhere(subject, &why, &["set its limit where it comes from"])),
     };
+    let of_prometheus = container == subject.container;
     if subject.root.kind == Kind::MonitoringStack {
+        if !of_prometheus {
+            let why = format!("its resource has no place for the limit of {container}");
+            return Err(elsewhere(subject, &why, &["set it on the operator that adds it"]));
+        }
         return Ok(read(subject, "/spec/resources".into(), rendered));
     }
     if subject.root.kind.is_operator_resource() {
@@ -65,6 +69,20 @@ pub fn find(subject: &Subject, container: &str, whole_pod: bool) -> Result<Landi
     Ok(read(subject, rendered.clone(), rendered))
 }
 
+/// The container's resources in the workload's template. A container that is in the pod and not
+/// there was added on the way, by a webhook: its limit is not ours to find.
+fn place(subject: &Subject, container: &str, whole_pod: bool) -> Result<String, String> {
+    const TEMPLATE: &str = "/spec/template/spec";
+    if whole_pod {
+        return Ok(format!("{TEMPLATE}/resources"));
+    }
+    match container_index(subject.workloads.first(), TEMPLATE, container) {
+        Some(at) => Ok(format!("{at}/resources")),
+        None if subject.workloads.is_empty() => Ok(format!("{TEMPLATE}/containers/0/resources")),
+        None => Err(format!("{container} is not in its template: a webhook adds it to the pod")),
+    }
+}
+
 fn elsewhere(subject: &Subject, why: &str, ways: &[&str]) -> Blocked {
     Blocked {
         reason: BlockedReason::NoSafePlan,
@@ -77,10 +95,12 @@ fn elsewhere(subject: &Subject, why: &str, ways: &[&str]) -> Blocked {
 /// merges it over what it rendered (prometheus-operator `pkg/k8s/merge.go`).
 fn on_resource(subject: &Subject, container: &str, rendered: String) -> Landing {
     let root = &subject.root_object;
-    let element = root.list("/spec/containers").iter().position(|c| c.text("/name") == container);
+    let is_init = rendered.contains("/initContainers/");
+    let list = if is_init { "/spec/initContainers" } else { "/spec/containers" };
+    let element = root.list(list).iter().position(|c| c.text("/name") == container);
     let of_prometheus = container == subject.container;
     if let Some(index) = element {
-        let at = format!("/spec/containers/{index}/resources");
+        let at = format!("{list}/{index}/resources");
         let sets_memory = root.pointer(&format!("{at}/limits/memory")).is_some()
             || root.pointer(&format!("{at}/requests/memory")).is_some();
         if sets_memory || !of_prometheus {
@@ -92,11 +112,10 @@ fn on_resource(subject: &Subject, container: &str, rendered: String) -> Landing 
     }
     // The limit of a sidecar comes from the operator's own flags; an element with its name is
     // merged over it.
-    let list = "/spec/containers".to_owned();
     let mut landing = read(subject, String::new(), rendered);
     landing.old_limit = None;
     landing.old_request = None;
-    landing.append = Some((list, container.to_owned()));
+    landing.append = Some((list.to_owned(), container.to_owned()));
     landing
 }
 
@@ -164,6 +183,11 @@ impl Landing {
                 }
             }
         };
-        Wanted { changes, rendered: under(&self.rendered), why: why.to_owned() }
+        Wanted {
+            changes,
+            rendered: under(&self.rendered),
+            why: why.to_owned(),
+            suspects: Vec::new(),
+        }
     }
 }

@@ -12,6 +12,7 @@ mod offenders;
 mod preflight;
 mod room;
 mod size;
+mod stuck;
 
 use super::{Class, Given, Job};
 use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
@@ -22,6 +23,16 @@ pub struct Oom;
 
 /// The option that overrides the computed size.
 const MEMORY: &str = "memory";
+/// The option that overrides the computed startup budget.
+const BUDGET: &str = "startup-budget";
+
+/// The options of this class, read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked<'a> {
+    memory: Option<&'a str>,
+    /// Seconds; 0 leaves the probe alone.
+    startup_budget: Option<i64>,
+}
 
 impl Class for Oom {
     fn name(&self) -> &'static str {
@@ -33,12 +44,24 @@ impl Class for Oom {
     }
 
     fn options(&self, command: clap::Command) -> clap::Command {
-        command.arg(
-            clap::Arg::new(MEMORY)
-                .long(MEMORY)
-                .value_name("LIMIT[,REQUEST]")
-                .help("Use this size instead of the computed one, e.g. 4Gi or 4Gi,3Gi"),
-        )
+        command
+            .arg(
+                clap::Arg::new(MEMORY)
+                    .long(MEMORY)
+                    .value_name("LIMIT[,REQUEST]")
+                    .help("Use this size instead of the computed one, e.g. 4Gi or 4Gi,3Gi"),
+            )
+            .arg(
+                clap::Arg::new(BUDGET)
+                    .long(BUDGET)
+                    .value_name("SECONDS")
+                    .value_parser(|text: &str| {
+                        text.parse::<u32>()
+                            .map(|n| n.to_string())
+                            .map_err(|_| "no number of seconds such as 1800".to_owned())
+                    })
+                    .help("Let the startup probe wait this long for the replay; 0 leaves it alone"),
+            )
     }
 
     fn docs(&self) -> &'static [CodeDoc] {
@@ -69,6 +92,10 @@ impl Job for OomJob<'_> {
     }
 
     fn next(&self, seen: &Snapshot, found: &[Finding]) -> Next {
-        fix::next(self.subject, seen, found, self.given.get(MEMORY).map(String::as_str))
+        let asked = Asked {
+            memory: self.given.get(MEMORY).map(String::as_str),
+            startup_budget: self.given.get(BUDGET).and_then(|text| text.parse().ok()),
+        };
+        fix::next(self.subject, seen, found, &asked)
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{kill, room};
+use crate::model::object::ObjectExt;
 use crate::model::{Finding, Kind, Need, Snapshot};
 use crate::subject::{Subject, operator, pod};
 
@@ -31,9 +32,13 @@ pub fn first(subject: &Subject, _seen: &Snapshot) -> Vec<Need> {
     out
 }
 
-/// The pod whose answers tell the size of the head: the first that serves.
+/// The pod whose answers tell the size of the head: one that serves, first of the same set as one
+/// that was killed, for shards hold different series.
 pub fn witness(subject: &Subject) -> Option<&Value> {
-    subject.pods.iter().find(|p| pod::is_ready(p))
+    let owner = |p: &Value| p.controller().map(|o| o.uid);
+    let killed = kill::all(subject).first().map(|k| owner(k.pod));
+    let serving = || subject.pods.iter().filter(|p| pod::is_ready(p));
+    serving().find(|p| killed.as_ref().is_some_and(|k| *k == owner(p))).or_else(|| serving().next())
 }
 
 /// The head's own statistics; an index look-up, no query.

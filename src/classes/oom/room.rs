@@ -81,24 +81,13 @@ pub fn check(
         ));
     }
     let counted = looked_at(subject, nodes);
-    let mut best: Option<(u64, &str)> = None;
-    for node in &counted {
-        match seen.pods_on(node.name()) {
-            Got::Known(pods) => {
-                let used: u64 = pods.iter().filter(|p| !is_ours(subject, p)).map(asks).sum();
-                let free = whole(node).unwrap_or(0).saturating_sub(used);
-                best = best.max(Some((free, node.name())));
-            }
-            Got::Unreadable(why) => {
-                unknown.push(unread("pods of all namespaces", why, says));
-                return Ok(());
-            }
-            Got::Absent | Got::NotAsked => {
-                unknown.push(unread("pods of all namespaces", "not read", says));
-                return Ok(());
-            }
+    let best = match most_free(subject, seen, &counted) {
+        Ok(best) => best,
+        Err(why) => {
+            unknown.push(unread("pods of all namespaces", why, says));
+            return Ok(());
         }
-    }
+    };
     match best {
         Some((free, _)) if free >= needed => Ok(()),
         Some((free, name)) if counted.len() == usable.len() => Err(no_room(
@@ -121,6 +110,26 @@ pub fn check(
         }
         None => Ok(()),
     }
+}
+
+/// The most that one of the nodes has left, and which; why that could not be counted.
+fn most_free<'a>(
+    subject: &Subject,
+    seen: &'a Snapshot,
+    nodes: &[&'a Value],
+) -> Result<Option<(u64, &'a str)>, &'a str> {
+    let mut best = None;
+    for node in nodes {
+        let pods = match seen.pods_on(node.name()) {
+            Got::Known(pods) => pods,
+            Got::Unreadable(why) => return Err(why),
+            Got::Absent | Got::NotAsked => return Err("not read"),
+        };
+        let used: u64 = pods.iter().filter(|p| !is_ours(subject, p)).map(asks).sum();
+        let whole = bytes(node, "/status/allocatable/memory").unwrap_or(0);
+        best = best.max(Some((whole.saturating_sub(used), node.name())));
+    }
+    Ok(best)
 }
 
 /// A pod that the plan replaces gives back what it asked for.

@@ -85,7 +85,7 @@ fn metric(text: &str, name: &str) -> Option<u64> {
     // `9.4273536e+07`: an exponent of ten with a fraction, which a quantity also reads.
     let plain = line.trim().replace("e+", "e");
     let (mantissa, power) = plain.split_once('e').unwrap_or((plain.as_str(), "0"));
-    let power: usize = power.parse().ok()?;
+    let power: usize = power.parse().ok().filter(|p| *p <= 20)?;
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let padded: String = fraction.chars().chain(std::iter::repeat('0')).take(power).collect();
     parse_bytes(&format!("{whole}{padded}"))
@@ -100,7 +100,9 @@ fn low_per_series(version: Option<Version>) -> u64 {
 }
 
 fn from_head(subject: &Subject, head: &Head, killed_at: Option<u64>) -> Size {
-    let times = |bytes: u64| BASE + head.series.saturating_mul(bytes) * HEADROOM_PERCENT / 100;
+    let times = |bytes: u64| {
+        BASE.saturating_add(head.series.saturating_mul(bytes) / 100 * HEADROOM_PERCENT)
+    };
     let mut size = Size {
         low: times(low_per_series(subject.version)),
         middle: times(MIDDLE),
@@ -151,8 +153,8 @@ fn source(head: &Head) -> String {
 fn doubled(limit: u64) -> Size {
     Size {
         low: limit,
-        middle: limit * 2,
-        high: limit * 2,
+        middle: limit.saturating_mul(2),
+        high: limit.saturating_mul(2),
         method: "twice the limit it was killed at: nothing better is known while it is down".into(),
         source: String::new(),
         series: None,
@@ -176,8 +178,9 @@ pub fn choose(
                 return Err(format!("--memory: {part:?} is no memory quantity such as 4Gi"));
             }
         }
-        if request.is_some_and(|r| parse_bytes(r) > parse_bytes(limit)) {
-            return Err(format!("--memory: the request exceeds the limit of {limit}"));
+        if request.or(old_request).is_some_and(|r| parse_bytes(r) > parse_bytes(limit)) {
+            let request = request.or(old_request).unwrap_or("");
+            return Err(format!("--memory: the request of {request} exceeds the limit of {limit}"));
         }
         return Ok(Chosen {
             limit: limit.to_owned(),

@@ -5,6 +5,7 @@
 //! replaces the Ready ordinal first (seen on 1.34 within 3 s), because it starts from the highest
 //! ordinal and waits only for the pods it has replaced itself.
 
+mod impact;
 mod operated;
 mod plain;
 
@@ -16,13 +17,16 @@ use crate::model::patch::Change;
 use crate::model::plan::{Action, Blocked, BlockedReason, Impact, Step, Undo, Until};
 
 /// A change of the owner, and the same change as the workload's template will show it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// On the object that is patched.
+    /// On the object that is patched. Empty: nothing is patched, what is down is restarted.
     pub changes: Vec<Change>,
     /// On the StatefulSet an operator renders from it; the same as `changes` for a workload.
     pub rendered: Vec<Change>,
     pub why: String,
+    /// Names of pods that are Ready and cannot be relied on: killed a moment ago. They are
+    /// restarted with the broken ones, and are nobody's stand-in.
+    pub suspects: Vec<String>,
 }
 
 /// The steps that bring a change to every pod, and what they do to service.
@@ -37,10 +41,16 @@ pub struct Rollout {
 pub(super) struct Scene<'a> {
     pub subject: &'a Subject,
     pub wanted: &'a Wanted,
-    /// Pods that do not serve, restarted first.
+    /// Pods that do not serve, or cannot be relied on; restarted first.
     pub broken: Vec<&'a Value>,
     /// Pods that serve, restarted after.
     pub serving: Vec<&'a Value>,
+}
+
+/// Steps, and whether the plan itself decides which pod restarts when.
+pub(super) struct Order {
+    pub steps: Vec<Step>,
+    pub ordered: bool,
 }
 
 /// Plans the rollout of `wanted` on the subject's root. `operator_knows_strategy`: the custom
@@ -50,23 +60,22 @@ pub fn plan(
     wanted: &Wanted,
     operator_knows_strategy: bool,
 ) -> Result<Rollout, Blocked> {
-    let (serving, broken) = subject.pods.iter().partition(|p| pod::is_ready(p));
-    let mut scene = Scene { subject, wanted, broken, serving };
-    if wanted.changes.is_empty() {
-        scene.serving.clear();
-    }
-    let steps = match subject.root.kind {
-        _ if wanted.changes.is_empty() => Ok(scene.restart_in_order()),
+    let mut scene = Scene::of(subject, wanted);
+    let order = match subject.root.kind {
+        _ if wanted.changes.is_empty() => {
+            scene.serving.clear();
+            Ok(Order { steps: scene.restart_in_order(), ordered: true })
+        }
         Kind::StatefulSet => plain::stateful_set(&scene),
         Kind::Deployment => plain::deployment(&scene),
         Kind::DaemonSet => plain::daemon_set(&scene),
         kind if kind.is_operator_resource() => operated::steps(&scene, operator_knows_strategy),
-        Kind::MonitoringStack | Kind::ConfigMap => Ok(operated::hand_over(&scene)),
+        Kind::MonitoringStack => Ok(operated::hand_over(&scene)),
         _ => Err(no_owner(subject)),
     }?;
-    let impact = scene.impact();
+    let impact = impact::of(&scene, &order);
     let undo = scene.undo_words();
-    Ok(Rollout { steps, impact, undo })
+    Ok(Rollout { steps: order.steps, impact, undo })
 }
 
 fn no_owner(subject: &Subject) -> Blocked {
@@ -83,9 +92,27 @@ fn no_owner(subject: &Subject) -> Blocked {
 }
 
 impl<'a> Scene<'a> {
-    /// Whether the pods are to be restarted one by one, because some serve.
+    fn of(subject: &'a Subject, wanted: &'a Wanted) -> Scene<'a> {
+        let live = subject.pods.iter().filter(|p| !is_leftover(p));
+        let (serving, broken) = live.partition(|p| {
+            pod::is_ready(p) && !wanted.suspects.iter().any(|name| name == p.name())
+        });
+        Scene { subject, wanted, broken, serving }
+    }
+
+    /// Whether the pods are to be restarted one by one: some set has one that serves, and another.
     pub fn keeps_service(&self) -> bool {
-        !self.serving.is_empty() && self.subject.pods.len() > 1
+        self.serving.iter().any(|p| self.mates(p).next().is_some())
+    }
+
+    /// The other pods of the same set, serving or not: replicas of the same series.
+    pub fn mates(&self, pod: &Value) -> impl Iterator<Item = &&'a Value> {
+        let owner = pod.controller().map(|o| o.uid);
+        let uid = pod.uid().to_owned();
+        self.broken
+            .iter()
+            .chain(&self.serving)
+            .filter(move |p| p.controller().map(|o| o.uid) == owner && p.uid() != uid)
     }
 
     /// Deletes each pod in order, and waits for its successor to ingest before the next.
@@ -114,56 +141,25 @@ impl<'a> Scene<'a> {
             port: self.subject.flags.port(),
             prefix: self.subject.flags.prefix(),
         };
-        Step {
-            why: "until it is Ready and takes samples".into(),
-            action: Action::Wait { object: pod::reference(pod), until },
-            undo: Undo::Words("nothing to take back".into()),
-        }
-    }
-
-    /// Pods of the same workload as `pod`: they hold copies of the same series.
-    fn siblings(&self, pod: &Value) -> impl Iterator<Item = &&'a Value> {
-        let owner = pod.controller().map(|o| o.uid);
-        self.serving.iter().filter(move |p| p.controller().map(|o| o.uid) == owner)
-    }
-
-    fn impact(&self) -> Impact {
-        let restarts =
-            self.broken.iter().chain(&self.serving).map(|p| p.name().to_owned()).collect();
-        let on_empty_dir = self.subject.pods.iter().any(|p| {
-            matches!(
-                super::volume::store(self.subject, p),
-                super::volume::Store::EmptyDir { .. } | super::volume::Store::None
-            )
-        });
-        let alone = self.serving.iter().any(|p| self.siblings(p).count() < 2)
-            && (self.broken.is_empty() || !self.keeps_service());
-        let outage = if self.wanted.changes.is_empty() {
-            "none: only what is down is restarted".into()
-        } else if self.serving.is_empty() {
-            "none that is not there already: no replica serves".into()
-        } else if alone {
-            let who = self.serving.first().map_or("", |p| p.name());
-            format!("{who} serves now and stops until its successor has replayed its WAL")
-        } else {
-            "none: one replica serves throughout".into()
-        };
-        let data = if on_empty_dir {
-            "LOST: the data directory is on an emptyDir, which ends with its pod".to_owned()
-        } else {
-            "untouched".to_owned()
-        };
-        Impact { restarts, outage, stops_serving: alone, data, loses_data: on_empty_dir }
+        wait(&pod::reference(pod), until, "until it is Ready and takes samples")
     }
 
     fn undo_words(&self) -> String {
-        match self.subject.pods.len() {
+        match self.broken.len() + self.serving.len() {
+            _ if self.wanted.changes.is_empty() => "nothing to put back: nothing is patched".into(),
             0 => "yes".into(),
             1 => "yes; it also restarts the pod".into(),
             2 => "yes; it also restarts both pods".into(),
             n => format!("yes; it also restarts all {n} pods"),
         }
     }
+}
+
+/// A pod that has ended for good and that nobody restarts: a ReplicaSet makes another beside it.
+/// A StatefulSet replaces its own.
+fn is_leftover(pod: &Value) -> bool {
+    matches!(pod.text("/status/phase"), "Failed" | "Succeeded")
+        && pod.controller().is_none_or(|o| o.kind != "StatefulSet")
 }
 
 /// A patch step with its undo.

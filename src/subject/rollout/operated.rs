@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Scene, patch_step, wait};
+use super::{Order, Scene, patch_step, wait};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::patch::{Change, guarded};
 use crate::model::plan::{Action, Blocked, Step, Undo, Until};
@@ -11,19 +11,21 @@ use crate::model::plan::{Action, Blocked, Step, Undo, Until};
 const STRATEGY: &str = "/spec/updateStrategy";
 const PAUSED: &str = "/spec/paused";
 
-pub(super) fn steps(scene: &Scene<'_>, knows_strategy: bool) -> Result<Vec<Step>, Blocked> {
+pub(super) fn steps(scene: &Scene<'_>, knows_strategy: bool) -> Result<Order, Blocked> {
     let sets: Vec<&Value> =
         scene.subject.workloads.iter().filter(|w| w.text("/kind") == "StatefulSet").collect();
-    if !scene.keeps_service() || sets.is_empty() {
-        return Ok(one_patch(scene, &sets));
-    }
     if scene.subject.root_object.text("/spec/updateStrategy/type") == "OnDelete" {
         let mut steps = one_patch(scene, &sets);
         steps.retain(|s| matches!(s.action, Action::Patch { .. }) || is_rendered(s));
         steps.extend(scene.restart_in_order());
-        return Ok(steps);
+        return Ok(Order { steps, ordered: true });
     }
-    Ok(if knows_strategy { strategy_window(scene, &sets) } else { paused_window(scene, &sets) })
+    if !scene.keeps_service() || sets.is_empty() {
+        return Ok(Order { steps: one_patch(scene, &sets), ordered: false });
+    }
+    let steps =
+        if knows_strategy { strategy_window(scene, &sets) } else { paused_window(scene, &sets) };
+    Ok(Order { steps, ordered: true })
 }
 
 fn is_rendered(step: &Step) -> bool {
@@ -31,22 +33,25 @@ fn is_rendered(step: &Step) -> bool {
 }
 
 /// Nobody serves, or there is one pod: the operator rolls it out, and a pod that its set will not
-/// replace by itself (crash loop under `OrderedReady`) is deleted.
+/// replace by itself (crash loop under `OrderedReady`) is deleted. Pods of a DaemonSet (agents)
+/// come back under other names, so there the set is waited for.
 fn one_patch(scene: &Scene<'_>, sets: &[&Value]) -> Vec<Step> {
     let root = &scene.subject.root;
     let object = &scene.subject.root_object;
     let mut steps = vec![patch_step(object, root, &scene.wanted.changes, 0, &scene.wanted.why)];
-    steps.extend(await_rendered(scene, sets));
+    let workloads: Vec<&Value> = scene.subject.workloads.iter().collect();
+    steps.extend(await_rendered(scene, &workloads));
+    if sets.is_empty() {
+        for workload in &workloads {
+            steps.push(wait(&reference(workload), Until::RolledOut, "until it is rolled out"));
+        }
+        return steps;
+    }
     for pod in &scene.broken {
         steps.extend(scene.restart(pod, "the broken one, unless its set was faster"));
     }
     for pod in &scene.serving {
         steps.push(scene.await_successor(pod));
-    }
-    if sets.is_empty() {
-        for workload in &scene.subject.workloads {
-            steps.push(wait(&reference(workload), Until::RolledOut, "until it is rolled out"));
-        }
     }
     steps
 }
@@ -156,8 +161,9 @@ fn paused_window(scene: &Scene<'_>, sets: &[&Value]) -> Vec<Step> {
     steps
 }
 
-/// A MonitoringStack or a ConfigMap: other operators carry the value down; the pods are watched.
-pub(super) fn hand_over(scene: &Scene<'_>) -> Vec<Step> {
-    let sets: Vec<&Value> = scene.subject.workloads.iter().collect();
-    one_patch(scene, &sets)
+/// A MonitoringStack: other operators carry the value down and its set rolls out by itself.
+pub(super) fn hand_over(scene: &Scene<'_>) -> Order {
+    let sets: Vec<&Value> =
+        scene.subject.workloads.iter().filter(|w| w.text("/kind") == "StatefulSet").collect();
+    Order { steps: one_patch(scene, &sets), ordered: false }
 }

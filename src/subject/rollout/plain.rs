@@ -1,8 +1,8 @@
 //! Rollouts of workloads that nobody renders: StatefulSet, Deployment, DaemonSet.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Scene, patch_step, wait};
+use super::{Order, Scene, patch_step, wait};
 use crate::model::object::ObjectExt;
 use crate::model::patch::{Change, guarded};
 use crate::model::plan::{Action, Blocked, Step, Undo, Until};
@@ -11,22 +11,20 @@ use crate::subject::volume::{Store, store};
 const STRATEGY: &str = "/spec/updateStrategy";
 
 /// One replica, or none serving: patch, and delete the stuck pods. Else one patch carries the
-/// template and `OnDelete`, so that nothing restarts until this plan says so.
-pub(super) fn stateful_set(scene: &Scene<'_>) -> Result<Vec<Step>, Blocked> {
+/// template and `OnDelete`, so that nothing restarts until this plan says so; likewise where a
+/// partition would give a deleted pod its old revision again.
+pub(super) fn stateful_set(scene: &Scene<'_>) -> Result<Order, Blocked> {
     let set = &scene.subject.root_object;
     let root = &scene.subject.root;
-    if !scene.keeps_service() {
-        let mut steps = vec![patch_step(set, root, &scene.wanted.changes, 0, &scene.wanted.why)];
-        steps.extend(scene.restart_in_order());
-        return Ok(steps);
-    }
     let strategy = set.pointer(STRATEGY).cloned();
-    let on_delete = json!({"type": "OnDelete"});
-    if strategy.as_ref().is_some_and(|s| s.text("/type") == "OnDelete") {
+    let is_on_delete = strategy.as_ref().is_some_and(|s| s.text("/type") == "OnDelete");
+    let partition = set.number("/spec/updateStrategy/rollingUpdate/partition").unwrap_or(0);
+    if is_on_delete || (!scene.keeps_service() && partition == 0) {
         let mut steps = vec![patch_step(set, root, &scene.wanted.changes, 0, &scene.wanted.why)];
         steps.extend(scene.restart_in_order());
-        return Ok(steps);
+        return Ok(Order { steps, ordered: true });
     }
+    let on_delete = json!({"type": "OnDelete"});
     let mut changes = scene.wanted.changes.clone();
     changes.push(Change::set(STRATEGY, on_delete));
     let why = format!("{}; pods restart only when deleted, for now", scene.wanted.why);
@@ -47,35 +45,41 @@ pub(super) fn stateful_set(scene: &Scene<'_>) -> Result<Vec<Step>, Blocked> {
         action: Action::Patch { object: root.clone(), patch: last.ops },
         undo: Undo::Patch(last.undo),
     });
-    Ok(steps)
+    Ok(Order { steps, ordered: true })
 }
 
 /// A Deployment rolls by itself. On a claim, `RollingUpdate` would start the new pod beside the
 /// old one: it would wait for the lock of the data directory, or for the volume, for ever.
-pub(super) fn deployment(scene: &Scene<'_>) -> Result<Vec<Step>, Blocked> {
+pub(super) fn deployment(scene: &Scene<'_>) -> Result<Order, Blocked> {
     let deployment = &scene.subject.root_object;
     let root = &scene.subject.root;
     let mut changes = scene.wanted.changes.clone();
     let mut why = scene.wanted.why.clone();
-    let on_claim =
-        scene.subject.pods.iter().any(|p| matches!(store(scene.subject, p), Store::Claim { .. }))
-            || (scene.subject.pods.is_empty()
-                && deployment
-                    .list("/spec/template/spec/volumes")
-                    .iter()
-                    .any(|v| v.get("persistentVolumeClaim").is_some()));
-    if on_claim && deployment.text("/spec/strategy/type") != "Recreate" {
+    if needs_recreate(scene) {
         changes.push(Change::set("/spec/strategy", json!({"type": "Recreate"})));
         why.push_str("; Recreate, or the new pod would wait for the old one's lock");
     }
-    Ok(vec![
+    let steps = vec![
         patch_step(deployment, root, &changes, 0, &why),
         wait(root, Until::RolledOut, "until the new pod is Ready"),
-    ])
+    ];
+    Ok(Order { steps, ordered: false })
+}
+
+/// Whether its data is on a claim and its strategy is another than `Recreate`.
+pub(super) fn needs_recreate(scene: &Scene<'_>) -> bool {
+    let deployment = &scene.subject.root_object;
+    let on_claim = matches!(store(scene.subject, &Value::Null), Store::Claim { .. })
+        || scene
+            .subject
+            .pods
+            .iter()
+            .any(|p| matches!(store(scene.subject, p), Store::Claim { .. }));
+    on_claim && deployment.text("/spec/strategy/type") != "Recreate"
 }
 
 /// A DaemonSet replaces unavailable pods first by itself; with `OnDelete` the plan does it.
-pub(super) fn daemon_set(scene: &Scene<'_>) -> Result<Vec<Step>, Blocked> {
+pub(super) fn daemon_set(scene: &Scene<'_>) -> Result<Order, Blocked> {
     let set = &scene.subject.root_object;
     let root = &scene.subject.root;
     let mut steps = vec![patch_step(set, root, &scene.wanted.changes, 0, &scene.wanted.why)];
@@ -92,5 +96,5 @@ pub(super) fn daemon_set(scene: &Scene<'_>) -> Result<Vec<Step>, Blocked> {
         }
     }
     steps.push(wait(root, Until::RolledOut, "until every pod is updated and Ready"));
-    Ok(steps)
+    Ok(Order { steps, ordered: false })
 }

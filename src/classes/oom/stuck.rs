@@ -1,0 +1,53 @@
+//! Somebody has raised the limit already, and the pod still runs with the old one: its set waits
+//! for it to become Ready before it replaces it, which it never will. No patch, only a restart.
+
+use super::Asked;
+use super::fix::{Case, assemble, blocked};
+use super::kill::quantity_text;
+use super::preflight;
+use super::size::Chosen;
+use crate::model::object::ObjectExt;
+use crate::model::plan::{Blocked, Plan};
+use crate::model::quantity::parse_bytes;
+use crate::subject::rollout::Wanted;
+
+/// The restart, where the template has a larger limit than the pod was killed at.
+pub fn plan(case: &Case<'_>, asked: &Asked<'_>) -> Result<Option<Plan>, Blocked> {
+    let killed = case.kill.and_then(|k| k.limit.as_ref()).map(|l| l.bytes);
+    let (Some(killed), Some(set), None) = (killed, &case.landing.old_limit, asked.memory) else {
+        return Ok(None);
+    };
+    if parse_bytes(set).is_none_or(|set| set <= killed) {
+        return Ok(None);
+    }
+    let template = case.subject.workloads.first();
+    let rendered = template
+        .and_then(|w| w.pointer(&format!("{}/limits/memory", case.landing.rendered)))
+        .and_then(quantity_text);
+    if rendered.as_deref().and_then(parse_bytes).is_none_or(|bytes| bytes <= killed) {
+        return Err(blocked(
+            format!(
+                "{} says {set} already, and its operator has not rendered it",
+                case.subject.root.short()
+            ),
+            &["see why: kubectl describe it, and the operator's log"],
+        ));
+    }
+    let partition = template.and_then(|w| w.number("/spec/updateStrategy/rollingUpdate/partition"));
+    let ordinal = case.kill.and_then(|k| k.pod.name().rsplit_once('-')?.1.parse::<i64>().ok());
+    if let (Some(partition), Some(ordinal)) = (partition, ordinal)
+        && ordinal < partition
+    {
+        return Err(blocked(
+            format!("the partition of {partition} keeps this pod on its old revision"),
+            &["lower spec.updateStrategy.rollingUpdate.partition"],
+        ));
+    }
+    let chosen = Chosen { limit: set.clone(), request: None, given: false };
+    let doubts = preflight::check(case.subject, case.seen, case.container, &chosen)?;
+    let why = format!("restart the pod: its limit is {set} already, and it runs with the old one");
+    let mut wanted = Wanted { why, ..Wanted::default() };
+    let mut plan = assemble(case, &mut wanted)?;
+    plan.doubts.extend(doubts);
+    Ok(Some(plan))
+}

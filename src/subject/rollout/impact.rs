@@ -1,0 +1,178 @@
+//! What a rollout does to service and to data: said in the plan, and asked for where it hurts.
+
+use serde_json::Value;
+
+use super::{Order, Scene};
+use crate::model::object::{Kind, ObjectExt};
+use crate::model::plan::Impact;
+use crate::subject::volume::{Store, store};
+
+pub(super) fn of(scene: &Scene<'_>, order: &Order) -> Impact {
+    let restarts = scene.broken.iter().chain(&scene.serving).map(|p| p.name().to_owned()).collect();
+    let dropped = scene
+        .broken
+        .iter()
+        .chain(&scene.serving)
+        .any(|p| matches!(store(scene.subject, p), Store::EmptyDir { .. } | Store::None));
+    let stopped = scene.serving.iter().find(|p| stands_alone(scene, order, p));
+    let outage = match stopped {
+        _ if scene.wanted.changes.is_empty() => "none: only what is down is restarted".into(),
+        None if scene.serving.is_empty() => {
+            "none that is not there already: no replica serves".into()
+        }
+        None => "none: one replica serves throughout".into(),
+        Some(pod) => format!(
+            "{} serves now, and nothing does from its end until its successor has replayed its WAL",
+            pod.name()
+        ),
+    };
+    let data = if dropped {
+        "LOST: the data directory is on no lasting volume and ends with its pod".to_owned()
+    } else {
+        "untouched".to_owned()
+    };
+    Impact { restarts, outage, stops_serving: stopped.is_some(), data, loses_data: dropped }
+}
+
+/// Whether nothing serves the same series while this pod restarts.
+fn stands_alone(scene: &Scene<'_>, order: &Order, pod: &Value) -> bool {
+    if order.ordered {
+        // By then the broken replicas of its set ingest again.
+        return scene.mates(pod).next().is_none();
+    }
+    match scene.subject.root.kind {
+        Kind::Deployment => !surges(scene),
+        // The controller takes the Ready one first.
+        _ => !scene.broken.is_empty() || scene.mates(pod).next().is_none(),
+    }
+}
+
+/// Whether the Deployment brings a new pod up before it ends the old: `RollingUpdate`, and not all
+/// may be unavailable at once (25 % by default, rounded down).
+fn surges(scene: &Scene<'_>) -> bool {
+    let root = &scene.subject.root_object;
+    let switched = scene.wanted.changes.iter().any(|c| c.pointer == "/spec/strategy")
+        || super::plain::needs_recreate(scene);
+    let replicas = root.number("/spec/replicas").unwrap_or(1);
+    let most = match root.pointer("/spec/strategy/rollingUpdate/maxUnavailable") {
+        Some(Value::String(percent)) => {
+            let percent: i64 = percent.trim_end_matches('%').parse().unwrap_or(100);
+            replicas * percent / 100
+        }
+        Some(value) => value.as_i64().unwrap_or(replicas),
+        None => replicas / 4,
+    };
+    !switched && root.text("/spec/strategy/type") != "Recreate" && most < replicas
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::model::object::{Kind, ObjectRef, Owner};
+    use crate::model::patch::Change;
+    use crate::subject::rollout::{Wanted, plan};
+    use crate::subject::{Flags, Install, Subject};
+
+    fn pod(name: &str, set: &str, ready: bool) -> Value {
+        json!({
+            "metadata": {"name": name, "namespace": "mon", "uid": name, "ownerReferences": [
+                {"controller": true, "apiVersion": "apps/v1", "kind": "StatefulSet", "name": set, "uid": set},
+            ]},
+            "spec": {
+                "containers": [{"name": "prometheus", "volumeMounts": [{"name": "d", "mountPath": "/prometheus"}]}],
+                "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "c"}}],
+            },
+            "status": {"conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}]},
+        })
+    }
+
+    fn subject(kind: Kind, pods: Vec<Value>) -> Subject {
+        let root = ObjectRef::new(kind, "mon", "p");
+        let template = json!({"spec": {"containers": [{"name": "prometheus"}]}});
+        let object = json!({
+            "apiVersion": kind.api_version(), "kind": kind.name(),
+            "metadata": {"name": "p", "namespace": "mon", "uid": "root", "generation": 1},
+            "spec": {"template": template, "updateStrategy": {"type": "RollingUpdate"}},
+        });
+        Subject {
+            owner: Owner {
+                api_version: kind.api_version().into(),
+                kind: kind.name().into(),
+                name: "p".into(),
+                uid: "root".into(),
+            },
+            root,
+            root_object: object.clone(),
+            workloads: vec![object],
+            wanted: u32::try_from(pods.len()).expect("few"),
+            pods,
+            container: "prometheus".into(),
+            version: None,
+            flags: Flags {
+                all: vec![("storage.tsdb.path".into(), "/prometheus".into())],
+                ..Flags::default()
+            },
+            agent: false,
+            install: Install::Plain,
+            managers: Vec::new(),
+        }
+    }
+
+    fn wanted() -> Wanted {
+        let changes =
+            vec![Change::set("/spec/template/spec/containers/0/resources/limits/memory", "2Gi")];
+        Wanted { rendered: changes.clone(), changes, why: "w".into(), suspects: Vec::new() }
+    }
+
+    #[test]
+    fn a_serving_replica_waits_for_the_broken_one() {
+        let subject =
+            subject(Kind::StatefulSet, vec![pod("p-0", "s", false), pod("p-1", "s", true)]);
+        let rollout = plan(&subject, &wanted(), false).expect("a plan");
+        assert_eq!(rollout.impact.restarts, ["p-0", "p-1"]);
+        assert!(!rollout.impact.stops_serving);
+        let verbs: Vec<&str> = rollout.steps.iter().map(|s| s.action.verb()).collect();
+        assert_eq!(verbs, ["patch", "delete", "wait", "delete", "wait", "patch"]);
+    }
+
+    #[test]
+    fn a_pod_killed_a_moment_ago_is_nobodys_stand_in() {
+        let subject =
+            subject(Kind::StatefulSet, vec![pod("p-0", "s", true), pod("p-1", "s", true)]);
+        let wanted = Wanted { suspects: vec!["p-1".into()], ..wanted() };
+        let rollout = plan(&subject, &wanted, false).expect("a plan");
+        assert_eq!(rollout.impact.restarts, ["p-1", "p-0"]);
+    }
+
+    #[test]
+    fn the_only_pod_of_a_shard_is_not_covered_by_another_shard() {
+        let subject =
+            subject(Kind::Prometheus, vec![pod("a-0", "a", false), pod("b-0", "b", true)]);
+        let rollout = plan(&subject, &wanted(), false).expect("a plan");
+        assert!(rollout.impact.stops_serving, "{}", rollout.impact.outage);
+    }
+
+    #[test]
+    fn a_lone_serving_pod_is_announced() {
+        let subject = subject(Kind::StatefulSet, vec![pod("p-0", "s", true)]);
+        assert!(plan(&subject, &wanted(), false).expect("a plan").impact.stops_serving);
+    }
+
+    #[test]
+    fn a_partition_does_not_hand_out_the_old_revision() {
+        let mut subject = subject(Kind::StatefulSet, vec![pod("p-0", "s", false)]);
+        subject.root_object["spec"]["updateStrategy"] =
+            json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
+        let rollout = plan(&subject, &wanted(), false).expect("a plan");
+        let verbs: Vec<&str> = rollout.steps.iter().map(|s| s.action.verb()).collect();
+        assert_eq!(verbs, ["patch", "delete", "wait", "patch"]);
+    }
+
+    #[test]
+    fn a_stack_that_others_roll_out_may_lose_its_serving_pod() {
+        let pods = vec![pod("p-0", "s", false), pod("p-1", "s", true)];
+        let subject = subject(Kind::MonitoringStack, pods);
+        assert!(plan(&subject, &wanted(), false).expect("a plan").impact.stops_serving);
+    }
+}
