@@ -221,7 +221,7 @@ fn budget(case: &Case<'_>, asked: &Asked<'_>) -> Budget {
     match budget::raise(case.subject, kill, seconds) {
         Some(raise) if !(old_operator && raise.is_field()) => Budget::Raised(raise),
         Some(_) => Budget::Unknown(Unknown {
-            need: "that the startup probe waits for the replay".into(),
+            need: "whether the startup probe can be told to wait for the replay".into(),
             why: "the operator is older than 0.71, or its release is not known".into(),
             get: "set spec.containers[prometheus].startupProbe.failureThreshold".into(),
             vital: false,
@@ -248,7 +248,7 @@ fn operator_acts(subject: &Subject, seen: &Snapshot) -> Result<Acts, Blocked> {
         )),
         Operator::Unreadable { why } => {
             let doubt = Unknown {
-                need: format!("that an operator acts on {}", subject.root.short()),
+                need: format!("the operator of {}", subject.root.short()),
                 why,
                 get: "the verb list on deployments of all namespaces".into(),
                 vital: false,

@@ -84,7 +84,7 @@ fn quota(
     unknown: &mut Vec<Unknown>,
 ) -> Result<(), Blocked> {
     if let Got::Unreadable(why) = seen.list(Kind::ResourceQuota, subject.namespace()) {
-        unknown.push(unread("resourcequotas", why, "that the namespace's quota has room".into()));
+        unknown.push(unread("resourcequotas", why, "the quota of the namespace".into()));
     }
     let count = u64::from(subject.wanted.max(1));
     let own = subject.pod_spec().list("/containers").iter().find(|c| c.text("/name") == container);
@@ -126,7 +126,7 @@ fn range(
     unknown: &mut Vec<Unknown>,
 ) -> Result<(), Blocked> {
     if let Got::Unreadable(why) = seen.list(Kind::LimitRange, subject.namespace()) {
-        unknown.push(unread("limitranges", why, "that no LimitRange forbids the size".into()));
+        unknown.push(unread("limitranges", why, "the limit ranges of the namespace".into()));
     }
     for range in seen.items(Kind::LimitRange, subject.namespace()) {
         for rule in range.list("/spec/limits").iter().filter(|r| r.text("/type") == "Container") {

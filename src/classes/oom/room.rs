@@ -55,7 +55,7 @@ pub fn check(
     needed: u64,
     unknown: &mut Vec<Unknown>,
 ) -> Result<(), Blocked> {
-    let says = format!("that a node has {} to give", show_bytes(needed));
+    let says = format!("room for {} on a node", show_bytes(needed));
     let nodes = match seen.list(Kind::Node, "") {
         Got::Known(nodes) => nodes,
         Got::Unreadable(why) => {
