@@ -64,15 +64,30 @@ impl Line {
             || (self.is_plain() && self.text.contains(part))
     }
 
-    /// The line for a report: without prefixes, at most 200 characters.
+    /// The line for a report: what it says, without time, level and place in the source. The end
+    /// of a wrapped error decides, so a long one is cut in its middle.
     pub fn quote(&self) -> String {
-        const MOST: usize = 200;
-        let mut out: String = self.text.chars().take(MOST).collect();
-        if self.text.chars().nth(MOST).is_some() {
-            out.push('…');
-        }
-        out
+        let text = match (self.is_plain(), self.msg.is_empty(), self.err.is_empty()) {
+            (false, false, false) => format!("{}: {}", self.msg, self.err),
+            (false, true, false) => self.err.clone(),
+            (false, false, true) if self.msg.contains(' ') => self.msg.clone(),
+            _ => self.text.clone(),
+        };
+        shorten(&text)
     }
+}
+
+/// At most 240 characters, the middle left out: the end says what happened.
+pub fn shorten(text: &str) -> String {
+    const MOST: usize = 240;
+    const HEAD: usize = 90;
+    let count = text.chars().count();
+    if count <= MOST {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(HEAD).collect();
+    let tail: String = text.chars().skip(count - (MOST - HEAD)).collect();
+    format!("{head} … {tail}")
 }
 
 /// The lines of a log, empty ones left out.

@@ -71,7 +71,9 @@ impl Command {
     pub fn place(self, object: &ObjectRef, context: &Context) -> Self {
         let within =
             if object.namespace.is_empty() { self } else { self.piece(&["-n", &object.namespace]) };
-        within.words(&context.flags)
+        // kubectl itself reads no bundle: where the cluster is, its own context is current.
+        let kubectls = !within.whole().starts_with("kubectl prom-fix");
+        if context.bundle && kubectls { within } else { within.words(&context.flags) }
     }
 
     /// On one line.

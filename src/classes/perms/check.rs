@@ -113,5 +113,5 @@ fn read_only(case: &Case<'_>) -> Option<Finding> {
     let by = place(case.pod, &case.subject.container, case.path).read_only_by()?;
     let finding =
         case.finding(READ_ONLY, "is told by its spec that its data directory is read-only");
-    Some(finding.with("set by", format!("{by} (path {})", case.path)))
+    Some(finding.with("set by", by))
 }

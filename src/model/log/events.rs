@@ -24,10 +24,10 @@ impl Note {
         words.iter().any(|words| self.message.contains(words))
     }
 
-    /// `FailedMount: …`, at most 200 characters, on one line.
+    /// `FailedMount: …` on one line, its middle left out where it is long.
     pub fn quote(&self) -> String {
         let text = format!("{}: {}", self.reason, self.message);
-        text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
+        super::shorten(&text.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 }
 

@@ -114,5 +114,5 @@ fn remarks_at_the_start_and_the_end() {
 #[test]
 fn a_quote_is_short_and_whole_characters() {
     let line = one(&format!("panic: {}", "é".repeat(300)));
-    assert_eq!(line.quote().chars().count(), 201);
+    assert_eq!(line.quote().chars().count(), 243);
 }

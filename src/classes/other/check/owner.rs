@@ -60,8 +60,10 @@ fn of_resource(subject: &Subject, seen: &Snapshot, verdict: &mut Verdict) {
                 let finding = Finding::new(code, &subject.root, weigh(unmade), says);
                 verdict.findings.push(finding.with("operator", why));
             }
+            // Beside workloads that are there it matters only to a plan, which says so itself.
+            Operator::Unreadable { .. } if !subject.workloads.is_empty() => {}
             Operator::Unreadable { why } => verdict.unknown.push(Unknown {
-                need: format!("whether an operator acts on {}", subject.root.short()),
+                need: format!("the operator of {}", subject.root.short()),
                 why,
                 get: "the verb list on deployments, in the operator's namespace".into(),
                 vital: subject.workloads.is_empty(),
