@@ -24,6 +24,8 @@ pub enum Need {
     Http { namespace: String, pod: String, port: u16, path: String },
     /// May the person running this do it? A self access review.
     May { verb: &'static str, kind: Kind, subresource: &'static str, namespace: String },
+    /// All that the person may do in a namespace, in one answer: a self rules review.
+    Rules { namespace: String },
 }
 
 impl Need {
@@ -74,6 +76,8 @@ pub enum Seen {
     },
     /// The answer of an access review.
     May(bool),
+    /// The `status` of a rules review; read by [`super::rules`].
+    Rules(Value),
 }
 
 /// The three states of a question.

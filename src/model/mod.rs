@@ -12,6 +12,7 @@ pub mod plan;
 pub mod quantity;
 pub mod receipt;
 pub mod report;
+pub mod rules;
 
 pub use code::{Code, CodeDoc, Stage};
 pub use fact::{Fact, Got, Need, Seen, Snapshot};

@@ -13,6 +13,7 @@
 //! | `clock` | when it was recorded, RFC 3339 |
 //! | `recorded.json` | see [`Recorded`]; may be missing |
 //! | `may.json` | access reviews by name: `{"may patch apps/v1 StatefulSet mon": true}` |
+//! | `rules.json` | the `status` of rules reviews by name: `{"rules mon": {…}}` |
 //!
 //! `NAME` is the requested path with its query, in which `/` is written `_`, and every byte other
 //! than letters, digits, `-` and `.` is written `%XX`: `/-/ready` is `_-_ready`, and
@@ -84,6 +85,7 @@ pub(super) struct Contents {
     /// By [`foreign::http_key`]: an escaped path does not always lead back to the path.
     pub http: BTreeMap<String, (u16, String)>,
     pub may: BTreeMap<String, bool>,
+    pub rules: BTreeMap<String, Value>,
     pub recorded: Recorded,
     pub clock: Option<Timestamp>,
 }
@@ -198,6 +200,7 @@ impl Bundle {
                 .map(|(status, body)| Seen::Http { status: *status, body: body.clone() }),
             Need::PodsOn { .. } => None,
             Need::May { .. } => self.contents.may.get(&name).copied().map(Seen::May),
+            Need::Rules { .. } => self.contents.rules.get(&name).cloned().map(Seen::Rules),
         };
         known.map_or_else(|| Fact::Unreadable(NOT_RECORDED.into()), Fact::Known)
     }

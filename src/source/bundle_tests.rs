@@ -257,6 +257,7 @@ fn rich() -> (tempfile::TempDir, Vec<Need>) {
         ("clock", "2026-05-01T00:00:00Z\n"),
         ("recorded.json", &recorded.to_string()),
         ("may.json", "{\"may get v1 Pod mon\": true}"),
+        ("rules.json", "{\"rules mon\": {\"resourceRules\": [], \"incomplete\": true}}"),
         ("objects/pods.yaml", POD),
         ("objects/some.json", &map.to_string()),
         ("logs/mon/p/c.log", ""),
@@ -281,6 +282,8 @@ fn rich() -> (tempfile::TempDir, Vec<Need>) {
         http("/-/ready"),
         may("get"),
         may("patch"),
+        Need::Rules { namespace: "mon".into() },
+        Need::Rules { namespace: "other".into() },
     ];
     (dir, needs)
 }

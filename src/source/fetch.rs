@@ -1,5 +1,5 @@
 //! One request to the API server: bounded in time and memory, counted, and its failure put into
-//! a word. Can send a GET and one self access review; there is no other method here.
+//! a word. Can send a GET and a self review; there is no other method here.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -74,11 +74,11 @@ impl Fetch {
         self.raw(Method::GET, path, Vec::new(), cap).await
     }
 
-    /// Asks whether the person may do something. The one POST of this room: the server answers
-    /// it and stores nothing.
-    pub async fn review(&self, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
-        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-        success(self.raw(Method::POST, path, body, ANSWER_CAP).await?)
+    /// Asks what the person may do: `access` or `rules`. The one POST of this room: the server
+    /// answers it and stores nothing.
+    pub async fn review(&self, of: &str, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        let path = format!("/apis/authorization.k8s.io/v1/selfsubject{of}reviews");
+        success(self.raw(Method::POST, &path, body, ANSWER_CAP).await?)
     }
 
     async fn raw(

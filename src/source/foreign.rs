@@ -155,6 +155,9 @@ impl Reading<'_> {
         if let Some((name, bytes)) = get("may.json") {
             self.contents.may = self.json(name, bytes)?;
         }
+        if let Some((name, bytes)) = get("rules.json") {
+            self.contents.rules = self.json(name, bytes)?;
+        }
         if let Some((name, bytes)) = get("clock") {
             let text = String::from_utf8_lossy(bytes);
             let time =

@@ -5,7 +5,8 @@ use crate::model::fact::Need;
 use crate::model::object::{Kind, ObjectRef};
 
 /// `get apps/v1 StatefulSet mon/k8s` · `list v1 Pod mon app=x` · `log mon/pod/container` ·
-/// `previous mon/pod/container` · `http mon/pod:9090/-/ready` · `may patch apps/v1 StatefulSet mon`.
+/// `previous mon/pod/container` · `http mon/pod:9090/-/ready` · `may patch apps/v1 StatefulSet mon`
+/// · `rules mon`.
 pub fn of(need: &Need) -> String {
     match need {
         Need::Object(of) => object(of),
@@ -21,6 +22,7 @@ pub fn of(need: &Need) -> String {
             let what = format!("may {verb} {} {}", kind.api_version(), kind.name());
             format!("{what}{slash}{subresource} {}", scope(*kind, Some(namespace)))
         }
+        Need::Rules { namespace } => format!("rules {namespace}"),
     }
 }
 

@@ -103,6 +103,7 @@ async fn one(fetch: &Fetch, need: &Need) -> Fact {
             http(fetch, &format!("{pod}/proxy/{}", encode_path(path.trim_start_matches('/')))).await
         }
         Need::May { .. } => may(fetch, need).await,
+        Need::Rules { namespace } => rules(fetch, namespace).await,
     };
     match outcome {
         Ok(fact) => fact,
@@ -285,7 +286,21 @@ async fn may(fetch: &Fetch, need: &Need) -> Result<Fact, Failure> {
             "verb": verb,
         }},
     });
-    let answer = parse(&fetch.review(review.to_string().into_bytes()).await?)?;
+    let answer = parse(&fetch.review("access", review.to_string().into_bytes()).await?)?;
     let allowed = answer.pointer("/status/allowed").and_then(Value::as_bool).unwrap_or(false);
     Ok(Fact::Known(Seen::May(allowed)))
+}
+
+async fn rules(fetch: &Fetch, namespace: &str) -> Result<Fact, Failure> {
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    });
+    let answer = parse(&fetch.review("rules", review.to_string().into_bytes()).await?)?;
+    let rules = answer.pointer("/status/resourceRules").cloned().unwrap_or_else(|| json!([]));
+    // Where nothing says that the list is whole, it is not taken for whole.
+    let incomplete = answer.pointer("/status/incomplete").and_then(Value::as_bool);
+    let status = json!({"resourceRules": rules, "incomplete": incomplete.unwrap_or(true)});
+    Ok(Fact::Known(Seen::Rules(status)))
 }

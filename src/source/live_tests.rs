@@ -146,6 +146,20 @@ async fn a_log_cut_at_its_end_is_asked_for_again_with_fewer_lines() {
 }
 
 #[tokio::test]
+async fn what_does_not_say_that_it_is_whole_is_not() {
+    let need = || Need::Rules { namespace: "mon".into() };
+    let rule = json!({"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]});
+    let answer = json!({"status": {"resourceRules": [rule], "nonResourceRules": []}});
+    let text = answer.to_string();
+    let server = Server::start(move |_| (201, text.clone()));
+    let expected = json!({"resourceRules": [rule], "incomplete": true});
+    assert_eq!(ask(&server, need()).await, Fact::Known(Seen::Rules(expected)));
+    let asked = server.asked.lock().expect("unpoisoned");
+    assert_eq!(asked[0].line, "POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews");
+    assert!(asked[0].body.contains("\"namespace\":\"mon\""), "{}", asked[0].body);
+}
+
+#[tokio::test]
 async fn a_review_is_the_only_post() {
     let server = Server::start(|_| (201, json!({"status": {"allowed": true}}).to_string()));
     let need = Need::May {

@@ -151,6 +151,7 @@ struct Writing {
     /// Kinds that were listed, also where the list was empty.
     kinds: BTreeSet<Kind>,
     may: BTreeMap<String, bool>,
+    rules: BTreeMap<String, Value>,
     lines: Vec<String>,
 }
 
@@ -170,6 +171,7 @@ impl Writing {
             lists: BTreeSet::new(),
             kinds: BTreeSet::new(),
             may: BTreeMap::new(),
+            rules: BTreeMap::new(),
             lines: Vec::new(),
         }
     }
@@ -205,6 +207,9 @@ impl Writing {
             Seen::Http { status, body } => self.text(&name, http_file(need, status), body),
             Seen::May(allowed) => {
                 self.may.insert(name, allowed);
+            }
+            Seen::Rules(status) => {
+                self.rules.insert(name, status);
             }
         }
     }
@@ -245,6 +250,9 @@ impl Writing {
         self.files.insert("recorded.json".into(), pretty(&json!(self.recorded)));
         if !self.may.is_empty() {
             self.files.insert("may.json".into(), pretty(&json!(self.may)));
+        }
+        if !self.rules.is_empty() {
+            self.files.insert("rules.json".into(), pretty(&json!(self.rules)));
         }
         (self.files, self.lines)
     }
