@@ -35,12 +35,21 @@ fn listing(labels: &str) -> Need {
     Need::List { kind: Kind::Deployment, namespace: None, labels: labels.into() }
 }
 
-/// What must be read to know.
-pub fn needs(subject: &Subject) -> Vec<Need> {
-    if !subject.is_operated() {
+/// What must be read to know: nothing where all Deployments were listed or one that acts is known;
+/// the second label only where the first shows none.
+pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
+    if !subject.is_operated() || seen.facts.contains_key(&Need::list_all(Kind::Deployment)) {
         return Vec::new();
     }
-    SELECTORS.iter().map(|labels| listing(labels)).collect()
+    let resource = resource(subject, seen);
+    let (operators, _) = operators(subject, seen);
+    if operators.iter().any(|(d, c)| idle_because(subject, resource, d, c).is_none()) {
+        return Vec::new();
+    }
+    let [first, second] = SELECTORS.map(listing);
+    // Refused once, refused twice.
+    let more = matches!(seen.facts.get(&first), Some(Fact::Known(_) | Fact::Absent));
+    std::iter::once(first).chain(more.then_some(second)).collect()
 }
 
 /// What is known.
@@ -52,11 +61,19 @@ pub fn look(subject: &Subject, seen: &Snapshot) -> Operator {
     if resource.is_true("/spec/paused") {
         return Operator::Idle { why: "spec.paused is true".into() };
     }
+    let (operators, refused) = operators(subject, seen);
+    judge(subject, resource, &operators, refused)
+}
+
+/// A Deployment and its container.
+type Found<'a> = (&'a Value, &'a Value);
+
+/// The operators that were read, and why there may be others.
+fn operators<'a>(subject: &Subject, seen: &'a Snapshot) -> (Vec<Found<'a>>, Option<String>) {
+    let all = Need::list_all(Kind::Deployment);
     let mut refused = None;
     let mut deployments: Vec<&Value> = Vec::new();
-    let complete =
-        [Need::list_all(Kind::Deployment), Need::list(Kind::Deployment, subject.namespace())];
-    for need in SELECTORS.iter().map(|labels| listing(labels)) {
+    for need in SELECTORS.map(listing) {
         match seen.facts.get(&need) {
             Some(Fact::Known(Seen::List(items))) => deployments.extend(items),
             Some(Fact::Unreadable(why)) => refused = Some(why.clone()),
@@ -64,17 +81,23 @@ pub fn look(subject: &Subject, seen: &Snapshot) -> Operator {
             None => refused = refused.or(Some("not asked".into())),
         }
     }
-    for need in &complete {
-        if let Some(Fact::Known(Seen::List(items))) = seen.facts.get(need) {
+    match seen.facts.get(&all) {
+        // The labels are only to find what is in here.
+        Some(Fact::Known(_) | Fact::Absent) => refused = None,
+        Some(Fact::Unreadable(why)) => refused = Some(why.clone()),
+        None => {}
+    }
+    for need in [all, Need::list(Kind::Deployment, subject.namespace())] {
+        if let Some(Fact::Known(Seen::List(items))) = seen.facts.get(&need) {
             deployments.extend(items);
         }
     }
-    let operators: Vec<(&Value, &Value)> = deployments
+    let operators = deployments
         .into_iter()
         .filter_map(|deployment| Some((deployment, container(deployment)?)))
         .filter(|(deployment, container)| is_fork(deployment, container) == is_forked(subject))
         .collect();
-    judge(subject, resource, &operators, refused)
+    (operators, refused)
 }
 
 /// The first operator that acts, else why the first one does not, else what its traces tell.

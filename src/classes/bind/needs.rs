@@ -1,5 +1,6 @@
 //! What the class must see: logs and events of pods that are down; Services and their endpoints
-//! only once every pod runs, for before that they say nothing of their own.
+//! only once every pod runs, for before that they say nothing of their own: one that is killed for
+//! memory time and again runs only between two kills.
 
 use crate::model::log::runs;
 use crate::model::{Kind, Need, Snapshot};
@@ -8,7 +9,7 @@ use crate::subject::pod::{self, Doing};
 
 pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
     let namespace = subject.namespace();
-    let mut out = runs::needs(&subject.pods, &subject.container, seen.clock);
+    let mut out = runs::needs(&subject.pods, &subject.container, seen);
     if subject.pods.iter().any(|p| !pod::is_ready(p)) {
         out.push(Need::list(Kind::Event, namespace));
     }
@@ -22,8 +23,10 @@ pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
 /// Whether there are pods, and Prometheus runs in each.
 pub fn all_run(subject: &Subject) -> bool {
     let runs = |p: &serde_json::Value| {
-        let state = pod::container(p, &subject.container).map(|c| c.doing);
-        matches!(state, Some(Doing::Running { .. }))
+        pod::container(p, &subject.container).is_some_and(|c| {
+            let killed = c.latest_end().is_some_and(|end| end.reason == "OOMKilled");
+            matches!(c.doing, Doing::Running { .. }) && (pod::is_ready(p) || !killed)
+        })
     };
     !subject.pods.is_empty() && subject.pods.iter().all(runs)
 }

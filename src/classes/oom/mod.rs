@@ -88,7 +88,7 @@ impl Job for OomJob<'_> {
     }
 
     fn needs_to_fix(&self, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {
-        needs::to_fix(self.subject, seen, found)
+        needs::to_fix(self.subject, seen, found, self.given.get(MEMORY).map(String::as_str))
     }
 
     fn next(&self, seen: &Snapshot, found: &[Finding]) -> Next {

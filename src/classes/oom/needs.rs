@@ -3,19 +3,22 @@
 use serde_json::Value;
 
 use super::{kill, room};
+use crate::model::log::runs;
 use crate::model::object::ObjectExt;
-use crate::model::{Finding, Kind, Need, Snapshot};
+use crate::model::{Finding, Kind, Need, Severity, Snapshot};
 use crate::subject::{Subject, operator, pod};
 
-/// Logs of more pods than this tell nothing new.
-const PODS: usize = 2;
-
-pub fn first(subject: &Subject, _seen: &Snapshot) -> Vec<Need> {
+pub fn first(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
     let mut out = vec![Need::list(Kind::Event, subject.namespace())];
     let kills = kill::all(subject);
-    for kill in kills.iter().filter(|k| k.of_prometheus).take(PODS) {
-        out.push(Need::log(kill.pod, &kill.state.name, true));
-        out.push(Need::log(kill.pod, &kill.state.name, false));
+    let killed: Vec<&Value> = kills.iter().filter(|k| k.of_prometheus).map(|k| k.pod).collect();
+    // Logs are read of few pods: where one of those was killed, others tell nothing new.
+    let read = runs::chosen(&subject.pods, &subject.container, seen.clock);
+    let of_read: Vec<&Value> =
+        read.into_iter().filter(|p| killed.iter().any(|k| k.uid() == p.uid())).collect();
+    let of = if of_read.is_empty() { killed.into_iter().take(1).collect() } else { of_read };
+    for pod in of {
+        out.extend(runs::logs(seen, pod, &subject.container));
     }
     if !kills.is_empty() {
         // Which nodes there are decides what is asked next, so it is asked now.
@@ -51,7 +54,15 @@ pub fn path(subject: &Subject, tail: &str) -> String {
 }
 
 /// Whether the new size fits somewhere, and whether the owner would act.
-pub fn to_fix(subject: &Subject, seen: &Snapshot, _found: &[Finding]) -> Vec<Need> {
+pub fn to_fix(
+    subject: &Subject,
+    seen: &Snapshot,
+    found: &[Finding],
+    given: Option<&str>,
+) -> Vec<Need> {
+    if !found.iter().any(|f| f.code.class() == "oom" && f.severity == Severity::Error) {
+        return Vec::new();
+    }
     let namespace = subject.namespace();
     let mut out = vec![
         Need::list(Kind::Node, ""),
@@ -59,7 +70,7 @@ pub fn to_fix(subject: &Subject, seen: &Snapshot, _found: &[Finding]) -> Vec<Nee
         Need::list(Kind::LimitRange, namespace),
         Need::list(Kind::VerticalPodAutoscaler, namespace),
     ];
-    out.extend(operator::needs(subject));
-    out.extend(room::needs(subject, seen));
+    out.extend(operator::needs(subject, seen));
+    out.extend(room::needs(subject, seen, given));
     out
 }

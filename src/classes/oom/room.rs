@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use super::preflight::{bytes, no_room, unread};
+use super::{kill, size};
 use crate::model::finding::Unknown;
 use crate::model::object::{Kind, ObjectExt};
 use crate::model::plan::Blocked;
-use crate::model::quantity::show_bytes;
+use crate::model::quantity::{parse_bytes, round_up, show_bytes};
 use crate::model::{Got, Need, Snapshot};
-use crate::subject::Subject;
+use crate::subject::{Subject, pod};
 
 /// A cluster of so few nodes is looked at whole; of a larger one only where the pods are now.
 const FEW: usize = 3;
@@ -19,13 +20,73 @@ const WAYS: &[&str] = &[
     "--memory LIMIT,REQUEST  with a smaller request",
 ];
 
-/// Nodes whose pods must be counted.
-pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
-    let Got::Known(nodes) = seen.list(Kind::Node, "") else { return Vec::new() };
-    looked_at(subject, nodes)
-        .into_iter()
-        .map(|node| Need::PodsOn { node: node.name().to_owned() })
-        .collect()
+/// Nodes whose pods must be counted: first those of the pods that are down, whose names are known
+/// without a look at the nodes; others only where there is no room.
+pub fn needs(subject: &Subject, seen: &Snapshot, given: Option<&str>) -> Vec<Need> {
+    let on = |name: &str| Need::PodsOn { node: name.to_owned() };
+    let down = subject.pods.iter().filter(|p| !pod::is_ready(p));
+    let mut first: Vec<&str> =
+        down.map(|p| p.text("/spec/nodeName")).filter(|n| !n.is_empty()).collect();
+    first.sort_unstable();
+    first.dedup();
+    first.truncate(FEW);
+    let nodes = match seen.list(Kind::Node, "") {
+        Got::Known(nodes) => nodes,
+        Got::NotAsked => return first.into_iter().map(on).collect(),
+        Got::Absent | Got::Unreadable(_) => return Vec::new(),
+    };
+    let all = looked_at(subject, nodes);
+    first.retain(|name| all.iter().any(|node| node.name() == *name));
+    let most = most_asked(subject, seen, given);
+    let has_room = |node: &&Value| {
+        let free = free(subject, seen, node).known();
+        free.zip(most).is_some_and(|(free, most)| free >= most)
+    };
+    let waits = first.iter().any(|n| matches!(seen.pods_on(n), Got::NotAsked));
+    if !first.is_empty() && (waits || all.iter().any(has_room)) {
+        return first.into_iter().map(on).collect();
+    }
+    all.into_iter().map(|node| on(node.name())).collect()
+}
+
+/// At most so much will the pod ask for: the whole of its new limit, beside its other containers.
+fn most_asked(subject: &Subject, seen: &Snapshot, given: Option<&str>) -> Option<u64> {
+    let killed = kill::all(subject).into_iter().find(|k| k.of_prometheus)?;
+    let limit = killed.limit.map(|l| l.bytes);
+    let given = given.map(|g| parse_bytes(g.split(',').next().unwrap_or(g).trim()));
+    let computed =
+        || size::estimate(subject, seen, limit).and_then(|s| parse_bytes(&round_up(s.high)));
+    let own = given.unwrap_or_else(computed)?;
+    let rest = asks(killed.pod);
+    Some(own.saturating_add(rest))
+}
+
+/// What a node has left beside the pods of others.
+fn free<'a>(subject: &Subject, seen: &'a Snapshot, node: &Value) -> Free<'a> {
+    match seen.pods_on(node.name()) {
+        Got::Known(pods) => {
+            let used: u64 = pods.iter().filter(|p| !is_ours(subject, p)).map(asks).sum();
+            let whole = bytes(node, "/status/allocatable/memory").unwrap_or(0);
+            Free::Known(whole.saturating_sub(used))
+        }
+        Got::Unreadable(why) => Free::Unreadable(why),
+        Got::Absent | Got::NotAsked => Free::NotRead,
+    }
+}
+
+enum Free<'a> {
+    Known(u64),
+    Unreadable(&'a str),
+    NotRead,
+}
+
+impl Free<'_> {
+    fn known(&self) -> Option<u64> {
+        match self {
+            Free::Known(bytes) => Some(*bytes),
+            Free::Unreadable(_) | Free::NotRead => None,
+        }
+    }
 }
 
 fn usable<'a>(subject: &Subject, nodes: &'a [Value]) -> Vec<&'a Value> {
@@ -55,7 +116,8 @@ pub fn check(
     needed: u64,
     unknown: &mut Vec<Unknown>,
 ) -> Result<(), Blocked> {
-    let says = format!("room for {} on a node", show_bytes(needed));
+    let size = show_bytes(needed);
+    let says = format!("room for {size} on a node");
     let nodes = match seen.list(Kind::Node, "") {
         Got::Known(nodes) => nodes,
         Got::Unreadable(why) => {
@@ -72,8 +134,7 @@ pub fn check(
     if whole(largest).is_some_and(|most| most < needed) {
         return Err(no_room(
             format!(
-                "the pod would ask for {}, and the largest node it may use, {}, has {} in all",
-                show_bytes(needed),
+                "the pod would ask for {size}, and the largest node it may use, {}, has {} in all",
                 largest.name(),
                 show_bytes(whole(largest).unwrap_or(0))
             ),
@@ -81,19 +142,19 @@ pub fn check(
         ));
     }
     let counted = looked_at(subject, nodes);
-    let best = match most_free(subject, seen, &counted) {
-        Ok(best) => best,
-        Err(why) => {
-            unknown.push(unread("pods of all namespaces", why, says));
-            return Ok(());
-        }
-    };
+    let (best, missing) = most_free(subject, seen, &counted);
+    if best.is_some_and(|(free, _)| free >= needed) {
+        return Ok(());
+    }
+    // One of those that were not counted may have it.
+    if let Some(why) = missing {
+        unknown.push(unread("pods of all namespaces", why, says));
+        return Ok(());
+    }
     match best {
-        Some((free, _)) if free >= needed => Ok(()),
         Some((free, name)) if counted.len() == usable.len() => Err(no_room(
             format!(
-                "the pod would ask for {}, and the most that a node has left is {} on {name}",
-                show_bytes(needed),
+                "the pod would ask for {size}, and the most that a node has left is {} on {name}",
                 show_bytes(free)
             ),
             WAYS,
@@ -112,24 +173,22 @@ pub fn check(
     }
 }
 
-/// The most that one of the nodes has left, and which; why that could not be counted.
+/// The counted node with the most left, and why another was not counted.
 fn most_free<'a>(
     subject: &Subject,
     seen: &'a Snapshot,
     nodes: &[&'a Value],
-) -> Result<Option<(u64, &'a str)>, &'a str> {
-    let mut best = None;
+) -> (Option<(u64, &'a str)>, Option<&'a str>) {
+    let mut best: Option<(u64, &str)> = None;
+    let mut missing = None;
     for node in nodes {
-        let pods = match seen.pods_on(node.name()) {
-            Got::Known(pods) => pods,
-            Got::Unreadable(why) => return Err(why),
-            Got::Absent | Got::NotAsked => return Err("not read"),
-        };
-        let used: u64 = pods.iter().filter(|p| !is_ours(subject, p)).map(asks).sum();
-        let whole = bytes(node, "/status/allocatable/memory").unwrap_or(0);
-        best = best.max(Some((whole.saturating_sub(used), node.name())));
+        match free(subject, seen, node) {
+            Free::Known(free) => best = best.max(Some((free, node.name()))),
+            Free::Unreadable(why) => missing = Some(why),
+            Free::NotRead => missing = missing.or(Some("not read")),
+        }
     }
-    Ok(best)
+    (best, missing)
 }
 
 /// A pod that the plan replaces gives back what it asked for.

@@ -11,8 +11,8 @@ use crate::subject::{Subject, operator};
 
 pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
     let namespace = subject.namespace();
-    let mut out = operator::needs(subject);
-    out.extend(runs::needs(&subject.pods, &subject.container, seen.clock));
+    let mut out = operator::needs(subject, seen);
+    out.extend(runs::needs(&subject.pods, &subject.container, seen));
     let down: Vec<&Value> = subject.pods.iter().filter(|p| !pod::is_ready(p)).collect();
     let missing = (subject.pods.len() as u64) < u64::from(subject.wanted);
     if missing || !down.is_empty() {

@@ -8,7 +8,7 @@ use crate::model::{Kind, Need, Snapshot};
 use crate::subject::{Subject, pod};
 
 pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
-    let mut out = runs::needs(&subject.pods, &subject.container, seen.clock);
+    let mut out = runs::needs(&subject.pods, &subject.container, seen);
     let down: Vec<_> = subject.pods.iter().filter(|p| !pod::is_ready(p)).collect();
     if !down.is_empty() {
         out.push(Need::list(Kind::Event, subject.namespace()));

@@ -45,13 +45,23 @@ pub struct End {
     pub finished: Option<Timestamp>,
 }
 
-/// The logs to read of pods that are not ready, and of those that became ready again after an
-/// end within the hour: what the run before said, and whether this one had to repair anything.
+/// The logs to read of the pods that are [`chosen`].
 pub fn needs<'a>(
     pods: impl IntoIterator<Item = &'a Value>,
     container: &str,
-    clock: Timestamp,
+    seen: &Snapshot,
 ) -> Vec<Need> {
+    let chosen = chosen(pods, container, seen.clock);
+    chosen.into_iter().flat_map(|pod| logs(seen, pod, container)).collect()
+}
+
+/// Pods that are not ready, and those that became ready again after an end within the hour: what
+/// the run before said, and whether this one had to repair anything.
+pub fn chosen<'a>(
+    pods: impl IntoIterator<Item = &'a Value>,
+    container: &str,
+    clock: Timestamp,
+) -> Vec<&'a Value> {
     let mut chosen: Vec<(&Value, Runs)> = pods
         .into_iter()
         .map(|pod| (pod, status(pod, container)))
@@ -59,12 +69,21 @@ pub fn needs<'a>(
         .filter(|(_, runs)| !runs.ready || runs.ended_recently(clock))
         .collect();
     chosen.sort_by_key(|(_, runs)| runs.ready);
-    let mut out = Vec::new();
-    for (pod, runs) in chosen.into_iter().take(MOST_PODS) {
-        out.push(Need::log(pod, container, false));
-        if runs.end.is_some() {
-            out.push(Need::log(pod, container, true));
-        }
+    chosen.into_iter().take(MOST_PODS).map(|(pod, _)| pod).collect()
+}
+
+/// The logs of one container that tell of its runs. While it does not run, the current log is
+/// that of the run that ended, and the previous one is asked for only where that says nothing.
+pub fn logs(seen: &Snapshot, pod: &Value, container: &str) -> Vec<Need> {
+    let runs = status(pod, container);
+    let says_nothing = match seen.log(pod, container, false) {
+        Got::Known(text) => text.trim().is_empty(),
+        Got::Absent | Got::Unreadable(_) => true,
+        Got::NotAsked => false,
+    };
+    let mut out = vec![Need::log(pod, container, false)];
+    if runs.end.is_some() && (runs.running || says_nothing) {
+        out.push(Need::log(pod, container, true));
     }
     out
 }
