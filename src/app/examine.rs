@@ -1,17 +1,15 @@
 //! From questions to reports.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Result, bail};
 
-use super::{Ask, Run, verdict};
-use crate::classes::{self, Class};
+use super::{Ask, Run, asks, verdict};
+use crate::classes;
 use crate::cli;
-use crate::model::finding::{Finding, Severity, Unknown, Verdict};
-use crate::model::plan::{Action, Next, Plan};
-use crate::model::receipt::{self, Receipt, State as ReceiptState};
+use crate::model::finding::{Danger, Finding, Severity, Unknown, Verdict};
+use crate::model::plan::{Blocked, BlockedReason, Next};
+use crate::model::receipt::{Receipt, State as ReceiptState};
 use crate::model::report::{PodLine, Rehearsal, Report, Target as TargetLine};
-use crate::model::{Code, Fact, Kind, Need, Seen, Snapshot, fold};
+use crate::model::{Code, Fact, Seen, Snapshot, fold};
 use crate::source;
 use crate::subject::discover::{self, NotFound, Target};
 use crate::subject::{Subject, manager, pod};
@@ -26,17 +24,9 @@ pub struct Examined {
 pub async fn examine(run: &Run<'_>, ask: &Ask<'_>) -> Result<Vec<Examined>> {
     let scope = scope(run);
     let mut seen = Snapshot::new(run.world.clock());
-    let rounds = source::gather(&run.world, &mut seen, &mut |seen| {
-        let mut needs = discover::needs(ask.target, scope.as_deref(), seen);
-        needs.extend(ledger_needs(scope.as_deref()));
-        if let Ok(subjects) = discover::find(ask.target, scope.as_deref(), seen) {
-            for subject in &subjects {
-                needs.extend(needs_of(subject, ask, seen));
-            }
-        }
-        needs
-    })
-    .await;
+    let rounds =
+        source::gather(&run.world, &mut seen, &mut |seen| asks::of(ask, scope.as_deref(), seen))
+            .await;
     if let Some(error) = run.world.transport_failure() {
         return Err(error.into());
     }
@@ -68,70 +58,8 @@ fn scope(run: &Run<'_>) -> Option<String> {
     (!run.typed.kube.all_namespaces).then(|| run.namespace.clone())
 }
 
-/// The cluster's own name, and plans that somebody left open.
-fn ledger_needs(namespace: Option<&str>) -> Vec<Need> {
-    vec![Need::object(Kind::Namespace, "", "kube-system"), receipts_need(namespace)]
-}
-
-fn receipts_need(namespace: Option<&str>) -> Need {
-    Need::List {
-        kind: Kind::ConfigMap,
-        namespace: namespace.map(str::to_owned),
-        labels: format!("{}={}", receipt::MANAGED_BY, receipt::MANAGER),
-    }
-}
-
-/// What all classes need of one Prometheus; once they have it, what the root's class needs for
-/// its repair; once that is there, what the person may do.
-fn needs_of(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> Vec<Need> {
-    let jobs: Vec<_> = classes::ALL.iter().map(|c| (c, c.job(subject, ask.given))).collect();
-    let first: Vec<Need> = jobs.iter().flat_map(|(_, job)| job.needs(seen)).collect();
-    if first.iter().any(|need| !seen.asked(need)) {
-        return first;
-    }
-    let (verdict, root) = joined(subject, ask, seen);
-    let Some(class) = root.and_then(class_of) else { return first };
-    let job = class.job(subject, ask.given);
-    let fix = job.needs_to_fix(seen, &verdict.findings);
-    if fix.iter().any(|need| !seen.asked(need)) {
-        return fix;
-    }
-    match job.next(seen, &verdict.findings) {
-        Next::Fix(plan) | Next::Look(plan) => may_needs(&plan),
-        Next::Done | Next::Wait(_) | Next::Blocked(_) => fix,
-    }
-}
-
-fn class_of(code: Code) -> Option<&'static dyn Class> {
-    classes::ALL
-        .iter()
-        .find(|c| c.name() == code.class() || c.docs().iter().any(|d| d.code == code))
-        .copied()
-}
-
-/// One review per distinct verb and kind of the plan.
-pub fn may_needs(plan: &Plan) -> Vec<Need> {
-    let mut out = BTreeSet::new();
-    for step in &plan.steps {
-        let verb = match &step.action {
-            Action::Patch { .. } => "patch",
-            Action::Create { .. } => "create",
-            Action::Delete { .. } => "delete",
-            Action::Exec { .. } | Action::Wait { .. } => continue,
-        };
-        let object = step.action.object();
-        out.insert(Need::May {
-            verb,
-            kind: object.kind,
-            subresource: "",
-            namespace: object.namespace.clone(),
-        });
-    }
-    out.into_iter().collect()
-}
-
 /// All classes' findings of one Prometheus, joined to a root.
-fn joined(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> (Verdict, Option<Code>) {
+pub fn joined(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> (Verdict, Option<Code>) {
     let mut all = Verdict::default();
     for class in classes::ALL {
         let Verdict { findings, unknown, danger } = class.job(subject, ask.given).check(seen);
@@ -148,9 +76,11 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Exam
     let Verdict { findings, mut unknown, danger } = verdict;
     let asked = ask.class;
     let other_class = root.filter(|r| asked.is_some_and(|class| class != r.class()));
-    let next = match root.or_else(|| verdict::waiting(&findings)).and_then(class_of) {
+    let next = match root.or_else(|| verdict::waiting(&findings)).and_then(asks::class_of) {
         Some(class) if other_class.is_none() => {
-            class.job(&subject, ask.given).next(seen, &findings)
+            let job = class.job(&subject, ask.given);
+            unknown.extend(asks::cut_off(job.as_ref(), seen, &findings));
+            held_back(job.next(seen, &findings), danger.as_ref(), &findings)
         }
         Some(_) | None => Next::Done,
     };
@@ -179,7 +109,8 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Exam
         Next::Wait(what) => report.waits = Some(what),
         Next::Blocked(blocked) => report.blocked = Some(blocked),
         Next::Look(plan) | Next::Fix(plan) => {
-            report.lacks = lacks(&plan, seen);
+            report.lacks = asks::lacks(&plan, seen);
+            unknown.extend(asks::doubts(&plan, seen));
             report.rehearsal = vec![Rehearsal::NotRun; plan.steps.len()];
             unknown.extend(plan.doubts.clone());
             report.plan = Some(plan);
@@ -190,6 +121,22 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Exam
     report.unknown = unknown;
     report.next = next_command(run, &report);
     Examined { report, subject }
+}
+
+/// No plan restarts a pod whose next start destroys data.
+fn held_back(next: Next, danger: Option<&Danger>, findings: &[Finding]) -> Next {
+    let (Next::Fix(plan) | Next::Look(plan)) = &next else { return next };
+    let forbidden = findings.iter().filter(|f| f.forbids_restart).map(|f| &f.object);
+    let mut all = danger.map(|d| &d.pod).into_iter().chain(forbidden);
+    let Some(pod) = all.find(|pod| plan.impact.restarts.contains(&pod.name)) else { return next };
+    let short = pod.short();
+    Next::Blocked(Blocked {
+        reason: BlockedReason::NoSafePlan,
+        why: format!(
+            "restarting {short} would delete its WAL from the damage on: salvage it first"
+        ),
+        ways: vec![format!("kubectl prom-fix wal {short} -n {}", pod.namespace)],
+    })
 }
 
 /// Findings left out at the user's wish: by code, or by code and object.
@@ -240,24 +187,10 @@ fn pod_lines(subject: &Subject, findings: &[Finding]) -> Vec<PodLine> {
         .collect()
 }
 
-/// Verbs of the plan that the person may not use.
-pub fn lacks(plan: &Plan, seen: &Snapshot) -> Vec<String> {
-    may_needs(plan)
-        .into_iter()
-        .filter(|need| matches!(seen.facts.get(need), Some(Fact::Known(Seen::May(false)))))
-        .filter_map(|need| match need {
-            Need::May { verb, kind, namespace, .. } => {
-                Some(format!("{verb} {} in {namespace}", kind.plural()))
-            }
-            _ => None,
-        })
-        .collect()
-}
-
 /// An open receipt for this target.
 fn unfinished(seen: &Snapshot, subject: &Subject) -> Option<Receipt> {
     use crate::model::object::ObjectExt;
-    let needs = [receipts_need(Some(subject.namespace())), receipts_need(None)];
+    let needs = [asks::receipts(Some(subject.namespace())), asks::receipts(None)];
     let found = needs.iter().find_map(|need| match seen.facts.get(need) {
         Some(Fact::Known(Seen::List(items))) => Some(items),
         _ => None,
@@ -366,4 +299,35 @@ pub fn weighs(finding: &Finding, from: cli::FailOn) -> bool {
 /// A vital fact that could not be had.
 pub fn is_vital(unknown: &Unknown) -> bool {
     unknown.vital
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::plan::{Impact, Plan};
+    use crate::model::{Kind, ObjectRef};
+
+    fn restarts(pods: &[&str]) -> Next {
+        let text = r#"{"title": "t", "class": "oom", "cluster": "", "targetUid": "",
+            "target": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "p"}, "steps": [],
+            "impact": {"restarts": [], "outage": "", "data": ""}, "forecast": [], "commit": [],
+            "inputs": [], "undo": "", "takes": ""}"#;
+        let mut plan: Plan = serde_json::from_str(text).expect("a plan");
+        let restarts = pods.iter().map(|p| (*p).to_owned()).collect();
+        plan.impact = Impact { restarts, ..Impact::default() };
+        Next::Fix(plan)
+    }
+
+    #[test]
+    fn no_plan_restarts_what_would_lose_its_log() {
+        let pod = ObjectRef::new(Kind::Pod, "mon", "p-1");
+        let danger = Danger { pod: pod.clone(), says: String::new() };
+        let finding = Finding::new(Code("wal/checkpoint-failing"), &pod, Severity::Error, "x");
+        let forbidding = [finding.clone().forbidding_restart()];
+        let blocked = |next| matches!(next, Next::Blocked(b) if b.why.contains("pod/p-1"));
+        assert!(blocked(held_back(restarts(&["p-0", "p-1"]), Some(&danger), &[])));
+        assert!(blocked(held_back(restarts(&["p-1"]), None, &forbidding)));
+        assert!(!blocked(held_back(restarts(&["p-0"]), Some(&danger), &forbidding)));
+        assert!(!blocked(held_back(restarts(&["p-1"]), None, &[finding])));
+    }
 }

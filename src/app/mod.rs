@@ -1,6 +1,9 @@
 //! The pipeline: gather, check, plan, show, approve, execute, prove, show. It joins the rooms and
 //! decides nothing that a class decides.
 
+mod asks;
+#[cfg(test)]
+mod asks_tests;
 mod change;
 mod examine;
 mod follow;

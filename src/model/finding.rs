@@ -45,6 +45,8 @@ pub struct Finding {
     pub because_down: Option<String>,
     /// Filled by the fold: the code that explains this one.
     pub because: Option<Code>,
+    /// Set where the next start of the finding's pod destroys data: no plan may restart it.
+    pub forbids_restart: bool,
 }
 
 impl Finding {
@@ -63,6 +65,7 @@ impl Finding {
             stops: Vec::new(),
             because_down: None,
             because: None,
+            forbids_restart: false,
         }
     }
 
@@ -77,6 +80,13 @@ impl Finding {
     #[must_use]
     pub fn stopping(mut self, pod: &str) -> Self {
         self.stops.push(pod.into());
+        self
+    }
+
+    /// Says that a restart of this pod would destroy data.
+    #[must_use]
+    pub fn forbidding_restart(mut self) -> Self {
+        self.forbids_restart = true;
         self
     }
 

@@ -22,8 +22,17 @@ pub(super) fn write(page: &mut Page<'_>, findings: &[Finding], root: Option<Code
 }
 
 fn one(page: &mut Page<'_>, finding: &Finding, root: Option<Code>, column: usize) {
-    let Finding { code, object, severity, says, evidence, stops: _, because_down: _, because } =
-        finding;
+    let Finding {
+        code,
+        object,
+        severity,
+        says,
+        evidence,
+        stops: _,
+        because_down: _,
+        because,
+        forbids_restart: _,
+    } = finding;
     let (mark, role) = match (because, severity) {
         (Some(_), _) => ('~', Role::Dim),
         (None, Severity::Error) => ('x', Role::Bad),

@@ -110,7 +110,17 @@ fn pod(of: &PodLine) -> Value {
 }
 
 fn finding(of: &Finding) -> Value {
-    let Finding { code, object, severity, says, evidence, stops: _, because_down: _, because } = of;
+    let Finding {
+        code,
+        object,
+        severity,
+        says,
+        evidence,
+        stops: _,
+        because_down: _,
+        because,
+        forbids_restart: _,
+    } = of;
     json!({
         "code": code,
         "object": object.short(),

@@ -115,7 +115,7 @@ fn failing(lines: &[Line], present: bool, about: &About<'_>) -> Option<Finding> 
     let says = "cannot write a WAL checkpoint: the log grows until the volume is full, and the \
                 next start cuts it at the damage; do not restart it";
     let line = damage::failing(lines)?;
-    present.then(|| about(FAILING, Severity::Error, says, line))
+    present.then(|| about(FAILING, Severity::Error, says, line).forbidding_restart())
 }
 
 /// A block whose meta.json cannot be read is left out, for ever, on a server that looks well.
