@@ -321,7 +321,13 @@ mod tests {
     #[test]
     fn no_plan_restarts_what_would_lose_its_log() {
         let pod = ObjectRef::new(Kind::Pod, "mon", "p-1");
-        let danger = Danger { pod: pod.clone(), says: String::new() };
+        let danger = Danger {
+            pod: pod.clone(),
+            says: String::new(),
+            serves: false,
+            stop: Vec::new(),
+            thaw: Vec::new(),
+        };
         let finding = Finding::new(Code("wal/checkpoint-failing"), &pod, Severity::Error, "x");
         let forbidding = [finding.clone().forbidding_restart()];
         let blocked = |next| matches!(next, Next::Blocked(b) if b.why.contains("pod/p-1"));

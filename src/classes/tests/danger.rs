@@ -355,10 +355,7 @@ fn logs_of_two_that_serve_are_read_and_no_more() {
     // Beside one that is down: what a repair would restart is looked at too.
     let mut world = healthy().replica("p-1").crashed(1, "Error", "");
     world.seen.facts.clear();
-    assert_eq!(
-        logs(&world),
-        [now(0, &world), Need::log(world.pod(), "prometheus", true), now(1, &world)]
-    );
+    assert_eq!(logs(&world), [now(0, &world), now(1, &world)]);
     assert!(world.needs().contains(&Need::list(Kind::Event, "mon")));
     // That it may not be read is said, and no more.
     let world = healthy().unreadable_log(false);
