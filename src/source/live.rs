@@ -185,22 +185,18 @@ async fn pages(fetch: &Fetch, kind: Kind, first: &str) -> Result<Vec<Value>, Fai
     let mut items = Vec::new();
     let mut path = first.to_owned();
     loop {
-        let mut page = parse(&fetch.get(&path, PAGE_CAP).await?)?;
-        for mut item in objects::take_items(&mut page) {
-            objects::name_kind(&mut item, kind);
-            objects::lighten(&mut item, kind);
-            items.push(item);
-        }
+        let body = fetch.get(&path, PAGE_CAP).await?;
+        let token = objects::page(&body, kind, &mut items)
+            .map_err(|error| Failure::Other(format!("not JSON: {error}")))?;
+        drop(body);
         if items.len() > LIST_CAP {
             let many = format!("more than {LIST_CAP} {}; narrow it with -n", kind.plural());
             return Err(Failure::Other(many));
         }
-        match page.pointer("/metadata/continue").and_then(Value::as_str) {
-            Some(token) if !token.is_empty() => {
-                path = format!("{first}&continue={}", encode(token));
-            }
-            _ => return Ok(items),
+        if token.is_empty() {
+            return Ok(items);
         }
+        path = format!("{first}&continue={}", encode(&token));
     }
 }
 
