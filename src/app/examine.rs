@@ -9,7 +9,7 @@ use crate::model::finding::{Danger, Finding, Severity, Unknown, Verdict};
 use crate::model::plan::{Blocked, BlockedReason, Next};
 use crate::model::receipt::{Receipt, State as ReceiptState};
 use crate::model::report::{PodLine, Rehearsal, Report, Target as TargetLine};
-use crate::model::{Code, Fact, Seen, Snapshot, fold};
+use crate::model::{Code, Fact, ObjectRef, Seen, Snapshot, fold};
 use crate::source;
 use crate::subject::discover::{self, NotFound, Target};
 use crate::subject::{Subject, manager, pod};
@@ -71,9 +71,32 @@ pub fn joined(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> (Verdict, Op
     (all, root)
 }
 
+/// Pods that do not serve, where no fact that was read says why and none that was not would.
+fn unexplained(subject: &Subject, unknown: &[Unknown]) -> Vec<Unknown> {
+    if unknown.iter().any(|u| u.vital) {
+        return Vec::new();
+    }
+    let why = |object: ObjectRef| Unknown {
+        need: format!("why {} does not serve", object.short()),
+        why: "nothing that was read says it".into(),
+        get: format!("kubectl describe {}", object.short()),
+        vital: true,
+    };
+    let serving = u32::try_from(subject.serving().count()).unwrap_or(u32::MAX);
+    let down = subject.pods.iter().filter(|p| !pod::is_ready(p)).map(pod::reference);
+    let mut out: Vec<Unknown> = down.map(why).collect();
+    if out.is_empty() && serving < subject.wanted {
+        out.push(why(subject.root.clone()));
+    }
+    if serving >= subject.wanted { Vec::new() } else { out }
+}
+
 fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Examined {
     let (verdict, root) = joined(&subject, ask, seen);
     let Verdict { findings, mut unknown, danger } = verdict;
+    if root.is_none() && verdict::waiting(&findings).is_none() {
+        unknown.extend(unexplained(&subject, &unknown));
+    }
     let asked = ask.class;
     let other_class = root.filter(|r| asked.is_some_and(|class| class != r.class()));
     let next = match root.or_else(|| verdict::waiting(&findings)).and_then(asks::class_of) {
@@ -304,8 +327,8 @@ pub fn is_vital(unknown: &Unknown) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Kind;
     use crate::model::plan::{Impact, Plan};
-    use crate::model::{Kind, ObjectRef};
 
     fn restarts(pods: &[&str]) -> Next {
         let text = r#"{"title": "t", "class": "oom", "cluster": "", "targetUid": "",

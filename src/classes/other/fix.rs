@@ -2,7 +2,7 @@
 //! safe; the steps are said.
 
 use super::docs::DOCS;
-use crate::model::{Blocked, BlockedReason, Finding, Next, Severity};
+use crate::model::{Blocked, BlockedReason, Finding, Kind, Next, Severity};
 
 pub fn next(found: &[Finding]) -> Next {
     let own =
@@ -15,6 +15,14 @@ pub fn next(found: &[Finding]) -> Next {
     Next::Blocked(Blocked {
         reason: BlockedReason::NoSafePlan,
         why: format!("{} is not healed by a change of Prometheus", root.code),
-        ways: plan.into_iter().collect(),
+        ways: scale_up(root).into_iter().chain(plan).collect(),
     })
+}
+
+/// The line that starts what somebody scaled down; whether it should be is theirs to say.
+fn scale_up(root: &Finding) -> Option<String> {
+    let object = &root.object;
+    let scales = matches!(object.kind, Kind::StatefulSet | Kind::Deployment);
+    (root.code.0 == "other/scaled-to-zero" && scales)
+        .then(|| format!("kubectl scale {} --replicas=1 -n {}", object.short(), object.namespace))
 }
