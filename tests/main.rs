@@ -5,4 +5,5 @@
 
 mod architecture;
 mod cases;
+mod cluster;
 mod packaging;

@@ -1,7 +1,6 @@
 //! The layouts of a bundle, told apart by their folders: ours, `kubectl cluster-info dump
 //! --output-directory`, a troubleshoot support bundle, an OpenShift must-gather.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -143,12 +142,6 @@ impl Reading<'_> {
         self.contents.namespaces.extend(recorded.namespaces.iter().cloned());
         match recorded.lists.take() {
             Some(lists) => self.contents.lists = lists,
-            None if self.listed.is_empty() && self.contents.lists.is_empty() => {
-                // Nobody named a file for a kind: what was put here is taken for all there is.
-                let kinds: BTreeSet<Kind> =
-                    self.contents.objects.keys().map(|of| of.kind).collect();
-                kinds.into_iter().for_each(|kind| self.contents.complete(kind));
-            }
             None => self.listed.into_iter().for_each(|kind| self.contents.complete(kind)),
         }
         self.contents
