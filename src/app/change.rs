@@ -47,7 +47,7 @@ pub async fn apply(run: &Run<'_>, ask: &Ask<'_>, examined: Examined) -> Result<D
         return print::reports(run, ask.command(), exit, &[report]);
     };
     if !report.lacks.is_empty() {
-        let why = format!("you may not: {}", report.lacks.join(", "));
+        let why = report.lacks.join(", ");
         let ways = vec!["give the plan to someone who may:  -o plan, then  apply -f".to_owned()];
         return refuse(run, report, Blocked { reason: BlockedReason::Forbidden, why, ways });
     }

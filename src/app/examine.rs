@@ -20,6 +20,11 @@ pub struct Examined {
     pub subject: Subject,
 }
 
+/// Whether there is a Prometheus could not be seen: an answer with a number of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unseen(String);
+
 /// Looks at everything the target names. At least one, or an error that says what there is.
 pub async fn examine(run: &Run<'_>, ask: &Ask<'_>) -> Result<Vec<Examined>> {
     let scope = scope(run);
@@ -94,6 +99,7 @@ fn unexplained(subject: &Subject, unknown: &[Unknown]) -> Vec<Unknown> {
 fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Examined {
     let (verdict, root) = joined(&subject, ask, seen);
     let Verdict { findings, mut unknown, danger } = verdict;
+    unknown.extend(verdict::unseen(seen, subject.namespace()));
     if root.is_none() && verdict::waiting(&findings).is_none() {
         unknown.extend(unexplained(&subject, &unknown));
     }
@@ -260,7 +266,7 @@ async fn not_found(run: &Run<'_>, ask: &Ask<'_>, why: NotFound) -> anyhow::Error
             anyhow::anyhow!("{what} is no Prometheus: it is {is}")
         }
         NotFound::Unreadable { what, why } => {
-            anyhow::anyhow!("cannot look for a Prometheus: {what}: {why}")
+            Unseen(format!("cannot look for a Prometheus: {what}: {why}")).into()
         }
         NotFound::None { namespace, elsewhere } => {
             let places = match (&namespace, elsewhere.is_empty()) {

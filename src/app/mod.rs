@@ -21,6 +21,7 @@ use crate::classes::{self, Given};
 use crate::cli::{Job, Typed};
 use crate::exit::Exit;
 use crate::model::report::Context;
+use crate::render;
 use crate::source::connect::{self, Connected};
 use crate::source::{self, World, bundle, live, record};
 use crate::subject::discover::Target;
@@ -76,7 +77,13 @@ pub async fn run(typed: &Typed, screen: &Screen) -> Result<Done> {
         Job::Explain { .. } | Job::Completion { .. } => bail!("handled before a cluster is opened"),
     };
     finish_recording(&run)?;
-    done
+    match done {
+        Err(error) if error.is::<examine::Unseen>() => {
+            run.screen.say(&format!("unknown: {}", render::clean(&error.to_string())));
+            Ok(Done::new(Exit::Unknown, String::new()))
+        }
+        done => done,
+    }
 }
 
 /// What is looked at.

@@ -3,9 +3,9 @@
 use super::examine::{is_vital, weighs};
 use crate::cli::FailOn;
 use crate::exit::Exit;
-use crate::model::Code;
 use crate::model::finding::{Finding, Severity, Unknown};
 use crate::model::report::{Report, State};
+use crate::model::{Code, Fact, Kind, Need, Snapshot};
 use crate::subject::Subject;
 
 /// Replay in progress: time heals it, and it is what the report is about.
@@ -61,4 +61,31 @@ pub fn exit_of_all(reports: &[Report], from: FailOn) -> Exit {
     } else {
         Exit::Healthy
     }
+}
+
+/// What every class leans on and could not be read. Without the pods there is no verdict.
+pub fn unseen(seen: &Snapshot, namespace: &str) -> Vec<Unknown> {
+    let unread = |kind: Kind, need: &str, vital: bool| {
+        let fact = seen.facts.iter().find_map(|(asked, fact)| match (asked, fact) {
+            (Need::List { kind: of, namespace: Some(at), .. }, Fact::Unreadable(why))
+                if *of == kind && at == namespace =>
+            {
+                Some(why)
+            }
+            _ => None,
+        });
+        let plural = kind.plural();
+        fact.map(|why| Unknown {
+            need: format!("{need} ({plural})"),
+            why: format!("{plural}: {why}"),
+            get: format!("the verb list on {plural} in {namespace}"),
+            vital,
+        })
+    };
+    let all = [
+        unread(Kind::Pod, "how its pods are", true),
+        unread(Kind::Event, "what the kubelet and the scheduler did", false),
+        unread(Kind::ConfigMap, "whether somebody's plan is unfinished", false),
+    ];
+    all.into_iter().flatten().collect()
 }

@@ -49,6 +49,9 @@ impl Class for Oom {
                 clap::Arg::new(MEMORY)
                     .long(MEMORY)
                     .value_name("LIMIT[,REQUEST]")
+                    .value_parser(|text: &str| {
+                        size::choose(None, Some(text), None, None).map(|_| text.to_owned())
+                    })
                     .help("Use this size instead of the computed one, e.g. 4Gi or 4Gi,3Gi"),
             )
             .arg(

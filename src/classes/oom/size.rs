@@ -120,19 +120,17 @@ fn from_head(subject: &Subject, head: &Head, killed_at: Option<u64>) -> Size {
         size.high = size.high.max(resident + resident / 10);
         size.method = format!("{} resident on {} x 1.25", show_bytes(resident / 5 * 4), head.pod);
     }
-    // The kill itself proves that the limit was too low, whatever the arithmetic says.
+    // The kill itself proves that the limit was too low, whatever the arithmetic says: a head may
+    // be counted seconds after a start, before what fills it was scraped.
     if let Some(limit) = killed_at
-        && size.high <= limit
+        && let up = limit.saturating_add(limit / 2)
+        && size.high < up
     {
-        let up = limit + limit / 2;
         size = Size {
             low: limit,
             middle: up,
             high: up,
-            method: format!(
-                "{} counted fit the limit, and it was killed: limit x 1.5",
-                size.method
-            ),
+            method: format!("{} is too little, for it was killed: limit x 1.5", size.method),
             ..size
         };
     }

@@ -127,6 +127,10 @@ fn paused_window(scene: &Scene<'_>, sets: &[&Value]) -> Vec<Step> {
         action: Action::Patch { object: root.clone(), patch: pause.ops },
         undo: Undo::Patch(pause.undo),
     }];
+    // A sync that was under way when the pause was written would still write the set (seen with
+    // 0.85 within 150 ms); it says in its status when it has seen the pause.
+    let seen = Until::Rendered { pointer: "/status/paused".into(), value: json!(true) };
+    steps.push(wait(root, seen, "until the operator has seen it"));
     for set in sets {
         let mut changes = scene.wanted.rendered.clone();
         changes.push(Change::set(STRATEGY, json!({"type": "OnDelete"})));
@@ -141,6 +145,11 @@ fn paused_window(scene: &Scene<'_>, sets: &[&Value]) -> Vec<Step> {
         // of ours left on it to take back.
         step.undo = Undo::Words("the operator renders the set again".into());
         steps.push(step);
+        let until = Until::Rendered {
+            pointer: "/spec/updateStrategy/type".into(),
+            value: json!("OnDelete"),
+        };
+        steps.push(wait(&reference(set), until, "and lets it stand"));
     }
     steps.extend(scene.restart_in_order());
     steps.push(Step {
