@@ -1,0 +1,21 @@
+//! The plugin against a real Kubernetes: broken for real, diagnosed, repaired, proved, undone.
+//! `tests/run` starts the cluster and runs these; each test makes a namespace of its own.
+
+#[path = "cluster/audit.rs"]
+mod audit;
+#[path = "cluster/install.rs"]
+mod install;
+#[path = "cluster/kill.rs"]
+mod kill;
+#[path = "cluster/life.rs"]
+mod life;
+#[path = "cluster/oom.rs"]
+mod oom;
+#[path = "cluster/refusals.rs"]
+mod refusals;
+#[path = "cluster/replicas.rs"]
+mod replicas;
+#[path = "cluster/scene.rs"]
+mod scene;
+#[path = "cluster/sight.rs"]
+mod sight;

@@ -1,0 +1,361 @@
+//! One Prometheus in each way people install it, small enough that a known limit kills it.
+//!
+//! Measured on this cluster, on a claim, scraping `probe serve-metrics 30000` every 3 s:
+//!
+//! | version | dies at its start | in its first scrape at | replaying that at | lives at |
+//! |---|---|---|---|---|
+//! | 2.42.0 | 12Mi | 80Mi | 60Mi, and now and then 76Mi | 128Mi |
+//! | 2.53.3 | 16Mi | 64Mi | 60Mi | 84Mi |
+//! | 3.16.0 | 20Mi | 64Mi | 48Mi, and now and then 60Mi | 84Mi |
+//!
+//! So [`serving`] and [`replaying`] kill, and twice as much heals: what a plan sets where nothing can
+//! be counted, since the server is down.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::scene::{Scene, kubectl, run, until};
+
+/// A pod that serves on while the Service forgets it, as one does where no request may be lost.
+const DRAIN: &str = "lifecycle: {preStop: {sleep: {seconds: 3}}}";
+
+/// Series of the load, and limits that go with them.
+pub const SERIES: u32 = 30_000;
+pub const ROOMY: &str = "200Mi";
+/// `probe eat 40` in a sidecar dies at the first and lives at twice that.
+pub const SIDECAR: &str = "32Mi";
+
+/// Kills in the first scrape of the load; half as much again lets it live.
+pub fn serving(image: &str) -> &'static str {
+    if image.starts_with("v2.42") { "76Mi" } else { "64Mi" }
+}
+
+/// Kills a replay of the load; with nothing to scrape afterwards, twice as much is enough.
+pub fn replaying(image: &str) -> &'static str {
+    match image.get(..5) {
+        Some("v2.42") => "56Mi",
+        Some("v2.53") => "52Mi",
+        _ => "44Mi",
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A StatefulSet that nobody renders.
+    Set,
+    /// A Deployment on a claim, with `RollingUpdate`.
+    Deployment,
+    /// A Prometheus resource, rendered by prometheus-operator.
+    Resource,
+    /// A release of tests/charts/promfix-test-prometheus, by helm.
+    Release,
+}
+
+/// A Prometheus named `prom`, as it is to be.
+#[derive(Clone, Debug)]
+pub struct Install {
+    pub kind: Kind,
+    /// The tag of quay.io/prometheus/prometheus.
+    pub image: String,
+    pub limit: String,
+    pub replicas: u32,
+    /// Whether it scrapes the load.
+    pub scrapes: bool,
+    /// The limit of a sidecar that holds 40 MiB, where there is one.
+    pub sidecar: Option<String>,
+    /// Ordinal 0 scrapes 40 000 series that ordinal 1 does not.
+    pub uneven: bool,
+}
+
+const PLAIN_CONFIG: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: prom}
+data:
+  prometheus.yml: '{global: {scrape_interval: 3s}, scrape_configs: @JOBS@}'
+  prom-0.yml: '{global: {scrape_interval: 3s}, scrape_configs: @BOTH@}'
+  prom-1.yml: '{global: {scrape_interval: 3s}, scrape_configs: @JOBS@}'
+---
+apiVersion: v1
+kind: Service
+metadata: {name: prom}
+spec:
+  clusterIP: None
+  publishNotReadyAddresses: true
+  selector: {app: prom}
+  ports: [{port: 9090}]
+"#;
+
+const POD: &str = r#"
+  template:
+    metadata: {labels: {app: prom}}
+    spec:
+      terminationGracePeriodSeconds: 10
+      securityContext: {fsGroup: 65534, runAsUser: 65534, runAsNonRoot: true}
+      containers:
+      - name: prometheus
+        image: quay.io/prometheus/prometheus:@IMAGE@
+        args: ["--config.file=/etc/prometheus/@FILE@", --storage.tsdb.path=/prometheus]
+        env: [{name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
+        ports: [{containerPort: 9090}]
+        resources: {limits: {memory: @LIMIT@}}
+        readinessProbe: {httpGet: {path: /-/ready, port: 9090}, initialDelaySeconds: @DELAY@, periodSeconds: 1}
+        @DRAIN@
+        volumeMounts: [{name: data, mountPath: /prometheus}, {name: config, mountPath: /etc/prometheus}]
+      @SIDECAR@
+      volumes:
+      - name: config
+        configMap: {name: prom}
+"#;
+
+const SET: &str = r#"
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: prom}
+spec:
+  replicas: @REPLICAS@
+  serviceName: prom
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: prom}}
+@POD@
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+"#;
+
+const DEPLOYMENT: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: prom}
+spec:
+  replicas: @REPLICAS@
+  strategy: {type: RollingUpdate}
+  selector: {matchLabels: {app: prom}}
+@POD@
+      - name: data
+        persistentVolumeClaim: {claimName: prom}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: prom}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+"#;
+
+const RESOURCE: &str = r#"
+apiVersion: v1
+kind: Secret
+metadata: {name: jobs}
+stringData: {jobs.yml: '@JOBS@'}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: Prometheus
+metadata: {name: prom}
+spec:
+  replicas: @REPLICAS@
+  version: @VERSION@
+  image: quay.io/prometheus/prometheus:@IMAGE@
+  serviceMonitorSelector: {}
+  scrapeInterval: 3s
+  scrapeTimeout: 3s
+  terminationGracePeriodSeconds: 10
+  additionalScrapeConfigs: {name: jobs, key: jobs.yml}
+  securityContext: {fsGroup: 2000, runAsUser: 1000, runAsNonRoot: true}
+  resources: {limits: {memory: @LIMIT@}}
+  @SIDECAR@
+  storage:
+    volumeClaimTemplate:
+      spec: {resources: {requests: {storage: 1Gi}}}
+"#;
+
+const LOAD: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: @NAME@, labels: {load: @NAME@}}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - {name: load, image: "busybox:1", command: [probe, serve-metrics, "@SERIES@"]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: @NAME@}
+spec:
+  selector: {load: @NAME@}
+  ports: [{port: 8080}]
+"#;
+
+impl Install {
+    pub fn new(kind: Kind, image: &str, limit: &str) -> Install {
+        Install {
+            kind,
+            image: image.to_owned(),
+            limit: limit.to_owned(),
+            replicas: 1,
+            scrapes: true,
+            sidecar: None,
+            uneven: false,
+        }
+    }
+
+    pub fn with_limit(&self, limit: &str) -> Install {
+        Install { limit: limit.to_owned(), ..self.clone() }
+    }
+
+    /// What a person types to name it.
+    pub fn target(&self) -> &'static str {
+        match self.kind {
+            Kind::Set => "sts/prom",
+            Kind::Deployment => "deploy/prom",
+            Kind::Resource => "prometheus/prom",
+            Kind::Release => "sts/prom-server",
+        }
+    }
+
+    pub fn selector(&self) -> &'static str {
+        match self.kind {
+            Kind::Set | Kind::Deployment => "app=prom",
+            Kind::Resource => "operator.prometheus.io/name=prom",
+            Kind::Release => "app.kubernetes.io/instance=prom",
+        }
+    }
+
+    /// The pointer at which the fix must land on the target.
+    pub fn memory(&self) -> &'static str {
+        match (self.kind, self.sidecar.is_some()) {
+            (Kind::Resource, true) => "/spec/containers/0/resources/limits/memory",
+            (Kind::Resource, false) => "/spec/resources/limits/memory",
+            // The chart puts a sidecar before the server.
+            (Kind::Release, _) => "/spec/template/spec/containers/0/resources/limits/memory",
+            (_, true) => "/spec/template/spec/containers/1/resources/limits/memory",
+            (_, false) => "/spec/template/spec/containers/0/resources/limits/memory",
+        }
+    }
+
+    /// Makes it so, as its owner `helm` would: by server-side apply, or with helm itself.
+    pub fn apply(&self, scene: &Scene) {
+        if self.kind == Kind::Release {
+            self.release(scene).expect(0);
+        } else {
+            scene.apply(&self.manifest());
+        }
+    }
+
+    pub fn manifest(&self) -> String {
+        let jobs = |names: &[&str]| {
+            let one = |name: &&str| {
+                format!(r#"{{job_name: {name}, static_configs: [{{targets: ["{name}:8080"]}}]}}"#)
+            };
+            format!("[{}]", names.iter().map(one).collect::<Vec<_>>().join(", "))
+        };
+        let even = jobs(if self.scrapes { &["load"] } else { &[] });
+        let both = jobs(&["load", "more"]);
+        let sidecar = self.sidecar.as_ref().map_or(String::new(), |limit| eater(limit));
+        let (config, body) = match self.kind {
+            Kind::Set => (PLAIN_CONFIG, SET),
+            Kind::Deployment => (PLAIN_CONFIG, DEPLOYMENT),
+            Kind::Resource => ("", RESOURCE),
+            Kind::Release => panic!("helm renders it"),
+        };
+        // The operator's reloader expands the pod's name in the configuration.
+        let of_resource =
+            if self.uneven { jobs(&["load", "$(POD_NAME)-more"]) } else { even.clone() };
+        let drain = if self.uneven { DRAIN } else { "" };
+        let listed = match (self.kind, sidecar.is_empty()) {
+            (Kind::Resource, true) if self.uneven => {
+                format!("containers: [{{name: prometheus, {DRAIN}}}]")
+            }
+            (_, true) => String::new(),
+            (Kind::Resource, false) => format!("containers: [{sidecar}]"),
+            (_, false) => format!("- {sidecar}"),
+        };
+        let all = format!("{config}---{body}").replace("@POD@", POD.trim_matches('\n'));
+        let jobs = if self.kind == Kind::Resource { of_resource } else { even };
+        all.replace("@JOBS@", &jobs)
+            .replace("@BOTH@", &both)
+            .replace("@SIDECAR@", &listed)
+            .replace("@DRAIN@", drain)
+            .replace("@FILE@", if self.uneven { "$(POD_NAME).yml" } else { "prometheus.yml" })
+            .replace("@VERSION@", self.image.trim_end_matches("-distroless"))
+            .replace("@IMAGE@", &self.image)
+            .replace("@LIMIT@", &self.limit)
+            .replace("@DELAY@", if self.scrapes { "8" } else { "0" })
+            .replace("@REPLICAS@", &self.replicas.to_string())
+    }
+
+    /// `helm upgrade --install` with these values.
+    pub fn release(&self, scene: &Scene) -> super::scene::Said {
+        let jobs = serde_json::json!({
+            "global": {"scrape_interval": "3s"},
+            "scrape_configs": if self.scrapes {
+                serde_json::json!([{"job_name": "load", "static_configs": [{"targets": ["load:8080"]}]}])
+            } else {
+                serde_json::json!([])
+            },
+        });
+        let mut command = Command::new("helm");
+        command.args(["upgrade", "--install", "prom"]).arg(chart()).args(["-n", &scene.ns]);
+        command.args(["--set", &format!("server.image.tag={}", self.image)]);
+        command.args(["--set", &format!("server.resources.limits.memory={}", self.limit)]);
+        command.args(["--set", &format!("server.replicaCount={}", self.replicas)]);
+        let delay = if self.scrapes { 8 } else { 0 };
+        command.args(["--set", &format!("server.readinessProbeInitialDelay={delay}")]);
+        command.args(["--set-json", &format!("server.config={jobs}")]);
+        if let Some(limit) = &self.sidecar {
+            let container = serde_json::json!([{
+                "name": "eater",
+                "image": "busybox:1",
+                "command": ["probe", "eat", "40"],
+                "resources": {"limits": {"memory": limit}},
+            }]);
+            command.args(["--set-json", &format!("server.sidecarContainers={container}")]);
+        }
+        run(&mut command, "")
+    }
+
+    /// The names of its pods, in order.
+    pub fn pods(&self, scene: &Scene) -> Vec<String> {
+        let path = "jsonpath={.items[*].metadata.name}";
+        let said = scene.kubectl(&["get", "pods", "-l", self.selector(), "-o", path]);
+        let mut names: Vec<String> = said.stdout.split_whitespace().map(str::to_owned).collect();
+        names.sort();
+        names
+    }
+
+    pub fn until_no_pods(&self, scene: &Scene) {
+        until("the pods are gone", 60, || self.pods(scene).is_empty());
+    }
+
+    /// Waits until the load is in the head of every pod.
+    pub fn until_scraped(&self, scene: &Scene) {
+        until("the load is in the head", 90, || {
+            let pods = self.pods(scene);
+            pods.len() == self.replicas as usize
+                && pods.iter().all(|pod| series(&scene.ns, pod) >= f64::from(SERIES))
+        });
+    }
+}
+
+/// A container that holds 40 MiB.
+fn eater(limit: &str) -> String {
+    format!(
+        r#"{{name: eater, image: "busybox:1", command: [probe, eat, "40"], resources: {{limits: {{memory: {limit}}}}}}}"#
+    )
+}
+
+/// Something to scrape, at `NAME:8080`.
+pub fn serve(scene: &Scene, name: &str, series: u32) {
+    scene.apply(&LOAD.replace("@NAME@", name).replace("@SERIES@", &series.to_string()));
+    scene.until_ready(name, 60);
+}
+
+pub fn chart() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/charts/promfix-test-prometheus")
+}
+
+/// What a pod's head says of itself; 0 where it does not answer.
+fn series(ns: &str, pod: &str) -> f64 {
+    let path = format!("/api/v1/namespaces/{ns}/pods/{pod}:9090/proxy/metrics");
+    let said = kubectl(&["get", "--raw", &path]);
+    let line = said.stdout.lines().find_map(|l| l.strip_prefix("prometheus_tsdb_head_series "));
+    line.and_then(|n| n.trim().parse().ok()).unwrap_or(0.0)
+}

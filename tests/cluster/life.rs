@@ -1,0 +1,115 @@
+//! The whole life of a repair: broken, told, rehearsed, carried out, proved, put back.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::audit::{Mark, Rung};
+use super::install::{Install, Kind};
+use super::scene::{Scene, essence};
+
+/// For a failure to come about and to be told.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs it for an install that is broken by now; `roots` are the causes that may be told. Returns
+/// what `--apply` reported.
+#[track_caller]
+pub fn live(scene: &Scene, install: &Install, roots: &[&str]) -> Value {
+    let target = install.target();
+    let before = essence(&scene.get(target));
+    let old = text(&before, install.memory());
+
+    until_told(scene, target, roots);
+    look(scene, target, roots);
+    rehearse(scene, target);
+    // Between two kills a looping server may be Ready, and is then one that serves.
+    let report = carry_out(scene, target, &["--allow-downtime"]);
+
+    let now = scene.get(target);
+    let new = text(&now, install.memory());
+    assert_ne!(new, old, "the limit was raised");
+    let healthy = scene.plugin(&["diagnose", target, "-o", "json"]).expect(0).json();
+    assert_eq!(first(&healthy, "/verdict"), "healthy");
+
+    scene.plugin(&["undo", target, "--yes"]).expect(0);
+    assert_eq!(essence(&scene.get(target)), before, "values and owners are as before");
+    owner_may_write(scene, install);
+    report
+}
+
+/// Waits until a diagnosis names one of these root causes.
+#[track_caller]
+pub fn until_told(scene: &Scene, target: &str, roots: &[&str]) -> Value {
+    let began = Instant::now();
+    loop {
+        let said = scene.plugin(&["diagnose", target, "-o", "json"]);
+        let report = serde_json::from_str::<Value>(&said.stdout).unwrap_or_default();
+        if roots.contains(&first(&report, "/rootCause").as_str()) {
+            return report;
+        }
+        assert!(began.elapsed() < PATIENCE, "{target} is not told to be {roots:?}: {said:#?}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// A diagnosis is told by number and word, and only reads.
+#[track_caller]
+fn look(scene: &Scene, target: &str, roots: &[&str]) {
+    let mark = Mark::now();
+    let report = scene.plugin(&["diagnose", target, "-o", "json"]).expect(2).json();
+    assert!(roots.contains(&first(&report, "/rootCause").as_str()), "{report:#}");
+    assert_eq!(first(&report, "/verdict"), "broken");
+    assert!(report.pointer("/reports/0/plan/digest").is_some(), "{report:#}");
+    let rungs = mark.rungs(&scene.ns);
+    assert!(rungs.contains_key(&Rung::Read), "its requests are seen in the audit log");
+    assert!(rungs.keys().all(|rung| *rung == Rung::Read), "{rungs:#?}");
+}
+
+/// A rehearsal also sends writes, each with dryRun=All, and the server takes them.
+#[track_caller]
+fn rehearse(scene: &Scene, target: &str) {
+    let mark = Mark::now();
+    let args = ["diagnose", target, "--dry-run=server", "-o", "json"];
+    let report = scene.plugin(&args).expect(2).json();
+    let rungs = mark.rungs(&scene.ns);
+    assert!(rungs.contains_key(&Rung::Rehearsal), "{rungs:#?}");
+    assert!(rungs.keys().all(|r| matches!(r, Rung::Read | Rung::Rehearsal)), "{rungs:#?}");
+    let steps = report.pointer("/reports/0/plan/steps").and_then(Value::as_array).expect("steps");
+    let words = |step: &Value| text(step, "/rehearsal");
+    assert!(steps.iter().any(|s| words(s).starts_with("accepted")), "{steps:#?}");
+    assert!(!steps.iter().any(|s| words(s).starts_with("rejected")), "{steps:#?}");
+}
+
+/// `--apply` ends proved and healthy.
+#[track_caller]
+pub fn carry_out(scene: &Scene, target: &str, consents: &[&str]) -> Value {
+    let mut args = vec!["oom", target, "--apply", "--yes", "--settle", "8s", "--timeout", "4m"];
+    args.extend(["-o", "json"]);
+    args.extend(consents);
+    let report = scene.plugin(&args).expect(0).json();
+    assert_eq!(first(&report, "/verdict"), "healthy", "{report:#}");
+    assert_eq!(report.pointer("/reports/0/outcome/proved"), Some(&Value::Bool(true)));
+    let steps = report.pointer("/reports/0/outcome/steps").and_then(Value::as_array);
+    assert!(steps.is_some_and(|all| all.iter().all(|s| text(s, "/state") == "did")), "{report:#}");
+    report
+}
+
+/// After an undo the object's own manager writes the field again, and nobody is in its way.
+#[track_caller]
+pub fn owner_may_write(scene: &Scene, install: &Install) {
+    let anew = install.with_limit("222Mi");
+    let said = match install.kind {
+        Kind::Release => anew.release(scene),
+        Kind::Set | Kind::Deployment | Kind::Resource => scene.try_apply(&anew.manifest()),
+    };
+    said.expect(0);
+}
+
+/// A text in the first report.
+pub fn first(report: &Value, tail: &str) -> String {
+    text(report, &format!("/reports/0{tail}"))
+}
+
+pub fn text(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or("").to_owned()
+}

@@ -1,0 +1,179 @@
+//! A namespace to break things in, and hands to do it with: real kubectl, the real plugin.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// What a program said.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Said {
+    fn of(output: Output) -> Said {
+        Said {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Asserts the exit number, and shows everything where it is another.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Said {
+        assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.stdout))
+    }
+}
+
+/// One test's namespace; deleted when the test ends, kept where it failed.
+pub struct Scene {
+    pub ns: String,
+    /// Where this machine's copies of receipts go.
+    home: tempfile::TempDir,
+}
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+impl Scene {
+    pub fn new(name: &str) -> Scene {
+        let serial = NEXT.fetch_add(1, Ordering::SeqCst);
+        let ns = format!("t-{name}-{}-{serial}", std::process::id());
+        kubectl(&["create", "namespace", &ns]).expect(0);
+        let home = tempfile::tempdir().expect("a folder");
+        Scene { ns, home }
+    }
+
+    /// Applies objects server-side, as the manager `helm`: who else owns a field is told.
+    #[track_caller]
+    pub fn apply(&self, yaml: &str) {
+        self.try_apply(yaml).expect(0);
+    }
+
+    pub fn try_apply(&self, yaml: &str) -> Said {
+        let args = ["-n", &self.ns, "apply", "--server-side", "--field-manager=helm", "-f", "-"];
+        kubectl_in(&args, yaml)
+    }
+
+    /// Somebody else, with few rights.
+    pub fn user(&self) -> String {
+        format!("alice-{}", self.ns)
+    }
+
+    pub fn kubectl(&self, args: &[&str]) -> Said {
+        let mut all = vec!["-n", self.ns.as_str()];
+        all.extend(args);
+        kubectl(&all)
+    }
+
+    pub fn get(&self, what: &str) -> Value {
+        self.kubectl(&["get", what, "-o", "json", "--show-managed-fields"]).expect(0).json()
+    }
+
+    /// Runs the plugin in this namespace.
+    pub fn plugin(&self, args: &[&str]) -> Said {
+        self.plugin_with(args, &[])
+    }
+
+    pub fn plugin_with(&self, args: &[&str], env: &[(&str, &str)]) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-prom-fix"));
+        command.args(args).args(["-n", &self.ns]).envs(env.iter().copied());
+        command.env("PROM_FIX_HOME", self.home.path());
+        Said::of(command.stdin(Stdio::null()).output().expect("the plugin starts"))
+    }
+
+    /// The field of a pod, empty where there is none.
+    pub fn field(&self, what: &str, path: &str) -> String {
+        let said = self.kubectl(&["get", what, "-o", &format!("jsonpath={{{path}}}")]);
+        said.stdout.trim().to_owned()
+    }
+
+    #[track_caller]
+    pub fn until_ready(&self, pod: &str, seconds: u64) {
+        until(&format!("{pod} is Ready"), seconds, || {
+            let path = ".status.conditions[?(@.type==\"Ready\")].status";
+            self.field(&format!("pod/{pod}"), path) == "True"
+        });
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("kept namespace {} of the failed test", self.ns);
+            return;
+        }
+        let _ = kubectl(&["delete", "namespace", &self.ns, "--wait=false"]);
+        let kinds = "clusterroles,clusterrolebindings";
+        let _ = kubectl(&["delete", kinds, &self.user(), "--ignore-not-found", "--wait=false"]);
+    }
+}
+
+pub fn kubectl(args: &[&str]) -> Said {
+    kubectl_in(args, "")
+}
+
+pub fn kubectl_in(args: &[&str], input: &str) -> Said {
+    run(Command::new("kubectl").args(args), input)
+}
+
+pub fn run(command: &mut Command, input: &str) -> Said {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program is on the PATH: eval \"$(tests/cluster/env)\"");
+    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads its input");
+    Said::of(child.wait_with_output().expect("it ends"))
+}
+
+/// Polls until it holds, or fails with what was waited for.
+#[track_caller]
+pub fn until(what: &str, seconds: u64, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(seconds), "not in {seconds} s: {what}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// An object without what any write or the passing of time changes.
+pub fn essence(object: &Value) -> Value {
+    let mut out = object.clone();
+    for pointer in ["/metadata/resourceVersion", "/metadata/generation", "/status"] {
+        remove(&mut out, pointer);
+    }
+    if let Some(fields) = out.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut) {
+        fields.retain(|entry| entry.get("subresource").is_none());
+        for entry in fields.iter_mut() {
+            remove(entry, "/time");
+        }
+        fields.sort_by_key(std::string::ToString::to_string);
+    }
+    if let Some(notes) = out.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        notes.remove("deployment.kubernetes.io/revision");
+        if notes.is_empty() {
+            remove(&mut out, "/metadata/annotations");
+        }
+    }
+    out
+}
+
+fn remove(object: &mut Value, pointer: &str) {
+    let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
+    if let Some(map) = object.pointer_mut(parent).and_then(Value::as_object_mut) {
+        map.remove(name);
+    }
+}
