@@ -220,7 +220,7 @@ fn a_support_bundle_and_a_must_gather_are_read() {
         ("mg/quay/namespaces/mon/pods/p/c/c/logs/previous.log", "before"),
         (
             "mg/quay/namespaces/mon/monitoring.coreos.com/prometheuses/k8s.yaml",
-            &crs[1..crs.len() - 1],
+            crs.trim_matches(&['[', ']'][..]),
         ),
         (
             "mg/quay/cluster-scoped-resources/core/nodes/n.yaml",

@@ -79,7 +79,7 @@ fn serve(
     loop {
         let before = headers.len();
         reader.read_line(&mut headers).ok()?;
-        if headers[before..].trim().is_empty() {
+        if headers.get(before..).is_none_or(|line| line.trim().is_empty()) {
             break;
         }
     }

@@ -205,6 +205,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table")]
     #[test]
     fn each_look_alike_is_told_apart() {
         let prometheus = json!({"app": "prometheus", "component": "server"});
