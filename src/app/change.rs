@@ -12,7 +12,7 @@ use crate::effects::{
     self, Approved, Cluster, Consent, Consents, Ended, Error, Identity, Journal, Patience,
 };
 use crate::exit::Exit;
-use crate::model::plan::{Blocked, BlockedReason, Plan};
+use crate::model::plan::{Action, Blocked, BlockedReason, Plan};
 use crate::model::receipt::{Receipt, State as ReceiptState, StepState};
 use crate::model::report::{Outcome, Rehearsal, Report, State, StepOutcome};
 use crate::render;
@@ -32,7 +32,6 @@ pub async fn rehearse(run: &Run<'_>, report: &mut Report) {
 
 /// `--apply` on one Prometheus that was looked at.
 pub async fn apply(run: &Run<'_>, ask: &Ask<'_>, examined: Examined) -> Result<Done> {
-    run.screen.catch_interrupts();
     let mut report = examined.report;
     if let Some(open) = report.unfinished.clone() {
         return refuse(run, report, busy(&open));
@@ -66,7 +65,6 @@ pub async fn apply(run: &Run<'_>, ask: &Ask<'_>, examined: Examined) -> Result<D
 
 /// `apply -f PLAN`: guards checked, nothing planned again.
 pub async fn from_file(run: &Run<'_>, path: &Path) -> Result<Done> {
-    run.screen.catch_interrupts();
     let text = if path.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin()).context("cannot read the plan from stdin")?
     } else {
@@ -102,6 +100,7 @@ pub fn in_namespace<'a>(run: &Run<'a>, namespace: &str) -> Run<'a> {
         client: run.client.clone(),
         context: run.context.clone(),
         namespace: namespace.to_owned(),
+        everywhere: false,
         screen: run.screen,
     }
 }
@@ -184,6 +183,8 @@ async fn carry_out(
     approved: Approved,
     report: Option<Report>,
 ) -> Result<Done> {
+    // From here on Ctrl-C means: stop at the next safe place. Before, it ends the program.
+    run.screen.catch_interrupts();
     let cluster = cluster(run)?;
     let mut journal = match Journal::begin(&cluster, &approved, &identity(run)).await {
         Ok(journal) => journal,
@@ -226,7 +227,13 @@ pub async fn conclude(
         }
         Ended::Stopped { step } => Some((Exit::Unfinished, format!("stopped before step {step}"))),
         Ended::Detached => {
-            Some((Exit::Unproved, "detached; what was changed is in place".to_owned()))
+            let left = journal.receipt().steps.iter().zip(&journal.receipt().plan.steps).any(
+                |(done, step)| {
+                    done.state == StepState::NotTried && !matches!(step.action, Action::Wait { .. })
+                },
+            );
+            let exit = if left { Exit::Unfinished } else { Exit::Unproved };
+            Some((exit, "detached; what was changed is in place".to_owned()))
         }
         Ended::TimedOut { step, says } => {
             Some((Exit::Unfinished, format!("step {step} made no progress: {says}")))
@@ -253,17 +260,26 @@ pub async fn conclude(
     let mut watcher = run.screen.watcher();
     let proof = proof::prove(run, ask, &mut watcher).await;
     effects::Watcher::done(&mut watcher, 0, "");
-    match proof? {
-        Proof::Proved(now) => {
-            journal.prove(&cluster, true).await?;
+    match proof {
+        Ok(Proof::Proved(now)) => {
+            if let Err(error) = journal.prove(&cluster, true).await {
+                run.screen.say(&format!("the receipt does not say so: {}", error.whole()));
+            }
             with_outcome(run, ask, now.report, &journal, true, Exit::Healthy)
         }
-        Proof::Late(now) | Proof::Detached(now) => {
+        Ok(Proof::Late(now) | Proof::Detached(now)) => {
             with_outcome(run, ask, now.report, &journal, false, Exit::Unproved)
+        }
+        Err(error) => {
+            run.screen
+                .say(&format!("applied, not proved: {}", render::clean(&format!("{error:#}"))));
+            last_report(run, ask, &journal, false, Exit::Unproved).await
         }
     }
 }
 
+/// The state afterwards. The change is in place, so a look that fails costs the report and never
+/// the number.
 async fn last_report(
     run: &Run<'_>,
     ask: &Ask<'_>,
@@ -271,8 +287,14 @@ async fn last_report(
     proved: bool,
     exit: Exit,
 ) -> Result<Done> {
-    let now = examine::again(run, ask).await?;
-    with_outcome(run, ask, now.report, journal, proved, exit)
+    for wait in [0, 2, 5] {
+        tokio::time::sleep(std::time::Duration::from_secs(wait)).await;
+        if let Ok(now) = examine::again(run, ask).await {
+            return with_outcome(run, ask, now.report, journal, proved, exit);
+        }
+    }
+    let receipt = render::receipt(journal.receipt(), run.world.clock());
+    Ok(Done { exit, stdout: receipt })
 }
 
 fn with_outcome(

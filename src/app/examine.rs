@@ -60,7 +60,7 @@ fn tell(run: &Run<'_>, seen: &Snapshot, rounds: usize) {
 }
 
 fn scope(run: &Run<'_>) -> Option<String> {
-    (!run.typed.kube.all_namespaces).then(|| run.namespace.clone())
+    (!run.everywhere).then(|| run.namespace.clone())
 }
 
 /// All classes' findings of one Prometheus, joined to a root.

@@ -102,13 +102,13 @@ fn choose(
 }
 
 pub async fn resume(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
-    run.screen.catch_interrupts();
     let cluster = change::cluster(run)?;
     let list = all(run, &cluster).await?;
     let receipt = choose(list, which, &|r| r.state == State::Open, "resume")?;
     if !consent(run, &receipt, "finish")? {
         return Ok(declined(run));
     }
+    run.screen.catch_interrupts();
     let mut watcher = run.screen.watcher();
     let (journal, ended) =
         effects::resume(&cluster, &receipt, &mut watcher, &change::patience(run)).await?;
@@ -121,13 +121,13 @@ pub async fn resume(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
 }
 
 pub async fn undo(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
-    run.screen.catch_interrupts();
     let cluster = change::cluster(run)?;
     let list = all(run, &cluster).await?;
     let receipt = choose(list, which, &|r| r.state != State::Undone, "undo")?;
     if !consent(run, &receipt, "put back")? {
         return Ok(declined(run));
     }
+    run.screen.catch_interrupts();
     let mut watcher = run.screen.watcher();
     let force = run.typed.change.force;
     let ended =

@@ -48,6 +48,8 @@ pub struct Run<'a> {
     pub context: Context,
     /// The namespace a named target is looked for in.
     pub namespace: String,
+    /// `-A`: targets of every namespace.
+    pub everywhere: bool,
     pub screen: &'a Screen,
 }
 
@@ -76,7 +78,13 @@ pub async fn run(typed: &Typed, screen: &Screen) -> Result<Done> {
         Job::Receipts { id } => ledger::receipts(&run, id.as_deref()).await,
         Job::Explain { .. } | Job::Completion { .. } => bail!("handled before a cluster is opened"),
     };
-    finish_recording(&run)?;
+    if let Err(error) = finish_recording(&run) {
+        // Of a run that changed something, its own end is what counts.
+        if done.is_err() || !typed.change.apply {
+            return Err(error);
+        }
+        run.screen.say(&format!("error: {error:#}"));
+    }
     match done {
         Err(error) if error.is::<examine::Unseen>() => {
             run.screen.say(&format!("unknown: {}", render::clean(&error.to_string())));
@@ -112,7 +120,8 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
         let namespace = namespace.unwrap_or_else(|| world.default_namespace().to_owned());
         let context = world.context().clone();
         let world = Rc::new(world);
-        return Ok(Run { typed, world, client: None, context, namespace, screen });
+        let everywhere = typed.kube.all_namespaces;
+        return Ok(Run { typed, world, client: None, context, namespace, everywhere, screen });
     }
     let connected = connect::connect(&typed.kube).await?;
     let Connected { client, context, namespace, .. } = &connected;
@@ -122,7 +131,8 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
         world = World::Record(Box::new(record::Recorder::new(world)));
     }
     let world = Rc::new(world);
-    Ok(Run { typed, world, client: Some(client), context, namespace, screen })
+    let everywhere = typed.kube.all_namespaces;
+    Ok(Run { typed, world, client: Some(client), context, namespace, everywhere, screen })
 }
 
 fn finish_recording(run: &Run<'_>) -> Result<()> {

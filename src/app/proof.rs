@@ -70,8 +70,9 @@ pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> R
 fn describe(now: &Examined) -> String {
     let target = &now.report.target;
     let root = now.report.root.map(|r| format!(", {r}")).unwrap_or_default();
+    let waits = now.report.waits.as_ref().map(|w| format!(": {w}")).unwrap_or_default();
     format!(
-        "{} {}, {} of {} serving{root}",
+        "{} {}, {} of {} serving{root}{waits}",
         target.object.short(),
         now.report.state.word(),
         target.serving,

@@ -3,7 +3,7 @@
 use super::examine::{is_vital, weighs};
 use crate::cli::FailOn;
 use crate::exit::Exit;
-use crate::model::finding::{Finding, Severity, Unknown};
+use crate::model::finding::{Finding, Unknown};
 use crate::model::report::{Report, State};
 use crate::model::{Code, Fact, Kind, Need, Snapshot};
 use crate::subject::Subject;
@@ -31,23 +31,22 @@ pub fn state(
         return State::Recovering;
     }
     let serving = u32::try_from(subject.serving().count()).unwrap_or(u32::MAX);
-    let explained = findings.iter().any(|f| f.severity != Severity::Info && !f.stops.is_empty());
-    if unknown.iter().any(is_vital) || (serving < subject.wanted && !explained) {
+    let none = subject.wanted == 0 && subject.pods.is_empty();
+    if unknown.iter().any(is_vital) || serving < subject.wanted || none {
         return State::Unknown;
     }
     State::Healthy
 }
 
-/// The number of one report.
+/// The number of one report. A plan that somebody left behind is a fault, whatever serves.
 pub fn exit(report: &Report, from: FailOn) -> Exit {
+    let weighs = report.unfinished.is_some() || report.findings.iter().any(|f| weighs(f, from));
     match report.state {
-        State::Broken if report.findings.iter().any(|f| weighs(f, from)) => Exit::Found,
-        // Every error was suppressed: what is left does not weigh.
-        State::Broken => Exit::Healthy,
         State::Recovering => Exit::Found,
+        _ if weighs => Exit::Found,
         State::Unknown => Exit::Unknown,
-        State::Healthy if report.findings.iter().any(|f| weighs(f, from)) => Exit::Found,
-        State::Healthy => Exit::Healthy,
+        // Broken with every error suppressed: what is left does not weigh.
+        State::Broken | State::Healthy => Exit::Healthy,
     }
 }
 

@@ -141,6 +141,9 @@ pub struct ChangeFlags {
     pub no_wait: bool,
 }
 
+/// Nobody waits longer; sums of two stay far from overflow.
+const MOST: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// A duration as kubectl writes it: `90s`, `15m`, `1h30m`, `500ms`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let mut rest = text;
@@ -151,16 +154,16 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
         let (unit, next) = tail.split_at(unit_end);
         let number: u64 = number.parse().map_err(|_| bad(text))?;
-        total += match unit {
+        total = total.saturating_add(match unit {
             "ms" => Duration::from_millis(number),
             "s" | "" => Duration::from_secs(number),
             "m" => Duration::from_secs(number.saturating_mul(60)),
             "h" => Duration::from_secs(number.saturating_mul(3600)),
             _ => return Err(bad(text)),
-        };
+        });
         rest = next;
     }
-    if text.is_empty() { Err(bad(text)) } else { Ok(total) }
+    if text.is_empty() { Err(bad(text)) } else { Ok(total.min(MOST)) }
 }
 
 fn bad(text: &str) -> String {
@@ -203,6 +206,7 @@ mod tests {
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("45"), Ok(Duration::from_secs(45)));
+        assert_eq!(duration("18446744073709551615s1s"), Ok(MOST));
         assert!(duration("").is_err() && duration("2d").is_err() && duration("m").is_err());
     }
 }
