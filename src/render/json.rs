@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::model::finding::Danger;
 use crate::model::plan::{Forecast, Impact, SCHEMA};
+use crate::model::receipt::Receipt;
 use crate::model::report::{Context, Outcome, PodLine, Rehearsal, Report, StepOutcome, Target};
 use crate::model::{Action, Blocked, Evidence, Finding, Plan, Step, Undo, Unknown};
 
@@ -42,12 +43,12 @@ fn report(of: &Report) -> Value {
         unknown: unread,
         plan: fix,
         rehearsal,
-        lacks: _,
+        lacks,
         blocked: refused,
-        waits: _,
-        unfinished: _,
+        waits,
+        unfinished,
         outcome: done,
-        next: _,
+        next,
         asked_class: _,
     } = of;
     json!({
@@ -61,7 +62,16 @@ fn report(of: &Report) -> Value {
         "plan": optional(fix.as_ref(), |fix| plan(fix, rehearsal)),
         "blocked": optional(refused.as_ref(), blocked),
         "outcome": optional(done.as_ref(), outcome),
+        "lacks": lacks,
+        "waits": waits,
+        "unfinished": optional(unfinished.as_ref(), left_open),
+        "next": next,
     })
+}
+
+/// A plan that somebody left behind: enough to find its receipt.
+fn left_open(of: &Receipt) -> Value {
+    json!({ "receipt": of.digest, "title": of.plan.title, "who": of.who, "began": of.began })
 }
 
 fn target(of: &Target) -> Value {

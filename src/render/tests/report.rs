@@ -286,7 +286,8 @@ fn json_has_the_fields_of_the_contract() {
         reports.plan.steps.undo.path reports.plan.steps.undo.value
         reports.plan.steps.undo.value.type reports.plan.steps.rehearsal
         reports.plan.forecast.pointer reports.plan.forecast.verdict reports.plan.forecast.by
-        reports.plan.forecast.commit reports.blocked reports.outcome";
+        reports.plan.forecast.commit reports.blocked reports.outcome
+        reports.lacks reports.waits reports.unfinished reports.next";
     let want: BTreeSet<String> = want.split_whitespace().map(str::to_owned).collect();
     assert_eq!(paths, want);
     assert_eq!(value["reports"][0]["plan"]["steps"][0]["rehearsal"], "accepted-as-you");
