@@ -79,17 +79,26 @@ pub async fn from_file(run: &Run<'_>, path: &Path) -> Result<Done> {
     let (given, scoped) = (Given::new(), in_namespace(run, &plan.target.namespace));
     let ask = Ask { class: None, target: &target, word: None, given: &given };
     let cluster = cluster(&scoped)?;
+    if let Err(error) = fits_here(&cluster, &plan).await {
+        let why = error.whole();
+        let reason = BlockedReason::NoSafePlan;
+        return say_blocked(&scoped, &Blocked { reason, why, ways: Vec::new() });
+    }
     let rehearsal = effects::rehearse(&cluster, &plan).await;
+    scoped.screen.say(render::plan(&plan, &rehearsal, &scoped.screen.style()).trim_end());
     if let Some(blocked) = rejected(&rehearsal) {
         return say_blocked(&scoped, &blocked);
     }
-    scoped
-        .screen
-        .say(render::question(&plan, &scoped.context).trim_end_matches("(y/N) ").trim_end());
     match approve(&scoped, plan) {
         Ok(approved) => carry_out(&scoped, &ask, approved, None).await,
         Err(blocked) => say_blocked(&scoped, &blocked),
     }
+}
+
+/// Nothing of a plan from a file is sent, not even to be rehearsed, before this.
+async fn fits_here(cluster: &Cluster, plan: &Plan) -> Result<(), Error> {
+    effects::closed::check(plan)?;
+    effects::right_cluster(cluster, plan).await
 }
 
 /// The same run, looking in another namespace.

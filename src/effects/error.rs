@@ -50,6 +50,9 @@ pub enum Error {
     OtherCluster { planned: String, found: String },
     #[error("step {step} runs a program in a container, which this version cannot do")]
     NoExec { step: usize },
+    /// Outside of what a plan of this program may contain.
+    #[error("{} is not what a plan does: {why}", place(.step))]
+    NotAllowed { step: usize, why: String },
     #[error("receipt {digest} is being undone: finish that with undo")]
     BeingUndone { digest: String },
     #[error("cannot write {path}")]
@@ -91,4 +94,8 @@ impl Error {
         }
         text
     }
+}
+
+fn place(step: &usize) -> String {
+    if *step == 0 { "the plan".to_owned() } else { format!("step {step}") }
 }

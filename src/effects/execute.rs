@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::closed;
 use super::cluster::Cluster;
 use super::error::Error;
 use super::fault::fault;
@@ -80,7 +81,9 @@ pub async fn resume(
     watcher: &mut dyn Watcher,
     patience: &Patience,
 ) -> Result<(Journal, Ended), Error> {
+    closed::check(&receipt.plan)?;
     let mut journal = Journal::open(cluster, receipt).await?;
+    closed::check(&journal.receipt().plan)?;
     let ended = execute(cluster, &mut journal, watcher, patience).await;
     Ok((journal, ended))
 }

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::approve::Approved;
+use super::closed;
 use super::cluster::Cluster;
 use super::error::Error;
 use super::fault::fault;
 use super::local;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
-use crate::model::plan::{Action, Plan, SCHEMA};
+use crate::model::plan::{Plan, SCHEMA};
 use crate::model::receipt::{
     self, DATA_KEY, MANAGED_BY, MANAGER, Progress, Receipt, STATE_LABEL, State, StepState,
 };
@@ -47,7 +48,7 @@ impl Journal {
         who: &Identity,
     ) -> Result<Journal, Error> {
         right_cluster(cluster, approved).await?;
-        can_do_all(approved)?;
+        closed::check(approved)?;
         let receipt = fresh(approved, who);
         if let Some(open) = open_for(cluster, &receipt).await? {
             return Err(Error::Busy { receipt: Box::new(open) });
@@ -319,7 +320,7 @@ async fn open_for(cluster: &Cluster, mine: &Receipt) -> Result<Option<Receipt>, 
 }
 
 /// A plan made for one cluster must not meet another that has objects of the same names.
-async fn right_cluster(cluster: &Cluster, plan: &Plan) -> Result<(), Error> {
+pub async fn right_cluster(cluster: &Cluster, plan: &Plan) -> Result<(), Error> {
     match cluster.get(&ObjectRef::new(Kind::Namespace, "", "kube-system")).await {
         Ok(Some(found)) if found.uid() != plan.cluster => Err(Error::OtherCluster {
             planned: plan.cluster.clone(),
@@ -330,12 +331,6 @@ async fn right_cluster(cluster: &Cluster, plan: &Plan) -> Result<(), Error> {
         Ok(_) | Err(Error::Forbidden { .. }) => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-/// Refuses, before the first step, a plan with a step this version cannot do.
-fn can_do_all(plan: &Plan) -> Result<(), Error> {
-    let exec = plan.steps.iter().position(|step| matches!(step.action, Action::Exec { .. }));
-    exec.map_or(Ok(()), |index| Err(Error::NoExec { step: index + 1 }))
 }
 
 /// Whether a step may have changed something.

@@ -6,6 +6,7 @@
 //! nothing is written that the receipt does not name first.
 
 pub mod approve;
+pub mod closed;
 pub mod cluster;
 pub mod error;
 pub mod execute;
@@ -30,7 +31,7 @@ pub use approve::{Approved, Consent, Consents, approve};
 pub use cluster::{Answer, Cluster, Proxied, Removal};
 pub use error::Error;
 pub use execute::{Ended, Patience, Watcher, execute, resume};
-pub use journal::{Identity, Journal, receipts};
+pub use journal::{Identity, Journal, receipts, right_cluster};
 pub use local::local_receipts;
 pub use rehearse::rehearse;
 pub use undo::undo;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::closed;
 use super::cluster::Cluster;
 use super::error::Error;
 use super::execute::{Ended, Patience, Watcher, what};
@@ -38,6 +39,9 @@ pub async fn undo(
         Err(error) => return failed(0, error),
     };
     let receipt = journal.receipt().clone();
+    if let Err(error) = closed::check(&receipt.plan) {
+        return failed(0, error);
+    }
     let tasks = tasks(&receipt);
     match foresee(cluster, &receipt, &tasks, force).await {
         Ok(None) => {}

@@ -4,6 +4,8 @@
 //! Every text ends with a line feed, except [`question`], which waits for an answer, and the small
 //! parts [`clean`], [`ago`], [`shell_quote`]. Same values, same bytes: there is no clock in here.
 
+use crate::model::report::Rehearsal;
+
 mod changes;
 mod clean;
 mod commands;
@@ -40,3 +42,8 @@ pub use shell::shell_quote;
 pub use style::Style;
 pub use text::text;
 pub use yaml::yaml;
+
+/// Every step of a plan, what it costs and what takes it back, where there is no report around it.
+pub fn plan(plan: &crate::model::Plan, rehearsal: &[Rehearsal], style: &Style) -> String {
+    plan::alone(plan, rehearsal, style)
+}

@@ -10,7 +10,7 @@ use super::headline;
 use super::page::{GLUE, Page};
 use super::shell::Command;
 use super::steps::{self, Marks};
-use super::style::Role;
+use super::style::{Role, Style};
 
 /// Values of the lines under the steps start here.
 const COLUMN: usize = 11;
@@ -37,6 +37,20 @@ pub(super) fn write(page: &mut Page<'_>, plan: &Plan, report: &Report, context: 
             write_after(page, plan, done, context);
         }
     }
+}
+
+/// A plan that came from a file, every step of it: what its question is asked about.
+pub(super) fn alone(plan: &Plan, rehearsal: &[Rehearsal], style: &Style) -> String {
+    let mut page = Page::new(style);
+    let head = format!("Plan {}   ", plan.digest());
+    let takes = clean(&plan.takes);
+    let facts = [clean(&plan.title), takes, rehearsed(rehearsal)];
+    let facts: Vec<&str> = facts.iter().map(String::as_str).filter(|f| !f.is_empty()).collect();
+    page.flow(&head, Role::Hint, COLUMN, &facts.join("; "));
+    steps::write(&mut page, plan, &Marks { rehearsal, outcome: None });
+    write_costs(&mut page, plan);
+    write_undo(&mut page, plan);
+    page.finish()
 }
 
 /// `about 10 min; you may do every step; not rehearsed`.

@@ -131,6 +131,7 @@ fn a_created_object_is_deleted_by_its_uid() {
         let world = World::new();
         let policy = ObjectRef::new(Kind::NetworkPolicy, "mon", "prom-fix-allow");
         let body = json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
             "metadata": {"name": "prom-fix-allow", "namespace": "mon"},
             "spec": {"podSelector": {}},
         });

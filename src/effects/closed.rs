@@ -1,0 +1,254 @@
+//! The closed set: what a plan may contain at all, whoever wrote it. A plan comes from a class of
+//! this program, from a file that somebody edited, or from a receipt that anybody with the right
+//! to ConfigMaps may have written; its digest proves only that it hangs together.
+
+use serde_json::Value;
+
+use super::error::Error;
+use crate::model::object::{Kind, ObjectExt, ObjectRef};
+use crate::model::patch::Op;
+use crate::model::plan::{Action, Plan, Step, Undo, Until};
+
+/// Refuses a plan with a step that this program would never make, or cannot do.
+pub fn check(plan: &Plan) -> Result<(), Error> {
+    if !is_name(&plan.target.name) || !is_name(&plan.target.namespace) {
+        return Err(Error::NotAllowed { step: 0, why: "its target has no valid name".into() });
+    }
+    for (index, step) in plan.steps.iter().enumerate() {
+        if matches!(step.action, Action::Exec { .. }) {
+            return Err(Error::NoExec { step: index + 1 });
+        }
+        let refused = |why| Error::NotAllowed { step: index + 1, why };
+        one(plan, index, step).map_err(refused)?;
+    }
+    Ok(())
+}
+
+fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
+    let object = step.action.object();
+    place(plan, object)?;
+    match &step.action {
+        Action::Patch { object, patch } => {
+            for op in patch {
+                untouchable(object, op)?;
+                unprivileged(op)?;
+            }
+        }
+        Action::Create { object, body } => created(object, body)?,
+        Action::Delete { object, uid } => {
+            let own = plan.steps.iter().take(index).any(
+                |s| matches!(&s.action, Action::Create { object: made, .. } if made == object),
+            );
+            if !own && object.kind != Kind::Pod {
+                return Err(format!("it deletes {}, which is no pod", object.short()));
+            }
+            if !own && (uid.is_empty() || !plan.impact.restarts.contains(&object.name)) {
+                return Err(format!(
+                    "{} is not among the pods it says it restarts",
+                    object.short()
+                ));
+            }
+        }
+        Action::Wait { until: Until::Ingests { prefix, .. }, .. } => {
+            let odd = |c: char| c.is_whitespace() || c.is_control() || "?#%".contains(c);
+            if !prefix.starts_with('/') || prefix.contains("..") || prefix.contains(odd) {
+                return Err(format!("{prefix:?} is no route prefix"));
+            }
+        }
+        Action::Wait { .. } | Action::Exec { .. } => {}
+    }
+    if let Undo::Patch(ops) = &step.undo {
+        // It may bring back what was there, whatever that was.
+        ops.iter().try_for_each(|op| untouchable(object, op))?;
+    }
+    Ok(())
+}
+
+/// Only objects beside the target: nothing of another namespace or of the whole cluster.
+fn place(plan: &Plan, object: &ObjectRef) -> Result<(), String> {
+    if !is_name(&object.name) {
+        return Err(format!("{:?} is no name of an object", object.name));
+    }
+    if object.namespace != plan.target.namespace || !object.kind.namespaced() {
+        return Err(format!("{} is not in the namespace of its target", object.short()));
+    }
+    Ok(())
+}
+
+/// A name goes into the path of a request: letters, digits, `-` and `.`, as Kubernetes has it.
+fn is_name(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    !text.is_empty()
+        && text.len() <= 253
+        && text.starts_with(inner)
+        && text.ends_with(inner)
+        && text.chars().all(|c| inner(c) || c == '-' || c == '.')
+}
+
+/// Fields that no plan writes, as parts of a pointer.
+const NEVER: &[&str] = &["volumeClaimTemplates", "serviceName", "podManagementPolicy"];
+
+fn untouchable(object: &ObjectRef, op: &Op) -> Result<(), String> {
+    let path = op.path();
+    if op.is_guard() {
+        return Ok(());
+    }
+    let refused = || Err(format!("it writes {path:?} of {}", object.short()));
+    let mut parts = path.split('/').skip(1);
+    let (first, second) = (parts.next(), parts.next());
+    // What holds everything holds what may not be written.
+    if matches!(
+        (first, second),
+        (None | Some("" | "status"), _) | (Some("spec" | "metadata"), None)
+    ) {
+        return refused();
+    }
+    let selects = object.kind != Kind::Service && second == Some("selector");
+    if selects || path.split('/').any(|part| NEVER.contains(&part)) {
+        return refused();
+    }
+    let identity = ["name", "namespace", "uid", "ownerReferences", "managedFields"];
+    if first == Some("metadata") && second.is_some_and(|s| identity.contains(&s)) {
+        return refused();
+    }
+    Ok(())
+}
+
+/// No write gives a container the rights of the node.
+fn unprivileged(op: &Op) -> Result<(), String> {
+    let (Op::Add { path, value } | Op::Replace { path, value }) = op else { return Ok(()) };
+    let key = path.rsplit('/').next().unwrap_or_default();
+    match forbidden(key, value) {
+        Some(what) => Err(format!("it sets {what}")),
+        None => Ok(()),
+    }
+}
+
+/// The first setting, at any depth, that no plan makes.
+fn forbidden(key: &str, value: &Value) -> Option<String> {
+    let bad = match key {
+        "runAsUser" => value.as_f64() == Some(0.0),
+        "privileged" | "hostPID" | "hostIPC" | "allowPrivilegeEscalation" => value == true,
+        "hostPath" => !value.is_null(),
+        _ => false,
+    };
+    if bad {
+        return Some(format!("{key}: {value}"));
+    }
+    match value {
+        Value::Object(fields) => fields.iter().find_map(|(key, value)| forbidden(key, value)),
+        Value::Array(items) => items.iter().find_map(|item| forbidden("", item)),
+        _ => None,
+    }
+}
+
+/// Only our own: helpers, what they run, policies.
+fn created(object: &ObjectRef, body: &Value) -> Result<(), String> {
+    let short = object.short();
+    if !matches!(object.kind, Kind::Pod | Kind::ConfigMap | Kind::NetworkPolicy) {
+        return Err(format!("it creates {short}"));
+    }
+    let is = Kind::of(body.text("/apiVersion"), body.text("/kind"));
+    let there = ["", object.namespace.as_str()].contains(&body.namespace());
+    if is != Some(object.kind) || body.name() != object.name || !there {
+        return Err(format!("what it creates as {short} is another object"));
+    }
+    if let Some(what) = forbidden("", body) {
+        return Err(format!("{short} has {what}"));
+    }
+    if body.is_true("/spec/hostNetwork") {
+        return Err(format!("{short} has hostNetwork: true"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effects::tests::plans;
+    use serde_json::json;
+
+    fn add(path: &str, value: Value) -> Op {
+        Op::Add { path: path.into(), value }
+    }
+
+    fn said(change: impl FnOnce(&mut Plan)) -> String {
+        let mut plan = plans::memory();
+        change(&mut plan);
+        check(&plan).map_or_else(|error| error.to_string(), |()| "fits".into())
+    }
+
+    fn first(action: Action) -> String {
+        said(|plan| {
+            if let Some(step) = plan.steps.first_mut() {
+                step.action = action;
+            }
+        })
+    }
+
+    fn patched(path: &str, value: Value) -> String {
+        let object = crate::effects::tests::set();
+        first(Action::Patch { object, patch: vec![add(path, value)] })
+    }
+
+    #[test]
+    fn a_plan_of_this_program_fits() {
+        assert_eq!(said(|_| {}), "fits");
+    }
+
+    #[test]
+    fn a_patch_stays_away_from_what_no_plan_writes() {
+        for path in [
+            "",
+            "/spec",
+            "/spec/serviceName",
+            "/spec/selector/matchLabels/a",
+            "/metadata/uid",
+            "/spec/volumeClaimTemplates/0/spec/resources",
+            "/spec/podManagementPolicy",
+            "/status/x",
+        ] {
+            assert_eq!(
+                patched(path, json!({})),
+                format!("step 1 is not what a plan does: it writes {path:?} of sts/prom")
+            );
+        }
+        let path = "/spec/template/spec/securityContext";
+        assert_eq!(patched(path, json!({"fsGroup": 1})), "fits");
+        assert_eq!(
+            patched(path, json!({"runAsUser": 0})),
+            "step 1 is not what a plan does: it sets runAsUser: 0"
+        );
+        let context = json!([{"securityContext": {"privileged": true}}]);
+        assert!(patched("/spec/template/spec/containers", context).ends_with("privileged: true"));
+    }
+
+    #[test]
+    fn only_pods_that_it_names_are_deleted_and_only_beside_the_target() {
+        let gone = |kind, namespace: &str, name: &str| {
+            let object = ObjectRef::new(kind, namespace, name);
+            first(Action::Delete { object, uid: "u".into() })
+        };
+        assert_eq!(gone(Kind::Pod, "mon", "prom-0"), "fits");
+        assert!(gone(Kind::Pod, "mon", "other-0").contains("not among the pods"));
+        assert!(gone(Kind::PersistentVolumeClaim, "mon", "data").contains("which is no pod"));
+        assert!(gone(Kind::Pod, "kube-system", "prom-0").contains("not in the namespace"));
+        assert!(gone(Kind::Node, "", "n").contains("not in the namespace"));
+        assert!(gone(Kind::Pod, "mon", "../../nodes/n").contains("no name of an object"));
+    }
+
+    #[test]
+    fn what_is_created_is_ours_and_has_no_rights() {
+        let pod = |spec: Value| {
+            let body = json!({"apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": "helper", "namespace": "mon"}, "spec": spec});
+            first(Action::Create { object: ObjectRef::new(Kind::Pod, "mon", "helper"), body })
+        };
+        assert_eq!(pod(json!({"containers": []})), "fits");
+        assert!(pod(json!({"volumes": [{"hostPath": {"path": "/"}}]})).contains("hostPath"));
+        assert!(pod(json!({"hostNetwork": true})).contains("hostNetwork"));
+        assert!(pod(json!({"securityContext": {"runAsUser": 0}})).contains("runAsUser: 0"));
+        let object = ObjectRef::new(Kind::Service, "mon", "s");
+        assert!(first(Action::Create { object, body: json!({}) }).contains("creates svc/s"));
+    }
+}
