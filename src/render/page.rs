@@ -40,8 +40,11 @@ impl<'a> Page<'a> {
         let mut lines = lines.iter();
         let first = lines.next().map_or("", String::as_str);
         let start = self.style.dress(role, lead);
-        self.out.push_str(format!("{start}{first}").trim_end());
-        self.out.push('\n');
+        // A word too long for the room beside an empty lead begins on the next line at once.
+        if !(lead.trim().is_empty() && first.is_empty() && lines.len() > 0) {
+            self.out.push_str(format!("{start}{first}").trim_end());
+            self.out.push('\n');
+        }
         for line in lines {
             self.out.push_str(format!("{:indent$}{line}", "").trim_end());
             self.out.push('\n');

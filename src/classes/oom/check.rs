@@ -54,6 +54,11 @@ fn of_prometheus(subject: &Subject, seen: &Snapshot, kill: &Kill<'_>, verdict: &
     let queries = queries(seen, kill, &lines);
     let estimate = size::estimate(subject, seen, kill.limit.as_ref().map(|l| l.bytes));
     let code = code_of(kill, &was, queries.as_deref(), estimate.as_ref());
+    // Of a kill by a query the head is told as counted: what was over it was not the head.
+    let estimate = match code {
+        QUERY => size::estimate(subject, seen, None),
+        _ => estimate,
+    };
     let severity = if kill.is_fresh(seen.clock) { Severity::Error } else { Severity::Warn };
     let mut finding = Finding::new(code, &object, severity, says(kill, &was, code));
     finding = finding.with("last kill", when(kill, seen));
