@@ -183,7 +183,8 @@ pub fn identity(run: &Run<'_>) -> Identity {
 }
 
 pub fn patience(run: &Run<'_>) -> Patience {
-    Patience { timeout: run.typed.change.timeout, settle: run.typed.change.settle }
+    let change = &run.typed.change;
+    Patience { timeout: change.timeout, settle: change.settle, downtime: change.allow_downtime }
 }
 
 async fn carry_out(

@@ -12,6 +12,7 @@ use super::error::Error;
 use super::fault::fault;
 use super::journal::{Journal, may_have_happened, now};
 use super::send;
+use super::serves;
 use super::wait::{Waited, wait};
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::patch::Op;
@@ -37,6 +38,9 @@ pub struct Patience {
     pub timeout: Duration,
     /// How long it must stay up afterwards; for the proof, which is not made here.
     pub settle: Duration,
+    /// Consent to stopping a pod that serves though no other does, where the plan did not foresee
+    /// that.
+    pub downtime: bool,
 }
 
 /// How a run ended. Whether something is left to finish is in the receipt: its state is `Open`.
@@ -194,6 +198,9 @@ impl Run<'_> {
             }
             Action::Delete { object, uid } => {
                 let uid = self.uid(plan, index, object, uid)?;
+                if !plan.impact.stops_serving && !self.patience.downtime {
+                    serves::spared(self.cluster, object, &uid).await?;
+                }
                 self.cluster.delete(object, &uid, false).await?;
                 Ok(format!("deleted {}", object.short()))
             }

@@ -22,6 +22,7 @@ mod metrics;
 mod ownership;
 mod restart;
 mod send;
+mod serves;
 mod wait;
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ impl Watcher for Recorder {
 }
 
 pub(super) const PATIENCE: Patience =
-    Patience { timeout: Duration::from_secs(60), settle: Duration::ZERO };
+    Patience { timeout: Duration::from_secs(60), settle: Duration::ZERO, downtime: false };
 
 pub(super) fn agreed(plan: Plan) -> Approved {
     let consents = Consents { consent: Consent::Yes, allow_downtime: true };

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::model::object::ObjectExt;
 use crate::model::plan::BlockedReason;
 use crate::model::receipt::{State, StepState};
 use plans::MEMORY;
@@ -128,5 +129,53 @@ fn undo_does_not_take_back_what_somebody_changed_since() {
         let forced = undo(&cluster, journal.receipt(), &mut watcher, &PATIENCE, true).await;
         assert!(matches!(forced, Ok(Ended::Done)), "{forced:?}");
         assert_eq!(world.object(&set())["spec"], plans::workload()["spec"]);
+    });
+}
+
+/// A pod of the set with a uid of its own, Ready or not.
+fn replica(world: &World, name: &str, ready: &str) {
+    let owner = json!([{"controller": true, "apiVersion": "apps/v1", "kind": "StatefulSet",
+        "name": "prom", "uid": "set-uid"}]);
+    let uid = if name == "prom-0" { "pod-uid".to_owned() } else { format!("{name}-uid") };
+    let made = json!({
+        "metadata": {"name": name, "namespace": "mon", "uid": uid, "ownerReferences": owner},
+        "spec": {"containers": [{"name": "prometheus"}]},
+        "status": {"conditions": [{"type": "Ready", "status": ready}],
+            "containerStatuses": [{"name": "prometheus", "ready": ready == "True"}]},
+    });
+    world.put(&ObjectRef::new(Kind::Pod, "mon", name), made);
+}
+
+#[test]
+fn a_pod_that_serves_is_not_stopped_when_its_sibling_fell() {
+    run(async {
+        let world = World::new();
+        replica(&world, "prom-0", "True");
+        replica(&world, "prom-1", "False");
+        let (journal, ended) = carry_out(&world, plans::memory(), &mut Recorder::default()).await;
+        let Ended::Failed { step: 2, error } = ended else { panic!("{ended:?}") };
+        assert!(error.to_string().contains("its sibling no longer does"), "{error}");
+        assert_eq!(journal.receipt().state, State::Open);
+        assert_eq!(world.object(&pod()).uid(), "pod-uid");
+        replica(&world, "prom-1", "True");
+        let cluster = world.cluster();
+        let mut watcher = Recorder::default();
+        let resumed = resume(&cluster, journal.receipt(), &mut watcher, &PATIENCE).await;
+        assert!(matches!(resumed, Ok((_, Ended::Done))), "{resumed:?}");
+        assert_ne!(world.object(&pod()).uid(), "pod-uid");
+    });
+}
+
+#[test]
+fn whoever_accepts_the_outage_has_the_pod_stopped() {
+    run(async {
+        let world = World::new();
+        replica(&world, "prom-0", "True");
+        let cluster = world.cluster();
+        let mut journal =
+            Journal::begin(&cluster, &agreed(plans::memory()), &identity()).await.expect("free");
+        let patience = Patience { downtime: true, ..PATIENCE };
+        let ended = execute(&cluster, &mut journal, &mut Recorder::default(), &patience).await;
+        assert!(matches!(ended, Ended::Done), "{ended:?}");
     });
 }
