@@ -185,9 +185,20 @@ impl Run<'_> {
     ) -> Result<String, Halt> {
         match &step.action {
             Action::Patch { object, patch } => {
-                let sent = send::patch(self.cluster, object, patch, maybe_made).await;
-                let live = sent.map_err(|error| unsure(error, maybe_made))?;
-                self.journal.step(index).served = served(&live, &step.undo);
+                let before = plan.steps.iter().take(index);
+                let later = before
+                    .into_iter()
+                    .any(|s| matches!(&s.action, Action::Patch { object: of, .. } if of == object));
+                let sent = match later {
+                    true => send::patch_on_top(self.cluster, object, patch, maybe_made).await,
+                    false => send::patch(self.cluster, object, patch, maybe_made)
+                        .await
+                        .map(|live| (live, None)),
+                };
+                let (live, note) = sent.map_err(|error| unsure(error, maybe_made))?;
+                let progress = self.journal.step(index);
+                progress.served = served(&live, &step.undo);
+                progress.note = note;
                 Ok(format!("patched {}", object.short()))
             }
             Action::Create { object, body } => {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{Cluster, MANAGER};
 use super::error::Error;
-use super::guards::{Standing, holds, standing};
+use super::guards::{Standing, holds, rebased, standing};
 use super::journal::{ATTEMPTS, PAUSE};
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::patch::Op;
@@ -45,6 +45,33 @@ pub(super) async fn patch(
         }
     }
     Err(last.expect("the loop ends only after an error that may pass"))
+}
+
+/// As [`patch`], for a step after the plan's first on this object: a change of another field in
+/// between is let be. Says so where there was one.
+pub(super) async fn patch_on_top(
+    cluster: &Cluster,
+    object: &ObjectRef,
+    ops: &[Op],
+    maybe_made: bool,
+) -> Result<(Value, Option<String>), Error> {
+    let mut maybe_made = maybe_made;
+    let mut ops = ops.to_vec();
+    let mut note = None;
+    for _ in 0..ATTEMPTS {
+        let error = match patch(cluster, object, &ops, maybe_made).await {
+            Ok(live) => return Ok((live, note)),
+            Err(error @ Error::Moved { .. }) => error,
+            Err(error) => return Err(error),
+        };
+        let live = read(cluster, object).await?;
+        let Some(moved) = rebased(&live, &ops) else { return Err(error) };
+        note = Some(format!("sent on top of another change: {error}"));
+        ops = moved;
+        // Its old values hold: it was not made.
+        maybe_made = false;
+    }
+    patch(cluster, object, &ops, maybe_made).await.map(|live| (live, note))
 }
 
 /// A 422 without causes is a failed test, and one with causes a refused value: the object tells.

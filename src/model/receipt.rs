@@ -67,6 +67,9 @@ pub struct Progress {
     pub ended: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What was otherwise than foreseen, and did not matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// `metadata.managedFields` of a patched object before the patch, to give field ownership
     /// back.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -119,7 +119,7 @@ fn taken_back(plan: &Plan, entry: &Progress) -> String {
 fn progress(page: &mut Page<'_>, place: usize, what: &str, of: Option<&Progress>) {
     const COLUMN: usize = 25;
     let none = Progress::default();
-    let Progress { state, began, ended, error, fields_before: _, served: _, uid: _, step: _ } =
+    let Progress { state, began, ended, error, note, fields_before: _, served: _, uid: _, step: _ } =
         of.unwrap_or(&none);
     let word = match state {
         StepState::NotTried => "not tried",
@@ -131,7 +131,7 @@ fn progress(page: &mut Page<'_>, place: usize, what: &str, of: Option<&Progress>
     let at = at.map_or_else(|| "-".to_owned(), |at| at.strftime("%H:%M:%SZ").to_string());
     let lead = format!("{:>2} {word:<9}  {at:<9}  ", place + 1);
     page.flow(&lead, Role::Plain, COLUMN, what);
-    if let Some(error) = error {
+    for error in [error, note].into_iter().flatten() {
         page.flow(&" ".repeat(COLUMN), Role::Plain, COLUMN, &clean(error));
     }
 }

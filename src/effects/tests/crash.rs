@@ -182,3 +182,24 @@ fn ctrl_c_while_waiting_lets_go_of_what_is_in_place() {
         assert_eq!(world.object(&set()).text(plans::MEMORY), "2Gi");
     });
 }
+
+#[test]
+fn a_later_patch_goes_on_top_of_a_change_elsewhere() {
+    run(async {
+        let world = World::new();
+        let mut watcher = Recorder { stop_after: Some(3), ..Recorder::default() };
+        let (journal, _) = carry_out(&world, plans::memory(), &mut watcher).await;
+        let mut other = world.object(&set());
+        other["metadata"]["generation"] = json!(9);
+        other["spec"]["minReadySeconds"] = json!(5);
+        world.put(&set(), other);
+        let cluster = world.cluster();
+        let mut watcher = Recorder::default();
+        let (journal, ended) =
+            resume(&cluster, journal.receipt(), &mut watcher, &PATIENCE).await.expect("open");
+        assert!(matches!(ended, Ended::Done), "{ended:?}");
+        assert_eq!(world.object(&set()).pointer("/spec/updateStrategy"), None);
+        let note = journal.receipt().steps[3].note.clone().expect("noted");
+        assert!(note.contains("/metadata/generation is 9, expected 2"), "{note}");
+    });
+}
