@@ -237,13 +237,7 @@ pub async fn conclude(
         }
         Ended::Stopped { step } => Some((Exit::Unfinished, format!("stopped before step {step}"))),
         Ended::Detached => {
-            let left = journal.receipt().steps.iter().zip(&journal.receipt().plan.steps).any(
-                |(done, step)| {
-                    done.state == StepState::NotTried && !matches!(step.action, Action::Wait { .. })
-                },
-            );
-            let exit = if left { Exit::Unfinished } else { Exit::Unproved };
-            Some((exit, "detached; what was changed is in place".to_owned()))
+            Some((let_go(&journal), "detached; what was changed is in place".to_owned()))
         }
         Ended::TimedOut { step, says } => {
             Some((Exit::Unfinished, format!("step {step} made no progress: {says}")))
@@ -286,6 +280,15 @@ pub async fn conclude(
             last_report(run, ask, &journal, false, Exit::Unproved).await
         }
     }
+}
+
+/// Somebody stopped waiting: with steps left the plan is not finished, else only not proved.
+fn let_go(journal: &Journal) -> Exit {
+    let Receipt { plan, steps, .. } = journal.receipt();
+    let left = plan.steps.iter().zip(steps).any(|(step, done)| {
+        done.state == StepState::NotTried && !matches!(step.action, Action::Wait { .. })
+    });
+    if left { Exit::Unfinished } else { Exit::Unproved }
 }
 
 /// The state afterwards. The change is in place, so a look that fails costs the report and never

@@ -16,7 +16,7 @@ use super::serves;
 use super::wait::{Waited, wait};
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::patch::Op;
-use crate::model::plan::{Action, Plan, Step, Undo};
+use crate::model::plan::{Action, Impact, Plan, Step, Undo};
 use crate::model::receipt::{Receipt, State, StepState};
 
 /// Is told what happens, and says when to stop. Steps count from 1.
@@ -209,7 +209,9 @@ impl Run<'_> {
             }
             Action::Delete { object, uid } => {
                 let uid = self.uid(plan, index, object, uid)?;
-                if !plan.impact.stops_serving && !self.patience.downtime {
+                let Impact { serving, stops_serving, .. } = &plan.impact;
+                let counted_on = !stops_serving && serving.contains(&object.name);
+                if counted_on && !self.patience.downtime {
                     serves::spared(self.cluster, object, &uid).await?;
                 }
                 self.cluster.delete(object, &uid, false).await?;

@@ -48,6 +48,9 @@ pub struct Plan {
 pub struct Impact {
     /// Names of every pod it restarts, in order.
     pub restarts: Vec<String>,
+    /// Those of them that serve, and are stopped only while another of their set serves.
+    #[serde(default)]
+    pub serving: Vec<String>,
     /// `none: one replica serves throughout`.
     pub outage: String,
     /// True where a pod that serves now stops with no other serving: needs `--allow-downtime`.

@@ -166,7 +166,7 @@ fn plan(of: &Plan, rehearsal: &[Rehearsal]) -> Value {
         // They stand in the report's `unknown`.
         doubts: _,
     } = of;
-    let Impact { restarts, outage, stops_serving: _, data, loses_data: _ } = impact;
+    let Impact { restarts, outage, stops_serving: _, data, loses_data: _, serving: _ } = impact;
     let steps: Vec<Value> =
         steps.iter().enumerate().map(|(place, one)| step(one, rehearsal.get(place))).collect();
     json!({

@@ -88,6 +88,7 @@ fn plan() -> Plan {
         target_uid: "cr".into(),
         steps,
         impact: Impact {
+            serving: Vec::new(),
             restarts: vec!["prometheus-k8s-0".into(), "prometheus-k8s-1".into()],
             outage: "none: one replica serves throughout".into(),
             stops_serving: false,

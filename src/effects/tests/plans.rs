@@ -68,7 +68,11 @@ pub(crate) fn memory() -> Plan {
             },
             patch(last, "as it was"),
         ],
-        impact: Impact { restarts: vec!["prom-0".into()], ..Impact::default() },
+        impact: Impact {
+            restarts: vec!["prom-0".into()],
+            serving: vec!["prom-0".into()],
+            ..Impact::default()
+        },
         forecast: Vec::new(),
         commit: Vec::new(),
         inputs: Vec::new(),

@@ -31,7 +31,9 @@ pub(super) fn of(scene: &Scene<'_>, order: &Order) -> Impact {
     } else {
         "untouched".to_owned()
     };
-    Impact { restarts, outage, stops_serving: stopped.is_some(), data, loses_data: dropped }
+    let serving = scene.serving.iter().map(|p| p.name().to_owned()).collect();
+    let stops_serving = stopped.is_some();
+    Impact { restarts, serving, outage, stops_serving, data, loses_data: dropped }
 }
 
 /// Whether nothing serves the same series while this pod restarts.
