@@ -45,9 +45,11 @@ pub fn plan(case: &Case<'_>, asked: &Asked<'_>) -> Result<Option<Plan>, Blocked>
     }
     let chosen = Chosen { limit: set.clone(), request: None, given: false };
     let doubts = preflight::check(case.subject, case.seen, case.container, &chosen)?;
-    let why = format!("restart the pod: its limit is {set} already, and it runs with the old one");
+    let why = format!("its limit is {set} already, and it still runs with the old one");
+    let title = format!("restart the pod: {why}");
     let mut wanted = Wanted { why, ..Wanted::default() };
     let mut plan = assemble(case, &mut wanted)?;
+    plan.title = title;
     plan.doubts.extend(doubts);
     Ok(Some(plan))
 }

@@ -117,7 +117,9 @@ impl<'a> Scene<'a> {
 
     /// Deletes each pod in order, and waits for its successor to ingest before the next.
     pub fn restart_in_order(&self) -> Vec<Step> {
-        let broken = self.broken.iter().map(|p| (*p, "the broken one"));
+        let only =
+            if self.wanted.changes.is_empty() { &*self.wanted.why } else { "the broken one" };
+        let broken = self.broken.iter().map(|p| (*p, only));
         let serving =
             self.serving.iter().map(|p| (*p, "a serving one, only after the others ingest"));
         broken.chain(serving).flat_map(|(p, which)| self.restart(p, which)).collect()
