@@ -44,8 +44,6 @@ pub(super) fn severity_word(severity: Severity) -> &'static str {
 }
 
 const HEADS: [&str; 6] = ["NAMESPACE", "PROMETHEUS", "READY", "VERDICT", "ROOT-CAUSE", "FIX"];
-/// Columns that move to a line of their own where a row is too wide: the last two.
-const NARROW: usize = 4;
 
 struct Row {
     cells: [String; 6],
@@ -65,11 +63,10 @@ pub fn sweep(reports: &[Report], style: &Style) -> String {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let whole = widths.iter().sum::<usize>() + 2 * (widths.len() - 1) <= style.width;
     let mut out = String::new();
-    write_row(&mut out, &HEADS.map(str::to_owned), &widths, whole, Role::Plain, style);
+    write_row(&mut out, &HEADS.map(str::to_owned), &widths, Role::Plain, style);
     for row in &rows {
-        write_row(&mut out, &row.cells, &widths, whole, row.role, style);
+        write_row(&mut out, &row.cells, &widths, row.role, style);
         for error in &row.errors {
             for line in super::page::wrap(error, 4, 4, style.width) {
                 out.push_str(&format!("    {line}\n"));
@@ -80,21 +77,16 @@ pub fn sweep(reports: &[Report], style: &Style) -> String {
     out
 }
 
+/// One row is one line, also beyond the width, as kubectl has it: scripts cut it into columns.
 fn write_row(
     out: &mut String,
     cells: &[String; 6],
     widths: &[usize; 6],
-    whole: bool,
     role: Role,
     style: &Style,
 ) {
     let mut line = String::new();
     for (place, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        if !whole && place == NARROW {
-            out.push_str(line.trim_end());
-            out.push('\n');
-            line = "    ".to_owned();
-        }
         let padded = format!("{cell:<width$}  ");
         // The verdict alone carries the colour.
         let dressed = if HEADS.get(place) == Some(&"VERDICT") { role } else { Role::Plain };
