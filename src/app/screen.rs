@@ -27,6 +27,15 @@ pub struct Screen {
 
 /// Where no terminal says otherwise a report is this wide.
 const WIDTH: usize = 80;
+/// Lines that are longer are hard to read, shorter ones have no room for a command.
+const WIDEST: usize = 100;
+const NARROWEST: usize = 60;
+
+/// The width of the terminal, within reason.
+fn width() -> usize {
+    let of = terminal_size::terminal_size_of(std::io::stdout());
+    of.map_or(WIDTH, |(width, _)| usize::from(width.0).clamp(NARROWEST, WIDEST))
+}
 
 impl Screen {
     pub fn new(flags: &ReadFlags) -> Screen {
@@ -42,7 +51,7 @@ impl Screen {
         let stop = Arc::new(AtomicBool::new(false));
         Screen {
             color,
-            width: WIDTH,
+            width: if out { width() } else { WIDTH },
             quiet: flags.quiet,
             verbose: flags.verbose,
             live: err && !flags.quiet,
