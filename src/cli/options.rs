@@ -173,6 +173,12 @@ fn bad(text: &str) -> String {
 /// Options that do not go together.
 pub fn check(typed: &Typed) -> Result<(), String> {
     let Typed { job, kube, read, change } = typed;
+    if let Some(namespace) = kube.namespace.as_deref().filter(|n| !n.is_empty() && !is_namespace(n))
+    {
+        return Err(format!(
+            "{namespace:?} is no name of a namespace: small letters, digits and '-', at most 63"
+        ));
+    }
     if change.apply && read.bundle.is_some() {
         return Err("--apply needs a cluster, and --bundle reads a recording of one: \
                     make the plan with -o plan and carry it out with  apply -f"
@@ -193,6 +199,15 @@ pub fn check(typed: &Typed) -> Result<(), String> {
     Ok(())
 }
 
+/// A name of a namespace goes into the path of each request.
+fn is_namespace(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.len() <= 63
+        && text.starts_with(inner)
+        && text.ends_with(inner)
+        && text.chars().all(|c| inner(c) || c == '-')
+}
+
 fn changes(job: &Job) -> bool {
     matches!(job, Job::ApplyFile { .. } | Job::Resume { .. } | Job::Undo { .. })
 }
@@ -200,6 +215,14 @@ fn changes(job: &Job) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_namespace_is_a_name_and_no_path() {
+        let rows = [("mon-1", true), ("a/b", false), ("..", false), ("Mon", false), ("a ", false)];
+        for (text, is) in rows {
+            assert_eq!(is_namespace(text), is, "{text}");
+        }
+    }
 
     #[test]
     fn durations_read_as_kubectl_writes_them() {
