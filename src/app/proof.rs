@@ -54,8 +54,9 @@ pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> R
             healthy_since = None;
             grew = false;
         }
-        let stood =
-            healthy_since.map(|s| s.elapsed().as_secs_f64() / change.settle.as_secs_f64().max(0.1));
+        let settle = change.settle.as_secs_f64().max(0.1);
+        let stood = healthy_since.map(|s| s.elapsed().as_secs_f64() / settle);
+        let stood = stood.or_else(|| replay(&now).and_then(fraction));
         watcher.wait(&format!("proving: {says}"), stood);
         if watcher.stop_requested() {
             return Ok(Proof::Detached(now));
@@ -70,14 +71,33 @@ pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> R
 fn describe(now: &Examined) -> String {
     let target = &now.report.target;
     let root = now.report.root.map(|r| format!(", {r}")).unwrap_or_default();
-    let waits = now.report.waits.as_ref().map(|w| format!(": {w}")).unwrap_or_default();
-    format!(
-        "{} {}, {} of {} serving{root}{waits}",
+    let mut says = format!(
+        "{} {}, {} of {} serving{root}",
         target.object.short(),
         now.report.state.word(),
         target.serving,
         target.wanted
-    )
+    );
+    // A position that moves is progress, however long a replay takes.
+    match (replay(now), &now.report.waits) {
+        (Some(at), _) => says.push_str(&format!(", {at}")),
+        (None, Some(waits)) => says.push_str(&format!(", {waits}")),
+        (None, None) => {}
+    }
+    says
+}
+
+/// `segment 12 of 40`, where a replay goes on and says how far it is.
+fn replay(now: &Examined) -> Option<&str> {
+    let mut evidence = now.report.findings.iter().flat_map(|finding| &finding.evidence);
+    evidence.find(|e| e.field == "progress").map(|e| e.value.as_str())
+}
+
+/// The two numbers of `segment 12 of 40` as a part of one.
+fn fraction(at: &str) -> Option<f64> {
+    let mut numbers = at.split(' ').filter_map(|word| word.parse::<u32>().ok()).map(f64::from);
+    let (here, all) = (numbers.next()?, numbers.next()?);
+    (all > 0.0).then(|| here / all)
 }
 
 /// A head that takes samples: more than at the look before. Where the process does not tell (TLS,
@@ -124,4 +144,16 @@ fn sum(text: &str, name: &str) -> Option<u64> {
         total = Some(total.unwrap_or(0) + value);
     }
     total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_a_part_of_the_whole() {
+        assert_eq!(fraction("segment 10 of 40"), Some(0.25));
+        assert_eq!(fraction("segment 0 of 0"), None);
+        assert_eq!(fraction("soon"), None);
+    }
 }
