@@ -44,23 +44,19 @@ pub fn half_broken(scene: &Scene, kind: Kind, image: &str) -> Install {
     install
 }
 
-/// Carries the plan out while the client looks on; no request of it may fail meanwhile.
+/// Carries the plan out while the client looks on; no request of it may fail from the first step
+/// on. Before that the broken replica is Ready now and then, and takes requests with it when it is
+/// killed again.
 fn never_away(scene: &Scene, target: &str) -> Value {
-    let from = now();
     let report = carry_out(scene, target, &[]);
+    let receipts = scene.plugin(&["receipts", "-o", "json"]).expect(0).json();
+    let from = text(&receipts, "/0/steps/0/began");
     let log = scene.kubectl(&["logs", "client"]).expect(0).stdout;
     let meanwhile: Vec<&str> = log.lines().filter(|l| *l > from.as_str()).collect();
     assert!(meanwhile.len() > 100, "the client asked: {}", meanwhile.len());
     let failed: Vec<&&str> = meanwhile.iter().filter(|l| !l.contains(" 200 ")).collect();
     assert!(failed.is_empty(), "{} of {}: {failed:#?}", failed.len(), meanwhile.len());
     report
-}
-
-/// As the client's own stamps.
-fn now() -> String {
-    let said =
-        super::scene::run(std::process::Command::new("date").args(["-u", "+%FT%T.000Z"]), "");
-    said.expect(0).stdout.trim().to_owned()
 }
 
 /// Each step as `verb kind/name`.
