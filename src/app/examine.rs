@@ -8,7 +8,7 @@ use crate::cli;
 use crate::model::finding::{Danger, Finding, Severity, Unknown, Verdict};
 use crate::model::plan::{Blocked, BlockedReason, Next};
 use crate::model::receipt::{Receipt, State as ReceiptState};
-use crate::model::report::{PodLine, Rehearsal, Report, Target as TargetLine};
+use crate::model::report::{PodLine, Rehearsal, Report, State, Target as TargetLine};
 use crate::model::{Code, Fact, ObjectRef, Seen, Snapshot, fold};
 use crate::source;
 use crate::subject::discover::{self, NotFound, Target};
@@ -76,6 +76,16 @@ pub fn joined(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> (Verdict, Op
     (all, root)
 }
 
+/// What no class looks at yet: healthy is said without it, and says so.
+fn unjudged(subject: &Subject) -> Unknown {
+    Unknown {
+        need: "network policies".into(),
+        why: "this version does not judge them".into(),
+        get: format!("kubectl get networkpolicies -n {}", subject.namespace()),
+        vital: false,
+    }
+}
+
 /// Pods that do not serve, where no fact that was read says why and none that was not would.
 fn unexplained(subject: &Subject, unknown: &[Unknown]) -> Vec<Unknown> {
     if unknown.iter().any(|u| u.vital) {
@@ -103,6 +113,10 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Exam
     if root.is_none() && verdict::waiting(&findings).is_none() {
         unknown.extend(unexplained(&subject, &unknown));
     }
+    let state = verdict::state(&subject, &findings, &unknown, root);
+    if state == State::Healthy {
+        unknown.push(unjudged(&subject));
+    }
     let asked = ask.class;
     let other_class = root.filter(|r| asked.is_some_and(|class| class != r.class()));
     let next = match root.or_else(|| verdict::waiting(&findings)).and_then(asks::class_of) {
@@ -117,7 +131,7 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Exam
         command: ask.command().into(),
         target: target_line(&subject),
         at: seen.clock,
-        state: verdict::state(&subject, &findings, &unknown, root),
+        state,
         root: root.or_else(|| verdict::waiting(&findings)),
         danger,
         pods: pod_lines(&subject, &findings),

@@ -9,7 +9,7 @@ use super::install::{Install, Kind};
 use super::scene::{Scene, essence};
 
 /// For a failure to come about and to be told.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Runs it for an install that is broken by now; `roots` are the causes that may be told. Returns
 /// what `--apply` reported.
