@@ -3,12 +3,13 @@
 
 use serde_json::Value;
 
+use super::fix::blocked;
 use super::kill::quantity_text;
 use super::room;
 use super::size::Chosen;
 use crate::model::finding::Unknown;
 use crate::model::object::{Kind, ObjectExt};
-use crate::model::plan::{Blocked, BlockedReason};
+use crate::model::plan::Blocked;
 use crate::model::quantity::{parse_bytes, show_bytes};
 use crate::model::{Got, Snapshot};
 use crate::subject::Subject;
@@ -29,14 +30,6 @@ pub fn check(
     range(subject, seen, limit, request, &mut unknown)?;
     autoscaler(subject, seen)?;
     Ok(unknown)
-}
-
-pub(super) fn no_room(why: String, ways: &[&str]) -> Blocked {
-    Blocked {
-        reason: BlockedReason::NoSafePlan,
-        why,
-        ways: ways.iter().map(|w| (*w).to_owned()).collect(),
-    }
 }
 
 /// Memory at a pointer of a container's resources.
@@ -101,7 +94,7 @@ fn quota(
             let (Some(hard), Some(used)) = (read("hard"), read("used")) else { continue };
             let after = (used + new * count).saturating_sub(old.unwrap_or(0) * count);
             if after > hard {
-                return Err(no_room(
+                return Err(blocked(
                     format!(
                         "ResourceQuota {} allows {} of {resource}; it would be {} with {} now in use",
                         quota.name(),
@@ -131,7 +124,7 @@ fn range(
     for range in seen.items(Kind::LimitRange, subject.namespace()) {
         for rule in range.list("/spec/limits").iter().filter(|r| r.text("/type") == "Container") {
             if let Some(max) = bytes(rule, "/max/memory").filter(|max| limit > *max) {
-                return Err(no_room(
+                return Err(blocked(
                     format!(
                         "LimitRange {} allows a container {} of memory; it would be {}",
                         range.name(),
@@ -144,7 +137,7 @@ fn range(
             let ratio = rule.pointer("/maxLimitRequestRatio/memory").and_then(quantity_text);
             let ratio = ratio.and_then(|r| parse_bytes(&r));
             if let Some(ratio) = ratio.filter(|r| limit > request.saturating_mul(*r)) {
-                return Err(no_room(
+                return Err(blocked(
                     format!(
                         "LimitRange {} allows a limit of at most {ratio} times the request of {}",
                         range.name(),
@@ -169,7 +162,7 @@ fn autoscaler(subject: &Subject, seen: &Snapshot) -> Result<(), Blocked> {
     });
     match acting {
         None => Ok(()),
-        Some(vpa) => Err(no_room(
+        Some(vpa) => Err(blocked(
             format!("VerticalPodAutoscaler {} sets this pod's memory at every start", vpa.name()),
             &["raise its spec.resourcePolicy.containerPolicies[].minAllowed.memory instead"],
         )),

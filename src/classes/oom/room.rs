@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::preflight::{bytes, no_room, unread};
+use super::fix::blocked;
+use super::preflight::{bytes, unread};
 use super::{kill, size};
 use crate::model::finding::Unknown;
 use crate::model::object::{Kind, ObjectExt};
@@ -129,10 +130,10 @@ pub fn check(
     let usable = usable(subject, nodes);
     let whole = |node: &&Value| bytes(node, "/status/allocatable/memory");
     let Some(largest) = usable.iter().max_by_key(|n| whole(n)) else {
-        return Err(no_room("no schedulable node matches the pod's nodeSelector".into(), WAYS));
+        return Err(blocked("no schedulable node matches the pod's nodeSelector", WAYS));
     };
     if whole(largest).is_some_and(|most| most < needed) {
-        return Err(no_room(
+        return Err(blocked(
             format!(
                 "the pod would ask for {size}, and the largest node it may use, {}, has {} in all",
                 largest.name(),
@@ -152,7 +153,7 @@ pub fn check(
         return Ok(());
     }
     match best {
-        Some((free, name)) if counted.len() == usable.len() => Err(no_room(
+        Some((free, name)) if counted.len() == usable.len() => Err(blocked(
             format!(
                 "the pod would ask for {size}, and the most that a node has left is {} on {name}",
                 show_bytes(free)
