@@ -139,7 +139,9 @@ impl Snapshot {
         }
     }
 
-    /// One object: by its own answer, or out of a complete listing of its kind.
+    /// One object: by its own answer, or out of a complete listing of its kind. A listing that
+    /// could not be had says nothing of one object: a role may allow it by name, and a recording
+    /// may hold it alone.
     pub fn object(&self, of: &ObjectRef) -> Got<'_, Value> {
         match self.facts.get(&Need::Object(of.clone())) {
             Some(Fact::Known(Seen::Object(value))) => return Got::Known(value),
@@ -147,7 +149,6 @@ impl Snapshot {
             Some(Fact::Unreadable(why)) => return Got::Unreadable(why),
             None => {}
         }
-        let mut refused = None;
         for namespace in [Some(of.namespace.clone()), None] {
             let need = Need::List { kind: of.kind, namespace, labels: String::new() };
             match self.facts.get(&need) {
@@ -157,11 +158,10 @@ impl Snapshot {
                     return found.map_or(Got::Absent, Got::Known);
                 }
                 Some(Fact::Absent) => return Got::Absent,
-                Some(Fact::Unreadable(why)) => refused = Some(why.as_str()),
-                Some(Fact::Known(_)) | None => {}
+                Some(Fact::Known(_) | Fact::Unreadable(_)) | None => {}
             }
         }
-        refused.map_or(Got::NotAsked, Got::Unreadable)
+        Got::NotAsked
     }
 
     /// A listing; an absent kind (no such API) is an empty one only through [`Got::Absent`].
@@ -243,7 +243,7 @@ mod tests {
     fn forbidden_is_not_absent() {
         let seen = snapshot(Fact::Unreadable("forbidden".into()));
         let pod = ObjectRef::new(Kind::Pod, "mon", "a");
-        assert_eq!(seen.object(&pod), Got::Unreadable("forbidden"));
+        assert_eq!(seen.object(&pod), Got::NotAsked);
         assert_eq!(seen.list(Kind::Pod, "mon"), Got::Unreadable("forbidden"));
     }
 }
