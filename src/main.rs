@@ -27,16 +27,15 @@ fn main() -> ExitCode {
     let screen = Screen::new(&typed.read);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("cannot start: {error}")),
-    };
-    match runtime.block_on(app::run(&typed, &screen)) {
-        Ok(done) => {
-            // A closed pipe is the reader's choice, not an error of ours.
-            let _ = std::io::stdout().write_all(done.stdout.as_bytes());
-            ExitCode::from(done.exit.code())
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: cannot start: {error}");
+            return ExitCode::from(Exit::Error.code());
         }
-        Err(error) => fail(&format!("{error:#}")),
-    }
+    };
+    let done = runtime.block_on(app::run(&typed, &screen));
+    // A closed pipe is the reader's choice, not an error of ours.
+    let _ = std::io::stdout().write_all(done.stdout.as_bytes());
+    ExitCode::from(done.exit.code())
 }
 
 /// Whether kubectl started this program to complete its words.
@@ -44,9 +43,4 @@ fn completes(name: Option<&std::ffi::OsString>) -> bool {
     name.is_some_and(|n| {
         std::path::Path::new(n).file_stem().is_some_and(|s| s == "kubectl_complete-prom_fix")
     })
-}
-
-fn fail(why: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "error: {}", prom_fix::render::clean(why));
-    ExitCode::from(Exit::Error.code())
 }

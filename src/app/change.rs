@@ -4,9 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::answer::Answer;
 use super::examine::{self, Examined};
 use super::proof::{self, Proof};
-use super::{Ask, Done, Run, print};
+use super::{Ask, Done, Run, answer, print};
 use crate::classes::Given;
 use crate::effects::{
     self, Approved, Cluster, Consent, Consents, Ended, Error, Identity, Journal, Patience,
@@ -82,16 +83,17 @@ pub async fn from_file(run: &Run<'_>, path: &Path) -> Result<Done> {
     if let Err(error) = fits_here(&cluster, &plan).await {
         let why = error.whole();
         let reason = BlockedReason::NoSafePlan;
-        return say_blocked(&scoped, &Blocked { reason, why, ways: Vec::new() });
+        let blocked = Blocked { reason, why, ways: Vec::new() };
+        return Ok(answer::blocked(&scoped, &plan, &[], &blocked));
     }
     let rehearsal = effects::rehearse(&cluster, &plan).await;
     scoped.screen.say(render::plan(&plan, &rehearsal, &scoped.screen.style()).trim_end());
     if let Some(blocked) = rejected(&rehearsal) {
-        return say_blocked(&scoped, &blocked);
+        return Ok(answer::blocked(&scoped, &plan, &rehearsal, &blocked));
     }
-    match approve(&scoped, plan) {
+    match approve(&scoped, plan.clone()) {
         Ok(approved) => carry_out(&scoped, &ask, approved, None).await,
-        Err(blocked) => say_blocked(&scoped, &blocked),
+        Err(blocked) => Ok(answer::blocked(&scoped, &plan, &rehearsal, &blocked)),
     }
 }
 
@@ -163,15 +165,6 @@ fn refuse(run: &Run<'_>, mut report: Report, blocked: Blocked) -> Result<Done> {
     print::reports(run, &command, Exit::Blocked, &[report])
 }
 
-/// The same where there is no report to put it in.
-pub fn say_blocked(run: &Run<'_>, blocked: &Blocked) -> Result<Done> {
-    run.screen.say(&format!("nothing was changed: {}", render::clean(&blocked.why)));
-    for way in &blocked.ways {
-        run.screen.say(&format!("  {}", render::clean(way)));
-    }
-    Ok(Done { exit: Exit::Blocked, stdout: String::new() })
-}
-
 /// Who does this, as the receipt names them.
 pub fn identity(run: &Run<'_>) -> Identity {
     Identity {
@@ -202,7 +195,7 @@ async fn carry_out(
             let blocked = busy(&receipt);
             return match report {
                 Some(report) => refuse(run, report, blocked),
-                None => say_blocked(run, &blocked),
+                None => Ok(answer::blocked(run, &approved, &[], &blocked)),
             };
         }
         Err(error) => return Err(error.into()),
@@ -233,7 +226,8 @@ pub async fn conclude(
         Ended::Stale { step, why } => {
             let why = format!("step {step} no longer fits: {why}");
             let ways = vec!["look again: the same command without --apply".to_owned()];
-            return say_blocked(run, &Blocked { reason: BlockedReason::Stale, why, ways });
+            let blocked = Blocked { reason: BlockedReason::Stale, why, ways };
+            return Ok(answer::blocked(run, &journal.receipt().plan, &[], &blocked));
         }
         Ended::Stopped { step } => Some((Exit::Unfinished, format!("stopped before step {step}"))),
         Ended::Detached => {
@@ -306,8 +300,10 @@ async fn last_report(
             return with_outcome(run, ask, now.report, journal, proved, exit);
         }
     }
-    let receipt = render::receipt(journal.receipt(), run.world.clock());
-    Ok(Done { exit, stdout: receipt })
+    let receipt = journal.receipt();
+    let message = format!("receipt {}; how it is now could not be read", receipt.digest);
+    let answer = Answer { plan: &receipt.plan, rehearsal: &[], exit, message, blocked: None };
+    Ok(answer.done(run, render::receipt(receipt, run.world.clock())))
 }
 
 fn with_outcome(

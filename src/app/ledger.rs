@@ -2,12 +2,14 @@
 
 use anyhow::{Result, bail};
 
+use super::answer::{self, Answer};
 use super::change::{self, in_namespace};
 use super::{Ask, Done, Run};
 use crate::classes::Given;
 use crate::cli::Output;
 use crate::effects::{self, Cluster, Ended};
 use crate::exit::Exit;
+use crate::model::plan::{Blocked, BlockedReason};
 use crate::model::receipt::{Receipt, State};
 use crate::render;
 use crate::subject::discover::Target;
@@ -106,7 +108,7 @@ pub async fn resume(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
     let list = all(run, &cluster).await?;
     let receipt = choose(list, which, &|r| r.state == State::Open, "resume")?;
     if !consent(run, &receipt, "finish")? {
-        return Ok(declined(run));
+        return Ok(declined(run, &receipt));
     }
     run.screen.catch_interrupts();
     let mut watcher = run.screen.watcher();
@@ -125,7 +127,7 @@ pub async fn undo(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
     let list = all(run, &cluster).await?;
     let receipt = choose(list, which, &|r| r.state != State::Undone, "undo")?;
     if !consent(run, &receipt, "put back")? {
-        return Ok(declined(run));
+        return Ok(declined(run, &receipt));
     }
     run.screen.catch_interrupts();
     let mut watcher = run.screen.watcher();
@@ -142,29 +144,35 @@ pub async fn undo(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
                 receipt.plan.title,
                 receipt.began
             );
-            Ok(Done { exit: Exit::Healthy, stdout })
+            Ok(told(run, &receipt, Exit::Healthy, "undone".into(), stdout))
         }
         Ok(Ended::Detached | Ended::Stopped { .. }) => {
-            run.screen.say(&format!(
-                "stopped; again:  kubectl prom-fix undo {} -n {namespace}",
-                receipt.digest
-            ));
-            Ok(Done { exit: Exit::Unfinished, stdout: String::new() })
+            let says =
+                format!("stopped; again:  kubectl prom-fix undo {} -n {namespace}", receipt.digest);
+            run.screen.say(&says);
+            Ok(told(run, &receipt, Exit::Unfinished, says, String::new()))
         }
         Ok(Ended::TimedOut { step, says }) => unfinished(run, &receipt, step, &says),
         Ok(Ended::Failed { step, error }) => unfinished(run, &receipt, step, &error.whole()),
         Ok(Ended::Stale { step, why }) => unfinished(run, &receipt, step, &why),
-        Err(blocked) => change::say_blocked(run, &blocked),
+        Err(blocked) => Ok(answer::blocked(run, &receipt.plan, &[], &blocked)),
     }
 }
 
 fn unfinished(run: &Run<'_>, receipt: &Receipt, step: usize, why: &str) -> Result<Done> {
-    run.screen.say(&format!("undo of step {step} did not end: {}", render::clean(why)));
+    let says = format!("undo of step {step} did not end: {why}");
+    run.screen.fail(&render::clean(&says));
     run.screen.say(&format!(
         "  again:  kubectl prom-fix undo {} -n {}",
         receipt.digest, receipt.plan.target.namespace
     ));
-    Ok(Done { exit: Exit::Unfinished, stdout: String::new() })
+    Ok(told(run, receipt, Exit::Unfinished, says, String::new()))
+}
+
+/// The end of an undo: `text` for people, the same as a report for scripts.
+fn told(run: &Run<'_>, receipt: &Receipt, exit: Exit, message: String, text: String) -> Done {
+    let plan = &receipt.plan;
+    Answer { plan, rehearsal: &[], exit, message, blocked: None }.done(run, text)
 }
 
 /// Shows what would be finished or put back, and asks.
@@ -193,7 +201,8 @@ fn consent(run: &Run<'_>, receipt: &Receipt, verb: &str) -> Result<bool> {
     }
 }
 
-fn declined(run: &Run<'_>) -> Done {
-    run.screen.say("declined; nothing was changed");
-    Done { exit: Exit::Blocked, stdout: String::new() }
+fn declined(run: &Run<'_>, receipt: &Receipt) -> Done {
+    let reason = BlockedReason::Declined;
+    let blocked = Blocked { reason, why: "the answer was not yes".into(), ways: Vec::new() };
+    answer::blocked(run, &receipt.plan, &[], &blocked)
 }

@@ -1,6 +1,7 @@
 //! The pipeline: gather, check, plan, show, approve, execute, prove, show. It joins the rooms and
 //! decides nothing that a class decides.
 
+mod answer;
 mod asks;
 #[cfg(test)]
 mod asks_tests;
@@ -53,8 +54,25 @@ pub struct Run<'a> {
     pub screen: &'a Screen,
 }
 
-/// Does what was typed.
-pub async fn run(typed: &Typed, screen: &Screen) -> Result<Done> {
+/// Does what was typed. An error is told here, in one line.
+pub async fn run(typed: &Typed, screen: &Screen) -> Done {
+    let mut context = None;
+    let error = match work(typed, screen, &mut context).await {
+        Ok(done) => return done,
+        Err(error) => error,
+    };
+    let (word, exit) = if error.is::<examine::Unseen>() {
+        ("unknown", Exit::Unknown)
+    } else {
+        ("error", Exit::Error)
+    };
+    let why = format!("{error:#}");
+    screen.fail(&format!("{word}: {}", render::clean(&why)));
+    answer::failed(typed, context.as_ref(), exit, &why)
+}
+
+/// `context` is set as soon as it is known which cluster is meant.
+async fn work(typed: &Typed, screen: &Screen, context: &mut Option<Context>) -> Result<Done> {
     match &typed.job {
         Job::Explain { code } => return print::explain(code.as_deref()),
         Job::Completion { shell, install } => return print::completion(shell, *install),
@@ -66,6 +84,7 @@ pub async fn run(typed: &Typed, screen: &Screen) -> Result<Done> {
         | Job::Receipts { .. } => {}
     }
     let run = open(typed, screen).await?;
+    *context = Some(run.context.clone());
     let done = match &typed.job {
         Job::Examine { class, target, typed: word, given } => {
             let ask = Ask { class: *class, target, word: word.as_deref(), given };
@@ -83,15 +102,9 @@ pub async fn run(typed: &Typed, screen: &Screen) -> Result<Done> {
         if done.is_err() || !typed.change.apply {
             return Err(error);
         }
-        run.screen.say(&format!("error: {error:#}"));
+        run.screen.fail(&format!("error: {error:#}"));
     }
-    match done {
-        Err(error) if error.is::<examine::Unseen>() => {
-            run.screen.say(&format!("unknown: {}", render::clean(&error.to_string())));
-            Ok(Done::new(Exit::Unknown, String::new()))
-        }
-        done => done,
-    }
+    done
 }
 
 /// What is looked at.

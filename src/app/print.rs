@@ -13,6 +13,7 @@ use crate::render;
 pub fn reports(run: &Run<'_>, command: &str, exit: Exit, reports: &[Report]) -> Result<Done> {
     let style = run.screen.style();
     let context = &run.context;
+    let head = render::Head { command, exit: exit.code(), context: Some(context), message: None };
     let stdout = match run.typed.read.output {
         Output::Text => match reports {
             [one] => render::text(one, context, &style),
@@ -20,10 +21,10 @@ pub fn reports(run: &Run<'_>, command: &str, exit: Exit, reports: &[Report]) -> 
         },
         Output::Short => render::short(reports),
         Output::Json => {
-            let value = render::json(command, exit.code(), context, reports);
+            let value = render::json(&head, reports);
             serde_json::to_string_pretty(&value).context("a report is plain data")? + "\n"
         }
-        Output::Yaml => render::yaml(&render::json(command, exit.code(), context, reports)),
+        Output::Yaml => render::yaml(&render::json(&head, reports)),
         Output::Plan | Output::Patch | Output::Commit | Output::Commands => {
             return of_plan(run, exit, reports);
         }
@@ -39,7 +40,7 @@ fn of_plan(run: &Run<'_>, exit: Exit, reports: &[Report]) -> Result<Done> {
     let Some(plan) = &report.plan else {
         let blocked = report.blocked.as_ref();
         let why = blocked.map_or_else(|| report.state.word().to_owned(), |b| b.why.clone());
-        run.screen.say(&format!("no plan for {}: {why}", report.target.object.short()));
+        run.screen.fail(&format!("no plan for {}: {why}", report.target.object.short()));
         let exit = if blocked.is_some() { Exit::Blocked } else { exit };
         return Ok(Done::new(exit, String::new()));
     };

@@ -87,6 +87,11 @@ impl Screen {
         }
     }
 
+    /// One line to stderr, also where quiet: it is the answer.
+    pub fn fail(&self, line: &str) {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+
     /// One line to stderr where `-v` was given.
     pub fn detail(&self, level: u8, line: &str) {
         if self.verbose >= level {

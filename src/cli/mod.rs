@@ -51,6 +51,22 @@ pub enum Job {
     },
 }
 
+impl Job {
+    /// The sub-command, as a report names it.
+    pub fn command(&self) -> &'static str {
+        match self {
+            Job::Examine { class, .. } => class.unwrap_or("diagnose"),
+            Job::ApplyFile { .. } => "apply",
+            Job::Wait { .. } => "wait",
+            Job::Resume { .. } => "resume",
+            Job::Undo { .. } => "undo",
+            Job::Receipts { .. } => "receipts",
+            Job::Explain { .. } => "explain",
+            Job::Completion { .. } => "completion",
+        }
+    }
+}
+
 /// Everything typed.
 #[derive(Clone, Debug)]
 pub struct Typed {

@@ -52,11 +52,12 @@ pub fn approve(
     if let Consent::Confirm(confirmed) = &consents.consent
         && !confirmed.trim().eq_ignore_ascii_case(&digest)
     {
-        let why = format!(
-            "the plan is {digest} now, not the confirmed {}; nothing was changed",
-            confirmed.trim()
-        );
-        return Err(blocked(BlockedReason::Stale, why, &["look at the new plan", "--apply"]));
+        let why = format!("the plan is {digest} now, not the confirmed {}", confirmed.trim());
+        return Err(blocked(
+            BlockedReason::Stale,
+            why,
+            &["look again: the same command without --apply"],
+        ));
     }
     if plan.impact.stops_serving && !consents.allow_downtime {
         let why = format!(
@@ -75,7 +76,7 @@ pub fn approve(
             }
             Some(answer) if is_yes(&answer) => Ok(Approved(plan)),
             Some(_) => {
-                let why = "declined; nothing was changed".to_owned();
+                let why = "the answer was not yes".to_owned();
                 Err(blocked(BlockedReason::Declined, why, &[]))
             }
         },
@@ -127,9 +128,7 @@ mod tests {
         assert_eq!(blocked.reason, BlockedReason::Stale);
         assert_eq!(
             blocked.why,
-            format!(
-                "the plan is {digest} now, not the confirmed 000000000000; nothing was changed"
-            )
+            format!("the plan is {digest} now, not the confirmed 000000000000")
         );
     }
 

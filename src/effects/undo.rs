@@ -46,7 +46,6 @@ pub async fn undo(
     match foresee(cluster, &receipt, &tasks, force).await {
         Ok(None) => {}
         Ok(Some(why)) => {
-            let why = format!("{why}; nothing was changed");
             let ways = vec!["--force".to_owned()];
             return Err(Blocked { reason: BlockedReason::Stale, why, ways });
         }

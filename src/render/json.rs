@@ -6,20 +6,62 @@ use serde_json::{Value, json};
 use crate::model::finding::Danger;
 use crate::model::plan::{Forecast, Impact, SCHEMA};
 use crate::model::receipt::Receipt;
-use crate::model::report::{Context, Outcome, PodLine, Rehearsal, Report, StepOutcome, Target};
+use crate::model::report::{
+    Context, Outcome, PodLine, Rehearsal, Report, State, StepOutcome, Target,
+};
 use crate::model::{Action, Blocked, Evidence, Finding, Plan, Step, Undo, Unknown};
 
+/// What stands above the reports of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    pub command: &'a str,
+    pub exit: u8,
+    /// None where it ended before a cluster was chosen.
+    pub context: Option<&'a Context>,
+    /// What was said on stderr, where that is the answer: an error, a refusal.
+    pub message: Option<&'a str>,
+}
+
 /// All reports of a run.
-pub fn json(command: &str, exit: u8, context: &Context, reports: &[Report]) -> Value {
-    let Context { name, server, user, flags: _, bundle: _ } = context;
-    json!({
+pub fn json(head: &Head<'_>, reports: &[Report]) -> Value {
+    whole(head, list(reports, report))
+}
+
+/// A plan that was refused or taken back with no look at its target: fields that only a look
+/// would fill are not there.
+pub fn json_of_plan(
+    head: &Head<'_>,
+    of: &Plan,
+    rehearsal: &[Rehearsal],
+    why: Option<&Blocked>,
+) -> Value {
+    let at = &of.target;
+    let about = json!({
+        "target": { "namespace": at.namespace, "kind": at.kind.name(), "name": at.name },
+        "verdict": State::Unknown.word(),
+        "plan": plan(of, rehearsal),
+        "blocked": optional(why, blocked),
+    });
+    whole(head, Value::Array(vec![about]))
+}
+
+fn whole(head: &Head<'_>, reports: Value) -> Value {
+    let Head { command, exit, context, message } = head;
+    let mut value = json!({
         "apiVersion": SCHEMA,
         "kind": "Report",
         "command": command,
         "exit": exit,
-        "context": { "name": name, "server": server, "user": user },
-        "reports": list(reports, report),
-    })
+        "context": optional(*context, |of| {
+            let Context { name, server, user, flags: _, bundle: _ } = of;
+            json!({ "name": name, "server": server, "user": user })
+        }),
+        "reports": reports,
+    });
+    if let (Some(says), Some(fields)) = (message, value.as_object_mut()) {
+        fields.insert("message".into(), json!(says));
+    }
+    value
 }
 
 fn list<T>(items: &[T], one: impl Fn(&T) -> Value) -> Value {

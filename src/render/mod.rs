@@ -33,7 +33,7 @@ pub use clean::{ago, clean};
 pub use commands::commands;
 pub use diff::unified_diff;
 pub use export::{commit, patch};
-pub use json::json;
+pub use json::{Head, json, json_of_plan};
 pub use list::{short, sweep};
 pub use plan_file::{PlanFileError, plan_file, read_plan};
 pub use question::{explain, question};

@@ -29,8 +29,10 @@ fn planned(scene: &Scene, target: &str) -> String {
 fn is_stale(scene: &Scene, target: &str, plan: &str) {
     let before = essence(&scene.get(target));
     let mark = Mark::now();
-    let said = scene.plugin(&["apply", "-f", plan, "--yes"]).expect(3);
+    let said = scene.plugin(&["apply", "-f", plan, "--yes", "-o", "json"]).expect(3);
     assert!(said.stderr.contains("stale") || said.stderr.contains("changed"), "{}", said.stderr);
+    assert_eq!(text(&said.json(), "/reports/0/blocked/reason"), "stale", "{said:#?}");
+    assert!(text(&said.json(), "/message").starts_with("nothing was changed: "), "{said:#?}");
     assert_eq!(essence(&scene.get(target)), before);
     let rungs = mark.rungs(&scene.ns);
     let writes: Vec<&String> = rungs.get(&Rung::Write).into_iter().flatten().collect();
@@ -140,6 +142,11 @@ fn bad_input_is_one_line() {
     let server = kubectl(&["config", "view", "-o", "jsonpath={.clusters[0].cluster.server}"]);
     let wrong = file("wrong", &config(&server.stdout, "not-a-token"));
     one_line(&with(&wrong), 1, "401");
+    // A script that asked for a report gets one.
+    let args = ["sts/prom", "-o", "json"];
+    let said = scene.plugin_with(&args, &[("KUBECONFIG", &wrong)]).expect(1);
+    assert!(text(&said.json(), "/message").contains("401"), "{said:#?}");
+    assert_eq!(said.json()["reports"], serde_json::json!([]));
 }
 
 #[test]

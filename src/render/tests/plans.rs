@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::model::patch::Op;
+use crate::model::plan::{Blocked, BlockedReason};
 use crate::render::changes;
-use crate::render::{PlanFileError, commands, commit, patch, plan_file, question, read_plan};
+use crate::render::{
+    Head, PlanFileError, commands, commit, json_of_plan, patch, plan_file, question, read_plan,
+};
 
 #[test]
 fn a_plan_survives_its_file() {
@@ -149,4 +152,20 @@ fn a_change_is_told_by_its_smallest_field() {
             "spec.security.runAsUser unset -> 1000",
         ]
     );
+}
+
+#[test]
+fn a_refusal_without_a_look_says_why_where_scripts_read_it() {
+    let plan = plan();
+    let blocked = Blocked { reason: BlockedReason::Stale, why: "it moved".into(), ways: vec![] };
+    let message = Some("nothing was changed: it moved");
+    let head = Head { command: "apply", exit: 3, context: None, message };
+    let value = json_of_plan(&head, &plan, &[], Some(&blocked));
+    let report = &value["reports"][0];
+    assert_eq!(value["exit"], 3);
+    assert_eq!(value["message"], "nothing was changed: it moved");
+    assert_eq!(report["blocked"], json!({"reason": "stale", "why": "it moved", "ways": []}));
+    assert_eq!(report["plan"]["digest"], plan.digest());
+    assert_eq!(report["target"]["name"], "k8s");
+    assert!(report["target"].get("ready").is_none(), "nobody looked");
 }

@@ -261,7 +261,10 @@ fn colour_changes_no_word() {
 fn json_has_the_fields_of_the_contract() {
     let mut report = sample();
     report.rehearsal = vec![Rehearsal::AcceptedAsYou, Rehearsal::Rejected("no".into())];
-    let value = json("oom", 2, &context(), &[report]);
+    let value = json(
+        &crate::render::Head { command: "oom", exit: 2, context: Some(&context()), message: None },
+        &[report],
+    );
     let mut paths = BTreeSet::new();
     collect("", &value, &mut paths);
     let want = "
