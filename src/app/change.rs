@@ -44,7 +44,7 @@ pub async fn apply(run: &Run<'_>, ask: &Ask<'_>, examined: Examined) -> Result<D
             (State::Unknown, None) => Exit::Unknown,
             (State::Broken | State::Recovering, None) => Exit::Found,
         };
-        return print::reports(run, ask.command(), exit, &[report]);
+        return print::reports(run, exit, &[report]);
     };
     if !report.lacks.is_empty() {
         let why = report.lacks.join(", ");
@@ -161,8 +161,7 @@ fn busy(open: &Receipt) -> Blocked {
 /// Nothing was done: the report with the reason, exit 3.
 fn refuse(run: &Run<'_>, mut report: Report, blocked: Blocked) -> Result<Done> {
     report.blocked = Some(blocked);
-    let command = report.command.clone();
-    print::reports(run, &command, Exit::Blocked, &[report])
+    print::reports(run, Exit::Blocked, &[report])
 }
 
 /// Who does this, as the receipt names them.
@@ -263,10 +262,10 @@ pub async fn conclude(
             if let Err(error) = journal.prove(&cluster, true).await {
                 run.screen.say(&format!("the receipt does not say so: {}", error.whole()));
             }
-            with_outcome(run, ask, now.report, &journal, true, Exit::Healthy)
+            with_outcome(run, now.report, &journal, true, Exit::Healthy)
         }
         Ok(Proof::Late(now) | Proof::Detached(now)) => {
-            with_outcome(run, ask, now.report, &journal, false, Exit::Unproved)
+            with_outcome(run, now.report, &journal, false, Exit::Unproved)
         }
         Err(error) => {
             run.screen
@@ -297,7 +296,7 @@ async fn last_report(
     for wait in [0, 2, 5] {
         tokio::time::sleep(std::time::Duration::from_secs(wait)).await;
         if let Ok(now) = examine::again(run, ask).await {
-            return with_outcome(run, ask, now.report, journal, proved, exit);
+            return with_outcome(run, now.report, journal, proved, exit);
         }
     }
     let receipt = journal.receipt();
@@ -308,7 +307,6 @@ async fn last_report(
 
 fn with_outcome(
     run: &Run<'_>,
-    ask: &Ask<'_>,
     mut report: Report,
     journal: &Journal,
     proved: bool,
@@ -331,5 +329,5 @@ fn with_outcome(
     report.plan = Some(receipt.plan.clone());
     report.rehearsal = vec![Rehearsal::NotRun; receipt.plan.steps.len()];
     report.blocked = None;
-    print::reports(run, ask.command(), exit, &[report])
+    print::reports(run, exit, &[report])
 }

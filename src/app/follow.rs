@@ -22,5 +22,5 @@ pub async fn wait(run: &Run<'_>, target: &Target) -> Result<Done> {
             (if exit == Exit::Healthy { Exit::Unproved } else { exit }, now)
         }
     };
-    print::reports(run, "wait", exit, &[now.report])
+    print::reports(run, exit, &[now.report])
 }

@@ -186,7 +186,7 @@ async fn examine_or_change(run: &Run<'_>, ask: &Ask<'_>) -> Result<Done> {
     }
     let reports: Vec<_> = all.into_iter().map(|e| e.report).collect();
     let exit = verdict::exit_of_all(&reports, run.typed.read.fail_on);
-    print::reports(run, ask.command(), exit, &reports)
+    print::reports(run, exit, &reports)
 }
 
 /// The class of a code, where it has a sub-command.

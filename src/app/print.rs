@@ -10,9 +10,10 @@ use crate::model::report::Report;
 use crate::render;
 
 /// The reports in the form asked for.
-pub fn reports(run: &Run<'_>, command: &str, exit: Exit, reports: &[Report]) -> Result<Done> {
+pub fn reports(run: &Run<'_>, exit: Exit, reports: &[Report]) -> Result<Done> {
     let style = run.screen.style();
     let context = &run.context;
+    let command = run.typed.job.command();
     let head = render::Head { command, exit: exit.code(), context: Some(context), message: None };
     let stdout = match run.typed.read.output {
         Output::Text => match reports {

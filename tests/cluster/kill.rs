@@ -55,7 +55,9 @@ fn dies(scene: &Scene, args: &[&str], place: &str) -> Said {
 fn runs(scene: &Scene, args: &[&str]) {
     let mut all = args.to_vec();
     all.extend(WAITS);
-    scene.plugin(&all).expect(0);
+    all.extend(["-o", "json"]);
+    let said = scene.plugin(&all).expect(0);
+    assert_eq!(said.json()["command"], args[0], "a report says by which command it came");
 }
 
 /// Two replicas of a resource, one of them serving: the operator is paused when it dies.
