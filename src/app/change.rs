@@ -56,11 +56,15 @@ pub async fn apply(run: &Run<'_>, ask: &Ask<'_>, examined: Examined) -> Result<D
         return refuse(run, report, blocked);
     }
     let shown = render::text(&report, &run.context, &run.screen.style());
-    run.screen.say(shown.trim_end());
-    let approved = match approve(run, plan) {
+    let tell = || run.screen.say(shown.trim_end());
+    let approved = match approve(run, plan, &tell) {
         Ok(approved) => approved,
         Err(blocked) => return refuse(run, report, blocked),
     };
+    // What nobody had to be asked about is shown all the same before it is done.
+    if run.typed.change.yes || run.typed.change.confirm.is_some() {
+        tell();
+    }
     carry_out(run, ask, approved, Some(report)).await
 }
 
@@ -91,7 +95,7 @@ pub async fn from_file(run: &Run<'_>, path: &Path) -> Result<Done> {
     if let Some(blocked) = rejected(&rehearsal) {
         return Ok(answer::blocked(&scoped, &plan, &rehearsal, &blocked));
     }
-    match approve(&scoped, plan.clone()) {
+    match approve(&scoped, plan.clone(), &|| ()) {
         Ok(approved) => carry_out(&scoped, &ask, approved, None).await,
         Err(blocked) => Ok(answer::blocked(&scoped, &plan, &rehearsal, &blocked)),
     }
@@ -116,7 +120,8 @@ pub fn in_namespace<'a>(run: &Run<'a>, namespace: &str) -> Run<'a> {
     }
 }
 
-fn approve(run: &Run<'_>, plan: Plan) -> Result<Approved, Blocked> {
+/// `before` is done before a question is put, and only then.
+fn approve(run: &Run<'_>, plan: Plan, before: &dyn Fn()) -> Result<Approved, Blocked> {
     let change = &run.typed.change;
     let consent = match (&change.confirm, change.yes) {
         (Some(digest), _) => Consent::Confirm(digest.clone()),
@@ -125,7 +130,12 @@ fn approve(run: &Run<'_>, plan: Plan) -> Result<Approved, Blocked> {
     };
     let consents = Consents { consent, allow_downtime: change.allow_downtime };
     let question = render::question(&plan, &run.context);
-    effects::approve(plan, &consents, &question, &mut |question| run.screen.ask(question))
+    effects::approve(plan, &consents, &question, &mut |question| {
+        if run.screen.asks() {
+            before();
+        }
+        run.screen.ask(question)
+    })
 }
 
 /// The first thing the server would not accept.

@@ -99,6 +99,11 @@ impl Screen {
         }
     }
 
+    /// Whether there is a terminal to ask on.
+    pub fn asks(&self) -> bool {
+        self.asks
+    }
+
     /// Asks on the terminal; none where there is no terminal, or at end of input.
     pub fn ask(&self, question: &str) -> Option<String> {
         if !self.asks {

@@ -204,7 +204,8 @@ async fn ingests(
     if memory.without_targets >= TARGETLESS_LOOKS {
         return Ok(Look::Met(format!("{name} is ready; it has no targets to scrape")));
     }
-    Ok(not_yet(format!("{name}: ready, waiting for samples of {targets} targets")))
+    let of = if targets == 1.0 { "1 target".to_owned() } else { format!("{targets} targets") };
+    Ok(not_yet(format!("{name}: ready, waiting for samples of {of}")))
 }
 
 /// Adds the position of a replay to a pod that is not Ready yet.

@@ -33,7 +33,7 @@ fn a_plan_is_carried_out_in_order_and_leaves_a_closed_receipt() {
                 "2/4 delete pod/prom-0",
                 "deleted pod/prom-0",
                 "3/4 wait pod/prom-0",
-                "pod/prom-0: ready, waiting for samples of 1 targets",
+                "pod/prom-0: ready, waiting for samples of 1 target",
                 "pod/prom-0 is ready and ingests",
                 "4/4 patch sts/prom",
                 "patched sts/prom",
