@@ -22,6 +22,7 @@ use crate::classes::{self, Given};
 use crate::cli::{Job, Typed};
 use crate::exit::Exit;
 use crate::model::report::Context;
+use crate::model::{Kind, Need};
 use crate::render;
 use crate::source::connect::{self, Connected};
 use crate::source::{self, World, bundle, live, record};
@@ -85,6 +86,9 @@ async fn work(typed: &Typed, screen: &Screen, context: &mut Option<Context>) -> 
     }
     let run = open(typed, screen).await?;
     *context = Some(run.context.clone());
+    if !matches!(typed.job, Job::Examine { .. } | Job::Wait { .. }) {
+        reach(&run).await?;
+    }
     let done = match &typed.job {
         Job::Examine { class, target, typed: word, given } => {
             let ask = Ask { class: *class, target, word: word.as_deref(), given };
@@ -146,6 +150,13 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
     let world = Rc::new(world);
     let everywhere = typed.kube.all_namespaces;
     Ok(Run { typed, world, client: Some(client), context, namespace, everywhere, screen })
+}
+
+/// One question before a job whose first request would be one of its own: whether the server can
+/// be reached and knows us is told in the same words by every command.
+async fn reach(run: &Run<'_>) -> Result<()> {
+    run.world.read(vec![Need::object(Kind::Namespace, "", "kube-system")]).await;
+    run.world.transport_failure().map_or(Ok(()), |error| Err(error.into()))
 }
 
 fn finish_recording(run: &Run<'_>) -> Result<()> {

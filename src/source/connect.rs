@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::Args;
 use http::HeaderValue;
 use http::header::USER_AGENT;
+use jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
-use super::configure;
 pub use super::failure::ConnectError;
 use super::failure::{Failure, first_line};
 use super::proxy;
+use super::{certificate, configure};
 use crate::model::report::Context;
 
 /// kubectl's own flags.
@@ -81,6 +82,8 @@ pub struct Connected {
     pub client: Client,
     pub context: Context,
     pub namespace: String,
+    /// When the client certificate in use ends.
+    pub ends: Option<Timestamp>,
     /// Longest wait for one answer; `None` is for ever.
     pub timeout: Option<Duration>,
 }
@@ -109,6 +112,7 @@ pub async fn connect(flags: &KubeFlags) -> Result<Connected, ConnectError> {
     // kube would retry each 503 for seconds, but a Prometheus in replay answers 503 through the
     // pod proxy, and that is the fact wanted.
     config.default_retry = false;
+    let ends = certificate::ends(&config.auth_info);
     context.server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     let namespace = flags.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let namespace = if namespace.is_empty() { "default".to_owned() } else { namespace };
@@ -117,7 +121,7 @@ pub async fn connect(flags: &KubeFlags) -> Result<Connected, ConnectError> {
         Failure::Credentials(why) => ConnectError::Credentials { user, why },
         _ => ConnectError::Setup { why: first_line(&error.to_string()) },
     })?;
-    Ok(Connected { client, context, namespace, timeout })
+    Ok(Connected { client, context, namespace, ends, timeout })
 }
 
 async fn configuration(flags: &KubeFlags) -> Result<(Config, Context), ConnectError> {

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::io;
 
+use jiff::Timestamp;
+
 /// A reason for which nothing at all can be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
@@ -34,6 +36,11 @@ pub enum ConnectError {
          they may have expired: log in again, then repeat"
     )]
     Unauthorized { server: String, user: String },
+    #[error(
+        "the client certificate of {user} expired at {at}; get a new one (log in again, or fetch \
+         a new kubeconfig), then repeat"
+    )]
+    Expired { user: String, at: Timestamp },
     #[error("{server} refused the connection; is the cluster up, and is this the right context?")]
     Refused { server: String },
     #[error(
@@ -50,6 +57,23 @@ pub enum ConnectError {
     Untrusted { server: String, why: String },
     #[error("{server} cannot be reached: {why}")]
     Unreachable { server: String, why: String },
+}
+
+impl ConnectError {
+    /// The same, where a client certificate that ended before `now` is why: the API server then
+    /// answers 401, and what ends TLS before it an alert.
+    pub fn of_expired(self, user: &str, ends: Option<Timestamp>, now: Timestamp) -> ConnectError {
+        let at = match (&self, ends) {
+            (ConnectError::Unauthorized { .. }, Some(at)) if at < now => at,
+            (ConnectError::Unreachable { why, .. }, Some(at))
+                if at < now && why.contains("CertificateExpired") =>
+            {
+                at
+            }
+            _ => return self,
+        };
+        ConnectError::Expired { user: user.to_owned(), at }
+    }
 }
 
 /// What kind of failure an error of the client is.
@@ -250,6 +274,22 @@ mod tests {
         for (error, text) in rows {
             assert_eq!(Failure::of(&error).text(), text);
         }
+    }
+
+    #[test]
+    fn an_expired_certificate_is_named_only_where_it_is_to_blame() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let (old, now) = (at("2026-01-01T00:00:00Z"), at("2026-02-01T00:00:00Z"));
+        let refused = || Failure::Unauthorized.fatal("s", "eve").expect("fatal");
+        let expired = ConnectError::Expired { user: "eve".into(), at: old };
+        assert_eq!(refused().of_expired("eve", Some(old), now), expired);
+        assert_eq!(refused().of_expired("eve", Some(now), old), refused());
+        assert_eq!(refused().of_expired("eve", None, now), refused());
+        let alert = || Failure::Other("received fatal alert: CertificateExpired".into());
+        let alert = || alert().fatal("s", "eve").expect("fatal");
+        assert_eq!(alert().of_expired("eve", Some(old), now), expired);
+        let down = || Failure::Refused.fatal("s", "eve").expect("fatal");
+        assert_eq!(down().of_expired("eve", Some(old), now), down());
     }
 
     fn service(error: io::Error) -> kube::Error {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -35,13 +36,15 @@ pub struct Live {
     fetch: Arc<Fetch>,
     context: Context,
     namespace: String,
+    /// When the client certificate ends.
+    ends: Option<Timestamp>,
 }
 
 impl Live {
     pub fn new(connected: Connected) -> Self {
-        let Connected { client, context, namespace, timeout } = connected;
+        let Connected { client, context, namespace, ends, timeout } = connected;
         let fetch = Fetch::new(client, timeout, &context.server, &context.user);
-        Live { fetch: Arc::new(fetch), context, namespace }
+        Live { fetch: Arc::new(fetch), context, namespace, ends }
     }
 
     pub fn context(&self) -> &Context {
@@ -57,7 +60,8 @@ impl Live {
     }
 
     pub fn transport_failure(&self) -> Option<ConnectError> {
-        self.fetch.transport_failure()
+        let failure = self.fetch.transport_failure()?;
+        Some(failure.of_expired(&self.context.user, self.ends, Timestamp::now()))
     }
 
     /// Reads all needs, 16 at once; the answers keep the order of the needs.

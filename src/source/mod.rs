@@ -9,6 +9,7 @@ pub mod key;
 pub mod live;
 pub mod record;
 
+mod certificate;
 mod configure;
 mod fetch;
 mod foreign;

@@ -1,12 +1,15 @@
 //! What is refused: a plan whose object has moved, and bad input. Each with its number, one clear
 //! line, and nothing changed.
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use super::audit::{Mark, Rung};
 use super::install::{Install, Kind};
 use super::life::{text, until_told};
-use super::scene::{Said, Scene, essence, kubectl};
+use super::scene::{Said, Scene, essence, kubectl, run};
+use super::sight::here;
 
 fn broken(name: &str, kind: Kind) -> (Scene, Install) {
     let scene = Scene::new(name);
@@ -139,7 +142,10 @@ fn bad_input_is_one_line() {
         path.display().to_string()
     };
     one_line(&with(&file("not-yaml", "{")), 1, "not-yaml");
-    one_line(&with(&file("dead", &config("https://127.0.0.1:1", "x"))), 1, "127.0.0.1:1");
+    let dead = file("dead", &config("https://127.0.0.1:1", "x"));
+    one_line(&with(&dead), 1, "https://127.0.0.1:1 refused the connection");
+    let said = scene.plugin_with(&["receipts"], &[("KUBECONFIG", &dead)]);
+    one_line(&said, 1, "https://127.0.0.1:1 refused the connection");
     let server = kubectl(&["config", "view", "-o", "jsonpath={.clusters[0].cluster.server}"]);
     let wrong = file("wrong", &config(&server.stdout, "not-a-token"));
     one_line(&with(&wrong), 1, "401");
@@ -148,6 +154,22 @@ fn bad_input_is_one_line() {
     let said = scene.plugin_with(&args, &[("KUBECONFIG", &wrong)]).expect(1);
     assert!(text(&said.json(), "/message").contains("401"), "{said:#?}");
     assert_eq!(said.json()["reports"], serde_json::json!([]));
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn an_expired_certificate_is_one_line() {
+    let scene = Scene::new("expired");
+    let user = format!("{}-late", scene.ns);
+    let made = run(Command::new(here().join("user")).arg(&user).env("DAYS", "0"), "").expect(0);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let config = made.stdout.trim();
+    let says = format!("the client certificate of {user} expired at 20");
+    let mark = Mark::now();
+    for args in [&["sts/prom"][..], &["receipts"], &["undo", "--yes"], &["sts/prom", "--apply"]] {
+        one_line(&scene.plugin_with(args, &[("KUBECONFIG", config)]), 1, &says);
+    }
+    assert!(!mark.rungs(&scene.ns).contains_key(&Rung::Write), "nothing was changed");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::install::{Install, Kind};
 use super::life::{first, text, until_told};
 use super::scene::{Scene, kubectl_in, run};
 
-fn here() -> &'static Path {
+pub fn here() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster"))
 }
 

@@ -14,10 +14,11 @@ new_key() { # NAME
   openssl ecparam -name prime256v1 -genkey -noout -out "$PKI/$1.key"
 }
 
+# DAYS=0 makes one that has expired a second later.
 certificate() { # NAME SUBJECT USAGE [SUBJECT-ALT-NAMES]
   new_key "$1"
   openssl req -new -key "$PKI/$1.key" -subj "$2" -out "$PKI/$1.csr"
-  openssl x509 -req -in "$PKI/$1.csr" -CA "$PKI/ca.crt" -CAkey "$PKI/ca.key" -days 3650 \
+  openssl x509 -req -in "$PKI/$1.csr" -CA "$PKI/ca.crt" -CAkey "$PKI/ca.key" -days "${DAYS:-3650}" \
     -set_serial "0x$(openssl rand -hex 8)" -out "$PKI/$1.crt" \
     -extfile <(printf 'keyUsage=digitalSignature\nextendedKeyUsage=%s\n' "$3"
       [[ -z ${4:-} ]] || printf 'subjectAltName=%s\n' "$4") 2>/dev/null
