@@ -267,20 +267,23 @@ fn next_command(run: &Run<'_>, report: &Report) -> Vec<String> {
     }
 }
 
+/// Where a TARGET is nearly the name of a command: which.
+pub fn meant(word: Option<&str>) -> String {
+    let near = word.and_then(cli::near_miss);
+    near.map(|name| format!(" (did you mean the command {name}?)")).unwrap_or_default()
+}
+
 async fn not_found(run: &Run<'_>, ask: &Ask<'_>, why: NotFound) -> anyhow::Error {
-    let asked = ask.word.unwrap_or("");
+    let guess = meant(ask.word);
     match why {
         NotFound::NoSuch { what, namespace } => {
-            let guess = cli::near_miss(asked)
-                .map(|name| format!(" (did you mean the command {name}?)"))
-                .unwrap_or_default();
             anyhow::anyhow!("{what} not found in namespace {namespace:?}{guess}")
         }
         NotFound::NotPrometheus { what, is } => {
             anyhow::anyhow!("{what} is no Prometheus: it is {is}")
         }
         NotFound::Unreadable { what, why } => {
-            Unseen(format!("cannot look for a Prometheus: {what}: {why}")).into()
+            Unseen(format!("cannot look for a Prometheus: {what}: {why}{guess}")).into()
         }
         NotFound::None { namespace, elsewhere } => {
             let places = match (&namespace, elsewhere.is_empty()) {

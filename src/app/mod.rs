@@ -140,7 +140,14 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
         let everywhere = typed.kube.all_namespaces;
         return Ok(Run { typed, world, client: None, context, namespace, everywhere, screen });
     }
-    let connected = connect::connect(&typed.kube).await?;
+    let connected = match connect::connect(&typed.kube).await {
+        Ok(connected) => connected,
+        // A slip in a command's name makes it a TARGET: then no cluster was meant.
+        Err(why) => match &typed.job {
+            Job::Examine { typed: word, .. } => bail!("{why}{}", examine::meant(word.as_deref())),
+            _ => return Err(why.into()),
+        },
+    };
     let Connected { client, context, namespace, .. } = &connected;
     let (client, context, namespace) = (client.clone(), context.clone(), namespace.clone());
     let mut world = World::Live(live::Live::new(connected));

@@ -59,21 +59,22 @@ fn of_plan(run: &Run<'_>, exit: Exit, reports: &[Report]) -> Result<Done> {
     Ok(Done::new(exit, stdout))
 }
 
-/// `explain CODE`, or the list of all codes.
+/// `explain CODE`; of a class (`oom`), or of none, the list of codes.
 pub fn explain(code: Option<&str>) -> Result<Done> {
-    let Some(code) = code else {
-        let mut out = String::new();
-        for doc in classes::ALL.iter().flat_map(|c| c.docs()) {
-            out.push_str(&format!("{:<34} {}\n", doc.code.0, doc.meaning));
-        }
-        return Ok(Done::new(Exit::Healthy, out));
-    };
-    match classes::doc(code) {
-        Some(doc) => Ok(Done::new(Exit::Healthy, render::explain(doc))),
-        None => {
-            bail!("there is no code {code:?}; without one,  kubectl prom-fix explain  lists all")
-        }
+    if let Some(doc) = code.and_then(classes::doc) {
+        return Ok(Done::new(Exit::Healthy, render::explain(doc)));
     }
+    let docs = || classes::ALL.iter().flat_map(|c| c.docs());
+    let mut out = String::new();
+    for doc in docs().filter(|doc| code.is_none_or(|class| doc.code.class() == class)) {
+        out.push_str(&format!("{:<34} {}\n", doc.code.0, doc.meaning));
+    }
+    if let (Some(code), true) = (code, out.is_empty()) {
+        let guess = cli::nearest(code, docs().map(|doc| doc.code.0));
+        let guess = guess.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+        bail!("there is no code {code:?}{guess};  kubectl prom-fix explain  lists all");
+    }
+    Ok(Done::new(Exit::Healthy, out))
 }
 
 /// Completion scripts, and the shim that kubectl itself calls.

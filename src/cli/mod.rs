@@ -13,7 +13,7 @@ use crate::classes::{self, Given};
 use crate::source::connect::KubeFlags;
 use crate::subject::discover::Target;
 pub use options::{ChangeFlags, Color, FailOn, Output, ReadFlags, Rehearse};
-pub use target::near_miss;
+pub use target::{near_miss, nearest};
 
 /// What is to be done.
 #[derive(Clone, Debug)]

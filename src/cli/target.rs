@@ -60,8 +60,12 @@ pub fn near_miss(word: &str) -> Option<&'static str> {
     const OTHERS: &[&str] =
         &["diagnose", "apply", "wait", "resume", "undo", "receipts", "explain", "completion"];
     let names = classes::ALL.iter().filter(|c| c.command()).map(|c| c.name());
+    nearest(word, names.chain(OTHERS.iter().copied()))
+}
+
+/// The name that a word with a slip or two in it was meant to be.
+pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     names
-        .chain(OTHERS.iter().copied())
         .filter(|name| distance(word, name) <= 1 + name.len() / 5)
         .min_by_key(|name| distance(word, name))
 }
@@ -101,5 +105,8 @@ mod tests {
         assert_eq!(near_miss("ooom"), Some("oom"));
         assert_eq!(near_miss("diagnos"), Some("diagnose"));
         assert_eq!(near_miss("prometheus"), None);
+        let codes = || ["oom/replay", "oom/node"].into_iter();
+        assert_eq!(nearest("oom/replai", codes()), Some("oom/replay"));
+        assert_eq!(nearest("replay", codes()), None);
     }
 }
