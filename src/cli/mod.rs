@@ -2,6 +2,7 @@
 //! `classes::ALL`; no class is named here.
 
 pub mod complete;
+mod examples;
 mod options;
 mod target;
 
@@ -121,7 +122,7 @@ pub fn command() -> Command {
         let own = Command::new(class.name()).about(class.about()).arg(target_arg());
         root = root.subcommand(class.options(own));
     }
-    ledger_commands(root)
+    let root = ledger_commands(root)
         .subcommand(
             Command::new("explain")
                 .about("Meaning, proof, plan and risk of a code; works without a cluster")
@@ -143,7 +144,11 @@ pub fn command() -> Command {
                         .action(ArgAction::SetTrue)
                         .help("kubectl: write kubectl_complete-prom_fix beside this program"),
                 ),
-        )
+        );
+    root.mut_subcommands(|sub| {
+        let examples = examples::of(sub.get_name());
+        sub.after_help(examples)
+    })
 }
 
 fn ledger_commands(root: Command) -> Command {
@@ -173,7 +178,7 @@ fn ledger_commands(root: Command) -> Command {
     .subcommand(
         Command::new("receipts")
             .about("What was done, by whom, when; one as a timeline")
-            .arg(Arg::new("id").value_name("ID").help("digest of one receipt")),
+            .arg(Arg::new("id").value_name("ID").help("a digest, or what it was applied to")),
     )
 }
 
@@ -255,6 +260,23 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn every_sub_command_shows_examples_that_parse() {
+        for sub in command().get_subcommands() {
+            let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lines = help.lines().filter_map(|l| l.trim().strip_prefix("kubectl prom-fix "));
+            let mut count = 0;
+            for line in lines {
+                // After two spaces the line says what it is for.
+                let words = line.split("  ").next().and_then(|l| l.split(" > ").next());
+                let parsed = typed(words.expect("words"));
+                assert!(parsed.is_ok(), "{line}: {:?}", parsed.err());
+                count += 1;
+            }
+            assert!(count > 0, "{}", sub.get_name());
+        }
     }
 
     #[test]

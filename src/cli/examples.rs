@@ -1,0 +1,83 @@
+//! What stands under the help of a sub-command: lines to copy, and how it ends. No class is named.
+
+/// The examples of a sub-command.
+pub fn of(name: &str) -> String {
+    let text = match name {
+        "diagnose" => DIAGNOSE,
+        "apply" => APPLY,
+        "wait" => WAIT,
+        "resume" => RESUME,
+        "undo" => UNDO,
+        "receipts" => RECEIPTS,
+        "explain" => EXPLAIN,
+        "completion" => COMPLETION,
+        class => return CLASS.replace("CLASS", class),
+    };
+    text.to_owned()
+}
+
+const DIAGNOSE: &str = "\
+Examples:
+  kubectl prom-fix diagnose -A                             the whole cluster, one line each
+  kubectl prom-fix diagnose sts/prometheus -n mon          one: its cause, and the plan for it
+  kubectl prom-fix diagnose -n mon -o json                 for a script: see \"exit\", \"verdict\"
+  kubectl prom-fix diagnose -n mon --record case.tar.gz    keep what was read, to show to others
+  kubectl prom-fix diagnose --bundle case.tar.gz           read that, without a cluster";
+
+const CLASS: &str = "\
+Examples:
+  kubectl prom-fix CLASS sts/prometheus -n mon              inspect, explain, show the plan if any
+  kubectl prom-fix CLASS sts/prometheus -n mon --dry-run=server
+                                                        the server says whether it would accept it
+  kubectl prom-fix CLASS sts/prometheus -n mon --apply      carry it out, after asking
+  kubectl prom-fix CLASS sts/prometheus -n mon -o plan      the plan, for another to carry out
+  kubectl prom-fix explain CLASS                            its codes";
+
+const APPLY: &str = "\
+Examples:
+  kubectl prom-fix apply -f plan.yaml                      shows it, rehearses it, asks
+  kubectl prom-fix apply -f plan.yaml --confirm DIGEST     no question: this plan and no other
+  kubectl prom-fix oom sts/prometheus -o plan > plan.yaml  how such a file is made
+
+What moved since the plan was made is refused: exit 3, nothing is changed.";
+
+const WAIT: &str = "\
+Examples:
+  kubectl prom-fix wait sts/prometheus -n mon
+  kubectl prom-fix wait prometheus/k8s --settle 10m        healthy and ingesting for 10 minutes
+  kubectl prom-fix wait prometheus/k8s --timeout 1h        give up after an hour without progress
+
+A replay that moves on is progress, however long it takes. Progress goes to stderr, the report to
+stdout. Exit: 0 healthy for --settle · 2 still broken or replaying · 4 not to be told · 124 healthy,
+not proved.";
+
+const RESUME: &str = "\
+Examples:
+  kubectl prom-fix resume -n mon                           the only plan of mon that is open
+  kubectl prom-fix resume sts/prometheus -n mon            that of one Prometheus
+  kubectl prom-fix resume 7f3a9c04d1e2 -n mon --yes        by its digest, without a question";
+
+const UNDO: &str = "\
+Examples:
+  kubectl prom-fix undo -n mon                             the only plan of mon that stands
+  kubectl prom-fix undo sts/prometheus -n mon              the last one of one Prometheus
+  kubectl prom-fix undo 7f3a9c04d1e2 -n mon --yes          by its digest, without a question
+  kubectl prom-fix undo 7f3a9c04d1e2 -n mon --force        over values that were changed since";
+
+const RECEIPTS: &str = "\
+Examples:
+  kubectl prom-fix receipts -n mon                         what was done there, newest first
+  kubectl prom-fix receipts -A                             everywhere
+  kubectl prom-fix receipts 7f3a9c04d1e2 -n mon            one, step by step
+  kubectl prom-fix receipts -n mon -o json                 for a script";
+
+const EXPLAIN: &str = "\
+Examples:
+  kubectl prom-fix explain oom/replay                      one code
+  kubectl prom-fix explain wal                             the codes of a class
+  kubectl prom-fix explain                                 all";
+
+const COMPLETION: &str = "\
+Examples:
+  kubectl prom-fix completion kubectl --install            for: kubectl prom-fix <TAB>
+  source <(kubectl prom-fix completion bash)               for: kubectl-prom_fix <TAB>";
