@@ -88,8 +88,10 @@ func list() ([]Image, error) {
 			Layers:     []Layer{{{Path: "/coredns", From: part("coredns") + "/coredns", Mode: 0o755}}},
 			Entrypoint: []string{"/coredns"},
 		},
-		operator("prometheus-operator", "operator"),
-		operator("prometheus-config-reloader", "prometheus-config-reloader"),
+		operator("prometheus-operator", "operator", "operator", "OPERATOR"),
+		operator("prometheus-config-reloader", "prometheus-config-reloader", "operator", "OPERATOR"),
+		operator("prometheus-operator", "operator", "operator-new", "OPERATOR_NEW"),
+		operator("prometheus-config-reloader", "prometheus-config-reloader", "operator-new", "OPERATOR_NEW"),
 	}
 	debian, err := withLibraries(part("debian")+"/usr/bin/prometheus", "/bin/prometheus")
 	if err != nil {
@@ -137,10 +139,10 @@ func prometheusImage(ref, user string, uid int, program, users Layer) Image {
 	}
 }
 
-func operator(name, program string) Image {
+func operator(name, program, from, version string) Image {
 	return Image{
-		Refs:       []string{"quay.io/prometheus-operator/" + name + ":v" + env("OPERATOR")},
-		Layers:     []Layer{{{Path: "/bin/" + program, From: part("operator") + "/" + program, Mode: 0o755}}},
+		Refs:       []string{"quay.io/prometheus-operator/" + name + ":v" + env(version)},
+		Layers:     []Layer{{{Path: "/bin/" + program, From: part(from) + "/" + program, Mode: 0o755}}},
 		User:       "65534",
 		Entrypoint: []string{"/bin/" + program},
 	}
