@@ -82,14 +82,14 @@ impl Recording {
     }
 
     /// Of a resource, with an operator in another namespace that is found by `label`.
-    fn operated(label: &str, value: &str) -> Recording {
+    fn operated(label: &str, value: &str, tag: &str) -> Recording {
         let resource = json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus",
             "metadata": plain("k8s"), "spec": {"replicas": 2}});
         let set = workload("StatefulSet", of_controller("prometheus-k8s", &resource));
         let operator = json!({"apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {"name": "operator", "namespace": "ops", "labels": {label: value}},
             "spec": {"template": {"spec": {"containers": [{"name": "o",
-                "image": "quay.io/prometheus-operator/prometheus-operator:v0.85.0"}]}}},
+                "image": format!("quay.io/prometheus-operator/prometheus-operator:{tag}")}]}}},
             "status": {"readyReplicas": 1}});
         Recording::of(vec![resource, set.clone(), operator], &set)
     }
@@ -181,8 +181,9 @@ const ALLOWED: &str = r#"{"rules mon": {"incomplete": false, "resourceRules": [
 #[tokio::test]
 async fn a_run_stays_cheap() {
     let component = ("app.kubernetes.io/component", "controller");
-    let operated = || Recording::operated(component.0, component.1);
-    let other_label = || Recording::operated("app", "kube-prometheus-stack-operator");
+    let operated = || Recording::operated(component.0, component.1, "v0.85.0");
+    let newer = || Recording::operated(component.0, component.1, "v0.92.0");
+    let other_label = || Recording::operated("app", "kube-prometheus-stack-operator", "v0.85.0");
     let oom = |r: Recording| r.ended("OOMKilled", 137, false).logged("prometheus", SERVING);
     let rows = [
         ("set", oom(Recording::set()), Some("oom"), "sts/p", false, (17, 3)),
@@ -190,6 +191,7 @@ async fn a_run_stays_cheap() {
         ("deployment", oom(Recording::deployment()), Some("oom"), "deploy/p", false, (17, 3)),
         ("its pod", oom(Recording::deployment()), Some("oom"), "pod/p-0", false, (18, 3)),
         ("operator", oom(operated()), Some("oom"), "prometheus/k8s", false, (19, 3)),
+        ("newer operator", oom(newer()), Some("oom"), "prometheus/k8s", false, (20, 3)),
         ("its other label", oom(other_label()), Some("oom"), "prometheus/k8s", false, (20, 3)),
         (
             "between kills",

@@ -34,6 +34,7 @@ pub enum Kind {
     PodDisruptionBudget,
     VerticalPodAutoscaler,
     HorizontalPodAutoscaler,
+    CustomResourceDefinition,
 }
 
 /// What is fixed about a kind: group and version, names, scope.
@@ -85,6 +86,7 @@ const ROWS: &[Row] = &[
     row(Kind::PodDisruptionBudget, "policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", true),
     row(Kind::VerticalPodAutoscaler, "autoscaling.k8s.io/v1", "VerticalPodAutoscaler", "verticalpodautoscalers", "vpa", true),
     row(Kind::HorizontalPodAutoscaler, "autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa", true),
+    row(Kind::CustomResourceDefinition, "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", "crd", false),
 ];
 
 impl Kind {

@@ -93,8 +93,11 @@ pub(super) struct Contents {
 impl Contents {
     /// Takes in an object if it is of a kind that can be asked for. Two versions of one object
     /// are one that was listed, without field ownership, and one that was read whole.
-    pub fn add(&mut self, object: Value) {
+    pub fn add(&mut self, mut object: Value) {
         let Some(kind) = Kind::of(object.text("/apiVersion"), object.text("/kind")) else { return };
+        if kind == Kind::CustomResourceDefinition {
+            objects::lighten(&mut object, kind);
+        }
         let of = ObjectRef::new(kind, object.namespace(), object.name());
         if !of.namespace.is_empty() {
             self.namespaces.insert(of.namespace.clone());

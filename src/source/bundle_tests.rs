@@ -364,3 +364,14 @@ fn an_archive_that_leads_out_is_refused() {
     std::fs::write(&path, builder.into_inner().expect("bytes")).expect("written");
     assert!(matches!(Bundle::open(&path), Err(BundleError::Escapes { .. })));
 }
+
+#[test]
+fn of_a_definition_in_a_bundle_the_schema_is_let_go() {
+    let text = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
+                metadata: {name: a.b}\nspec: {versions: [{schema: {}}]}\n";
+    let bundle = open(&folder(&[("objects/definition.yaml", text)]));
+    let need = Need::object(Kind::CustomResourceDefinition, "", "a.b");
+    let object = json!({"apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition", "metadata": {"name": "a.b"}});
+    assert_eq!(ask(&bundle, need), Fact::Known(Seen::Object(object)));
+}

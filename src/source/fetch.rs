@@ -19,6 +19,10 @@ pub const ANSWER_CAP: usize = 8 << 20;
 /// A page of 500 pods with long specs and managed fields is 10 MiB and more.
 pub const PAGE_CAP: usize = 64 << 20;
 
+const JSON: &str = "application/json, */*";
+/// The `metadata` of an object and nothing else of it.
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
 /// How often a busy server (429, priority and fairness) is asked again, and how long its wish to
 /// be left alone is followed.
 const BUSY_TRIES: usize = 3;
@@ -66,32 +70,38 @@ impl Fetch {
 
     /// A body of success; every other answer of the API server is a failure.
     pub async fn get(&self, path: &str, cap: usize) -> Result<Vec<u8>, Failure> {
-        success(self.raw(Method::GET, path, Vec::new(), cap).await?)
+        success(self.raw(Method::GET, path, JSON, Vec::new(), cap).await?)
+    }
+
+    /// An object's metadata alone.
+    pub async fn get_metadata(&self, path: &str) -> Result<Vec<u8>, Failure> {
+        success(self.raw(Method::GET, path, METADATA, Vec::new(), ANSWER_CAP).await?)
     }
 
     /// An answer of any status, where it may come from a pod.
     pub async fn get_any(&self, path: &str, cap: usize) -> Result<Answer, Failure> {
-        self.raw(Method::GET, path, Vec::new(), cap).await
+        self.raw(Method::GET, path, JSON, Vec::new(), cap).await
     }
 
     /// Asks what the person may do: `access` or `rules`. The one POST of this room: the server
     /// answers it and stores nothing.
     pub async fn review(&self, of: &str, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
         let path = format!("/apis/authorization.k8s.io/v1/selfsubject{of}reviews");
-        success(self.raw(Method::POST, &path, body, ANSWER_CAP).await?)
+        success(self.raw(Method::POST, &path, JSON, body, ANSWER_CAP).await?)
     }
 
     async fn raw(
         &self,
         method: Method,
         path: &str,
+        accept: &str,
         body: Vec<u8>,
         cap: usize,
     ) -> Result<Answer, Failure> {
         let mut tries = 1;
         loop {
             self.sent.fetch_add(1, Ordering::Relaxed);
-            let sending = self.once(method.clone(), path, body.clone(), cap);
+            let sending = self.once(method.clone(), path, accept, body.clone(), cap);
             let outcome = match self.timeout {
                 Some(limit) => {
                     tokio::time::timeout(limit, sending).await.unwrap_or(Err(Failure::TimedOut))
@@ -112,13 +122,14 @@ impl Fetch {
         &self,
         method: Method,
         path: &str,
+        accept: &str,
         body: Vec<u8>,
         cap: usize,
     ) -> Result<(Answer, u64), Failure> {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(http::header::ACCEPT, "application/json, */*")
+            .header(http::header::ACCEPT, accept)
             .header(http::header::CONTENT_TYPE, "application/json")
             .body(Body::from(body))
             .map_err(|error| Failure::Other(error.to_string()))?;

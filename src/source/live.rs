@@ -129,7 +129,12 @@ async fn object(fetch: &Fetch, of: &ObjectRef) -> Result<Fact, Failure> {
     if of.name.is_empty() {
         return Ok(Fact::Absent);
     }
-    let mut value = parse(&fetch.get(&of.path(), ANSWER_CAP).await?)?;
+    let mut value = if of.kind == Kind::CustomResourceDefinition {
+        // Whole it is a megabyte of schema, of which nothing is read.
+        json!({"metadata": parse(&fetch.get_metadata(&of.path()).await?)?.get("metadata")})
+    } else {
+        parse(&fetch.get(&of.path(), ANSWER_CAP).await?)?
+    };
     objects::name_kind(&mut value, of.kind);
     Ok(Fact::Known(Seen::Object(value)))
 }

@@ -48,6 +48,20 @@ async fn lists_are_paged_named_and_lightened() {
 }
 
 #[tokio::test]
+async fn of_a_definition_only_its_metadata_is_asked_for() {
+    let metadata = json!({"name": "a.b", "annotations": {"c": "d"}});
+    let answer = json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+        "metadata": metadata});
+    let server = Server::start(move |_| (200, answer.to_string()));
+    let need = Need::object(Kind::CustomResourceDefinition, "", "a.b");
+    let object = json!({"kind": "CustomResourceDefinition",
+        "apiVersion": "apiextensions.k8s.io/v1", "metadata": metadata});
+    assert_eq!(ask(&server, need).await, Fact::Known(Seen::Object(object)));
+    let headers = server.asked.lock().expect("unpoisoned")[0].headers.to_lowercase();
+    assert!(headers.contains("accept: application/json;as=partialobjectmetadata;"), "{headers}");
+}
+
+#[tokio::test]
 async fn an_expired_listing_is_begun_again_once() {
     let server = Server::start(|line| match line.contains("continue=") {
         true => status(410, "too old"),

@@ -127,6 +127,12 @@ pub fn lighten(object: &mut Value, kind: Kind) {
             metadata.remove("annotations");
         }
     }
+    // Its schema is a megabyte.
+    if kind == Kind::CustomResourceDefinition
+        && let Some(fields) = object.as_object_mut()
+    {
+        fields.retain(|name, _| matches!(name.as_str(), "apiVersion" | "kind" | "metadata"));
+    }
     // Most of a node is the list of images that it holds.
     if kind == Kind::Node
         && let Some(Value::Object(status)) = object.get_mut("status")

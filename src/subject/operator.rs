@@ -22,6 +22,11 @@ pub enum Operator {
     None,
 }
 
+/// prometheus-operator 0.88.0 gave its resources `spec.updateStrategy`.
+const KNOWS_STRATEGY: Version = Version::new(0, 88, 0);
+/// The release that a definition came with, on each since 0.69.0.
+const RELEASE: &str = "operator.prometheus.io/version";
+
 /// Labels of operator Deployments. `component`: `controller` in the operator's own bundle, in
 /// kube-prometheus and OpenShift, `prometheus-operator` in kube-prometheus-stack, `operator` in
 /// Bitnami's chart. `app`: kube-prometheus-stack and its fork by Rancher before they set a
@@ -63,6 +68,43 @@ pub fn look(subject: &Subject, seen: &Snapshot) -> Operator {
     }
     let (operators, refused) = operators(subject, seen);
     judge(subject, resource, &operators, refused)
+}
+
+/// What must be read to know whether the strategy of a rollout can be set on the resource: its
+/// definition, where the operator would follow.
+pub fn strategy_need(subject: &Subject, seen: &Snapshot) -> Option<Need> {
+    let acts = subject.root.kind.is_operator_resource() && follows_strategy(subject, seen);
+    (acts && subject.pods.len() > 1).then(|| Need::Object(definition(subject)))
+}
+
+/// Whether the operator would carry `spec.updateStrategy` to the set. Two must know the field, and
+/// neither speaks for the other: the definition, or the API server refuses the patch (Helm never
+/// upgrades definitions); and the operator that runs, or it renders the rest of the patch and rolls
+/// it out its own way.
+pub fn knows_strategy(subject: &Subject, seen: &Snapshot) -> bool {
+    let keeps = match seen.object(&definition(subject)) {
+        Got::Known(found) => found.annotation(RELEASE).and_then(Version::parse),
+        Got::Absent | Got::Unreadable(_) | Got::NotAsked => None,
+    };
+    keeps.is_some_and(has_strategy) && follows_strategy(subject, seen)
+}
+
+fn follows_strategy(subject: &Subject, seen: &Snapshot) -> bool {
+    match look(subject, seen) {
+        Operator::Acts { version } => version.is_some_and(has_strategy),
+        Operator::Idle { .. } | Operator::Unreadable { .. } | Operator::None => false,
+    }
+}
+
+/// A tag such as v4.19 is a vendor's own count and tells nothing of the release.
+fn has_strategy(version: Version) -> bool {
+    version.major == 0 && version >= KNOWS_STRATEGY
+}
+
+fn definition(subject: &Subject) -> ObjectRef {
+    let kind = subject.root.kind;
+    let name = format!("{}.{}", kind.plural(), kind.group());
+    ObjectRef::new(Kind::CustomResourceDefinition, "", &name)
 }
 
 /// A Deployment and its container.

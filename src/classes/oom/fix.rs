@@ -15,8 +15,6 @@ use crate::subject::operator::{self, Operator};
 use crate::subject::rollout::{self, Wanted};
 use crate::subject::{Subject, Version, commit, manager, pod};
 
-/// prometheus-operator 0.88.0 gave its resources `spec.updateStrategy`.
-const KNOWS_STRATEGY: Version = Version::new(0, 88, 0);
 /// prometheus-operator 0.71.0 gave them `spec.maximumStartupDurationSeconds`.
 const KNOWS_BUDGET: Version = Version::new(0, 71, 0);
 
@@ -296,8 +294,7 @@ pub(super) fn assemble(case: &Case<'_>, wanted: &mut Wanted) -> Result<Plan, Blo
         ));
     }
     wanted.suspects = suspects(case);
-    let knows_strategy = case.acts.version.is_some_and(|v| v >= KNOWS_STRATEGY);
-    let rollout = rollout::plan(subject, wanted, knows_strategy)?;
+    let rollout = rollout::plan(subject, wanted, operator::knows_strategy(subject, seen))?;
     let cluster = match seen.object(&ObjectRef::new(Kind::Namespace, "", "kube-system")) {
         Got::Known(namespace) => namespace.uid().to_owned(),
         Got::Absent | Got::Unreadable(_) | Got::NotAsked => String::new(),

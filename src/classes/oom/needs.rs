@@ -71,6 +71,7 @@ pub fn to_fix(
         Need::list(Kind::VerticalPodAutoscaler, namespace),
     ];
     out.extend(operator::needs(subject, seen));
+    out.extend(operator::strategy_need(subject, seen));
     out.extend(room::needs(subject, seen, given));
     out
 }

@@ -68,7 +68,7 @@ fn surges(scene: &Scene<'_>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::{Value, json};
 
     use crate::model::object::{Kind, ObjectRef, Owner};
@@ -76,7 +76,7 @@ mod tests {
     use crate::subject::rollout::{Wanted, plan};
     use crate::subject::{Flags, Install, Subject};
 
-    fn pod(name: &str, set: &str, ready: bool) -> Value {
+    pub fn pod(name: &str, set: &str, ready: bool) -> Value {
         json!({
             "metadata": {"name": name, "namespace": "mon", "uid": name, "ownerReferences": [
                 {"controller": true, "apiVersion": "apps/v1", "kind": "StatefulSet", "name": set, "uid": set},
@@ -89,7 +89,7 @@ mod tests {
         })
     }
 
-    fn subject(kind: Kind, pods: Vec<Value>) -> Subject {
+    pub fn subject(kind: Kind, pods: Vec<Value>) -> Subject {
         let root = ObjectRef::new(kind, "mon", "p");
         let template = json!({"spec": {"containers": [{"name": "prometheus"}]}});
         let object = json!({
@@ -121,7 +121,7 @@ mod tests {
         }
     }
 
-    fn wanted() -> Wanted {
+    pub fn wanted() -> Wanted {
         let changes =
             vec![Change::set("/spec/template/spec/containers/0/resources/limits/memory", "2Gi")];
         Wanted { rendered: changes.clone(), changes, why: "w".into(), suspects: Vec::new() }

@@ -54,7 +54,7 @@ pub(super) struct Order {
 }
 
 /// Plans the rollout of `wanted` on the subject's root. `operator_knows_strategy`: the custom
-/// resource has `spec.updateStrategy` (prometheus-operator 0.88 and newer).
+/// resource has `spec.updateStrategy`, and the operator follows it.
 pub fn plan(
     subject: &Subject,
     wanted: &Wanted,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Order, Scene, patch_step, wait};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
-use crate::model::patch::{Change, guarded};
+use crate::model::patch::{Change, Patch, guarded};
 use crate::model::plan::{Action, Blocked, Step, Undo, Until};
 
 const STRATEGY: &str = "/spec/updateStrategy";
@@ -14,7 +14,11 @@ const PAUSED: &str = "/spec/paused";
 pub(super) fn steps(scene: &Scene<'_>, knows_strategy: bool) -> Result<Order, Blocked> {
     let sets: Vec<&Value> =
         scene.subject.workloads.iter().filter(|w| w.text("/kind") == "StatefulSet").collect();
-    if scene.subject.root_object.text("/spec/updateStrategy/type") == "OnDelete" {
+    // What both say: an operator may not know the field of its resource, and a set may have been
+    // changed by hand, until the next patch of the resource.
+    let on_delete = |object: &Value| object.text("/spec/updateStrategy/type") == "OnDelete";
+    let root = &scene.subject.root_object;
+    if on_delete(root) && !sets.is_empty() && sets.iter().all(|set| on_delete(set)) {
         let mut steps = one_patch(scene, &sets);
         steps.retain(|s| matches!(s.action, Action::Patch { .. }) || is_rendered(s));
         steps.extend(scene.restart_in_order());
@@ -74,25 +78,25 @@ fn await_rendered(scene: &Scene<'_>, sets: &[&Value]) -> Vec<Step> {
         .collect()
 }
 
-/// One patch carries the values and `OnDelete`; the last puts the strategy back.
+/// The first patch sets `OnDelete`, the second the values, the last puts the strategy back. Not the
+/// first two in one: should the operator not follow after all, nothing has happened by then, whereas
+/// the values alone would roll out in its own order, a serving replica first.
 fn strategy_window(scene: &Scene<'_>, sets: &[&Value]) -> Vec<Step> {
     let root = &scene.subject.root;
     let object = &scene.subject.root_object;
-    let mut changes = scene.wanted.changes.clone();
-    changes.push(Change::set(STRATEGY, json!({"type": "OnDelete"})));
-    let first = guarded(object, &changes, 0);
+    let first = guarded(object, &[Change::set(STRATEGY, json!({"type": "OnDelete"}))], 0);
+    let second = guarded(&first.after, &scene.wanted.changes, 1);
     let back = match object.pointer(STRATEGY) {
         Some(value) => Change::set(STRATEGY, value.clone()),
         None => Change::unset(STRATEGY),
     };
-    let last = guarded(&first.after, &[back], 1);
-    let why = format!("{}; pods restart only when deleted, for now", scene.wanted.why);
-    let mut steps = vec![Step {
-        why,
-        action: Action::Patch { object: root.clone(), patch: first.ops },
-        undo: Undo::Patch(first.undo),
-    }];
-    steps.extend(await_rendered(scene, sets));
+    let last = guarded(&second.after, &[back], 2);
+    let patch = |why: &str, patch: Patch| Step {
+        why: why.into(),
+        action: Action::Patch { object: root.clone(), patch: patch.ops },
+        undo: Undo::Patch(patch.undo),
+    };
+    let mut steps = vec![patch("pods restart only when deleted, for now", first)];
     for set in sets {
         let until = Until::Rendered {
             pointer: "/spec/updateStrategy/type".into(),
@@ -100,12 +104,10 @@ fn strategy_window(scene: &Scene<'_>, sets: &[&Value]) -> Vec<Step> {
         };
         steps.push(wait(&reference(set), until, "until the operator renders it"));
     }
+    steps.push(patch(&scene.wanted.why, second));
+    steps.extend(await_rendered(scene, sets));
     steps.extend(scene.restart_in_order());
-    steps.push(Step {
-        why: "the update strategy as it was".into(),
-        action: Action::Patch { object: root.clone(), patch: last.ops },
-        undo: Undo::Patch(last.undo),
-    });
+    steps.push(patch("the update strategy as it was", last));
     steps
 }
 
@@ -175,4 +177,99 @@ pub(super) fn hand_over(scene: &Scene<'_>) -> Order {
     let sets: Vec<&Value> =
         scene.subject.workloads.iter().filter(|w| w.text("/kind") == "StatefulSet").collect();
     Order { steps: one_patch(scene, &sets), ordered: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::impact::tests::{pod, subject, wanted};
+    use super::super::plan;
+    use crate::model::Kind;
+    use crate::model::object::ObjectExt;
+    use crate::model::plan::{Action, Until};
+    use crate::subject::Subject;
+
+    /// Two replicas, the first broken; what the resource and what the set say of the strategy.
+    fn half_broken(resource: Value, set: &str) -> Subject {
+        let pods = vec![pod("p-0", "s", false), pod("p-1", "s", true)];
+        let mut subject = subject(Kind::Prometheus, pods);
+        subject.root_object["spec"]["updateStrategy"] = resource;
+        subject.workloads[0] = json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet",
+            "metadata": {"name": "s", "namespace": "mon", "uid": "s", "generation": 1},
+            "spec": {"updateStrategy": {"type": set}},
+        });
+        subject
+    }
+
+    /// Each step as `verb kind what`, waits by what they wait for.
+    fn steps(subject: &Subject, knows_strategy: bool) -> Vec<String> {
+        let rollout = plan(subject, &wanted(), knows_strategy).expect("a plan");
+        let line = |action: &Action| match action {
+            Action::Patch { object, patch } => {
+                let op = patch.iter().rfind(|op| !op.is_guard()).expect("a change");
+                let path = op.path().rsplit('/').next().unwrap_or("");
+                format!("patch {} {path}", object.kind.short())
+            }
+            Action::Wait { until: Until::Rendered { pointer, .. }, .. } => {
+                format!("wait {}", pointer.trim_start_matches("/spec/"))
+            }
+            other => other.verb().to_owned(),
+        };
+        rollout.steps.iter().map(|s| line(&s.action)).collect()
+    }
+
+    const MEMORY: &str = "template/spec/containers/0/resources/limits/memory";
+
+    #[test]
+    fn no_value_is_sent_before_the_set_restarts_only_what_is_deleted() {
+        let subject = half_broken(json!({"type": "RollingUpdate"}), "RollingUpdate");
+        let rendered = format!("wait {MEMORY}");
+        let wanted = [
+            "patch prometheus updateStrategy",
+            "wait updateStrategy/type",
+            "patch prometheus resources",
+            rendered.as_str(),
+            "delete",
+            "wait",
+            "delete",
+            "wait",
+            "patch prometheus updateStrategy",
+        ];
+        assert_eq!(steps(&subject, true), wanted);
+    }
+
+    #[test]
+    fn on_delete_counts_where_the_resource_asks_for_it_and_the_set_has_it() {
+        let on_delete = json!({"type": "OnDelete"});
+        let both = steps(&half_broken(on_delete.clone(), "OnDelete"), true);
+        assert_eq!(both[0], "patch prometheus resources");
+        // An older operator under newer definitions keeps the field and renders nothing of it.
+        let ignored = steps(&half_broken(on_delete, "RollingUpdate"), false);
+        assert_eq!(ignored[0], "patch prometheus paused");
+        assert!(ignored.contains(&"patch sts updateStrategy".to_owned()), "{ignored:?}");
+        let by_hand = steps(&half_broken(json!({"type": "RollingUpdate"}), "OnDelete"), true);
+        assert_eq!(by_hand[0], "patch prometheus updateStrategy");
+    }
+
+    #[test]
+    fn the_strategy_goes_back_to_what_it_was() {
+        let subject = half_broken(json!({"type": "RollingUpdate"}), "RollingUpdate");
+        let rollout = plan(&subject, &wanted(), true).expect("a plan");
+        let last = rollout.steps.last().map(|s| &s.action);
+        let Some(Action::Patch { patch, .. }) = last else { panic!("{last:?}") };
+        let text = serde_json::to_value(patch).expect("a patch").to_string();
+        assert!(
+            text.contains(
+                r#"{"op":"replace","path":"/spec/updateStrategy","value":{"type":"RollingUpdate"}}"#
+            ),
+            "{text}"
+        );
+        assert_eq!(subject.root_object.number("/metadata/generation"), Some(1));
+        assert!(
+            text.contains(r#"{"op":"test","path":"/metadata/generation","value":3}"#),
+            "{text}"
+        );
+    }
 }

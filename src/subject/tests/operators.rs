@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::subject::Version;
-use crate::subject::operator::{Operator, look, needs as operator_needs, reconciled};
+use crate::subject::operator::{
+    Operator, knows_strategy, look, needs as operator_needs, reconciled, strategy_need,
+};
 
 fn operator(args: &[&str]) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment",
@@ -15,6 +17,11 @@ fn operator(args: &[&str]) -> Value {
 
 /// The operator of `op`, after `change` of the world.
 fn seen(deployment: Option<Value>, change: impl FnOnce(&mut World)) -> Operator {
+    let (_, subject, seen) = read(deployment, change);
+    look(&subject, &seen)
+}
+
+fn read(deployment: Option<Value>, change: impl FnOnce(&mut World)) -> (World, Subject, Snapshot) {
     let mut world = world(&[OP]);
     world.items.extend(deployment);
     change(&mut world);
@@ -28,7 +35,7 @@ fn seen(deployment: Option<Value>, change: impl FnOnce(&mut World)) -> Operator 
             seen.facts.insert(need, fact);
         }
     }
-    look(&subject, &seen)
+    (world, subject, seen)
 }
 
 fn set(world: &mut World, pointer: &str, key: &str, value: Value) {
@@ -111,4 +118,47 @@ fn the_last_sync_is_read_from_the_status() {
     let failed = json!({"status": {"conditions": [{"type": "Reconciled", "status": "False", "reason": "R", "message": "m"}]}});
     assert_eq!(reconciled(&failed), Some((false, "R: m".into())));
     assert_eq!(reconciled(&json!({})), None);
+}
+
+/// Whether the definition is asked for, and whether a rollout may rely on `spec.updateStrategy`,
+/// where the operator's image has this tag and the definition came with this release.
+fn strategy(tag: &str, definition: Option<&str>, forbidden: Vec<&'static str>) -> (bool, bool) {
+    let mut deployment = operator(&[]);
+    deployment["spec"]["template"]["spec"]["containers"][0]["image"] =
+        json!(format!("quay.io/prometheus-operator/prometheus-operator:{tag}"));
+    let (world, mut subject, mut seen) = read(Some(deployment), |world| {
+        world.items.push(json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "prometheuses.monitoring.coreos.com", "annotations":
+                definition.map(|release| json!({"operator.prometheus.io/version": release}))},
+        }));
+        world.forbidden = forbidden;
+    });
+    assert_eq!(strategy_need(&subject, &seen), None, "a lone pod is restarted in any order");
+    subject.pods.push(subject.pods[0].clone());
+    let need =
+        Need::object(Kind::CustomResourceDefinition, "", "prometheuses.monitoring.coreos.com");
+    let asked = strategy_need(&subject, &seen);
+    assert!(asked.as_ref().is_none_or(|asked| *asked == need), "{asked:?}");
+    // A bundle may hold it though nobody asks.
+    let fact = world.answer(&need);
+    seen.facts.insert(need, fact);
+    (asked.is_some(), knows_strategy(&subject, &seen))
+}
+
+#[test]
+fn the_strategy_counts_where_both_the_definition_and_the_operator_know_it() {
+    let none = Vec::new;
+    let known = (true, true);
+    assert_eq!(strategy("v0.88.0", Some("0.88.0"), none()), known);
+    assert_eq!(strategy("v0.92.0", Some("0.90.1"), none()), known);
+    // Helm upgrades the operator and leaves the definitions.
+    assert_eq!(strategy("v0.92.0", Some("0.87.1"), none()), (true, false));
+    assert_eq!(strategy("v0.92.0", None, none()), (true, false));
+    let crds = vec!["customresourcedefinitions"];
+    assert_eq!(strategy("v0.92.0", Some("0.92.0"), crds), (true, false));
+    // Definitions applied first, or the operator taken back.
+    for tag in ["v0.87.1", "v4.19", "latest", "v0.85.0@sha256:0"] {
+        assert_eq!(strategy(tag, Some("0.92.0"), none()), (false, false), "{tag}");
+    }
 }
