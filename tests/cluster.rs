@@ -9,6 +9,8 @@ mod install;
 mod kill;
 #[path = "cluster/life.rs"]
 mod life;
+#[path = "cluster/newer.rs"]
+mod newer;
 #[path = "cluster/oom.rs"]
 mod oom;
 #[path = "cluster/refusals.rs"]

@@ -44,11 +44,11 @@ pub fn half_broken(scene: &Scene, kind: Kind, image: &str) -> Install {
     install
 }
 
-/// Carries the plan out while the client looks on; no request of it may fail from the first step
+/// A plan is carried out while the client looks on; no request of it may fail from the first step
 /// on. Before that the broken replica is Ready now and then, and takes requests with it when it is
 /// killed again.
-fn never_away(scene: &Scene, target: &str) -> Value {
-    let report = carry_out(scene, target, &[]);
+pub fn never_away(scene: &Scene, carry_out: impl FnOnce() -> Value) -> Value {
+    let report = carry_out();
     let receipts = scene.plugin(&["receipts", "-o", "json"]).expect(0).json();
     let from = text(&receipts, "/0/steps/0/began");
     let log = scene.kubectl(&["logs", "client"]).expect(0).stdout;
@@ -69,7 +69,7 @@ pub fn steps(report: &Value) -> Vec<String> {
     steps.iter().map(line).collect()
 }
 
-fn uids(scene: &Scene, install: &Install) -> Vec<String> {
+pub fn uids(scene: &Scene, install: &Install) -> Vec<String> {
     let pods = install.pods(scene);
     pods.iter().map(|p| scene.field(&format!("pod/{p}"), ".metadata.uid")).collect()
 }
@@ -80,7 +80,7 @@ fn a_set_serves_throughout() {
     let scene = Scene::new("two");
     half_broken(&scene, Kind::Set, "v2.53.3");
     let before = essence(&scene.get("sts/prom"));
-    let report = never_away(&scene, "sts/prom");
+    let report = never_away(&scene, || carry_out(&scene, "sts/prom", &[]));
     let wanted = [
         "patch StatefulSet/prom",
         "delete Pod/prom-0",
@@ -103,7 +103,7 @@ fn a_resource_serves_throughout_and_its_set_is_patched_in_the_paused_window_only
     let scene = Scene::new("window");
     let install = half_broken(&scene, Kind::Resource, "v3.16.0");
     let before = essence(&scene.get("prometheus/prom"));
-    let report = never_away(&scene, "prometheus/prom");
+    let report = never_away(&scene, || carry_out(&scene, "prometheus/prom", &[]));
     let acts: Vec<String> = steps(&report).into_iter().filter(|s| !s.starts_with("wait")).collect();
     let wanted = [
         "patch Prometheus/prom",
