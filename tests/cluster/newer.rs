@@ -7,8 +7,19 @@ use super::audit::Mark;
 use super::install::{Install, Kind};
 use super::life::{carry_out, first, live, text, until_told};
 use super::replicas::{half_broken, never_away, steps, uids};
-use super::scene::{Scene, essence};
+use super::scene::{Scene, essence, kubectl};
 use super::sight::reader;
+
+/// A namespace, once it is certain that the operator was switched.
+fn scene(name: &str) -> Scene {
+    let versions = include_str!("versions.env");
+    let wanted = versions.lines().find_map(|l| l.strip_prefix("OPERATOR_NEW=")).expect("a version");
+    let path = "jsonpath={.spec.template.spec.containers[0].image}";
+    let operator = ["get", "deploy", "prometheus-operator", "-n", "prometheus-operator"];
+    let image = kubectl(&[&operator[..], &["-o", path]].concat()).expect(0).stdout;
+    assert!(image.ends_with(&format!(":v{wanted}")), "{image}: tests/cluster/operator new");
+    Scene::new(name)
+}
 
 /// The strategy is back, and the template is what the operator would render anyway.
 fn nothing_restarts_once_more(scene: &Scene, install: &Install) {
@@ -30,7 +41,7 @@ fn writes(report: &Value) -> Vec<String> {
 #[test]
 #[ignore = "needs the cluster with the newer operator: tests/run"]
 fn a_resource_serves_throughout_by_its_own_strategy() {
-    let scene = Scene::new("strategy");
+    let scene = scene("strategy");
     let install = half_broken(&scene, Kind::Resource, "v3.16.0");
     let before = essence(&scene.get("prometheus/prom"));
     let mark = Mark::now();
@@ -64,7 +75,7 @@ fn a_resource_serves_throughout_by_its_own_strategy() {
 #[test]
 #[ignore = "needs the cluster with the newer operator: tests/run"]
 fn one_replica_is_repaired_and_undone() {
-    let scene = Scene::new("newer");
+    let scene = scene("newer");
     let install = Install { scrapes: false, ..Install::new(Kind::Resource, "v3.16.0", "16Mi") };
     install.apply(&scene);
     live(&scene, &install, &["oom/limit-below-need"]);
@@ -74,7 +85,7 @@ fn one_replica_is_repaired_and_undone() {
 #[test]
 #[ignore = "needs the cluster with the newer operator: tests/run"]
 fn on_delete_stays_on_delete() {
-    let scene = Scene::new("ondelete");
+    let scene = scene("ondelete");
     let install = Install { scrapes: false, ..Install::new(Kind::Resource, "v3.16.0", "16Mi") };
     let manifest = install.manifest().replace(
         "  scrapeInterval: 3s\n",
@@ -94,7 +105,7 @@ fn on_delete_stays_on_delete() {
 #[test]
 #[ignore = "needs the cluster with the newer operator: tests/run"]
 fn where_the_definition_cannot_be_read_the_resource_is_paused() {
-    let scene = Scene::new("unread");
+    let scene = scene("unread");
     let install = half_broken(&scene, Kind::Resource, "v2.53.3");
     let before = essence(&scene.get("prometheus/prom"));
     let alice = reader(&scene, &|resource| resource != "customresourcedefinitions");
