@@ -22,8 +22,19 @@ pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
     for pod in subject.serving().filter(runs_now).take(MOST_PODS) {
         out.push(Need::log(pod, &subject.container, false));
     }
-    for pod in down.into_iter().filter(runs_now).take(MOST_PODS) {
+    let replays = |p: &&serde_json::Value| runs_now(p) && !killed_of_late(subject, seen, p);
+    for pod in down.into_iter().filter(replays).take(MOST_PODS) {
         out.push(Need::http(pod, subject.flags.port(), &walreplay::path(&subject.flags.prefix())));
     }
     out
+}
+
+/// Killed for memory within the hour: whatever it replays now, the kill is the news, and its log
+/// tells how far it is.
+fn killed_of_late(subject: &Subject, seen: &Snapshot, pod: &serde_json::Value) -> bool {
+    let end = pod::container(pod, &subject.container).and_then(|c| c.latest_end().cloned());
+    end.is_some_and(|end| {
+        let ago = |at: jiff::Timestamp| seen.clock.as_second() - at.as_second();
+        end.reason == "OOMKilled" && end.finished.is_some_and(|at| ago(at) < runs::RECENT_SECONDS)
+    })
 }
