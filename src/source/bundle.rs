@@ -34,6 +34,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::pack::{self, Pack, shown};
+use super::project::{self, Keep};
 use super::{foreign, key, objects};
 use crate::model::fact::{Fact, Need, Seen};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
@@ -96,7 +97,7 @@ impl Contents {
     pub fn add(&mut self, mut object: Value) {
         let Some(kind) = Kind::of(object.text("/apiVersion"), object.text("/kind")) else { return };
         if kind == Kind::CustomResourceDefinition {
-            objects::lighten(&mut object, kind);
+            project::definition(&mut object);
         }
         let of = ObjectRef::new(kind, object.namespace(), object.name());
         if !of.namespace.is_empty() {
@@ -236,9 +237,7 @@ impl Bundle {
                 Some(true) => {}
                 None => return Fact::Unreadable(format!("selector {labels:?} not understood")),
             }
-            let mut item = object.clone();
-            objects::lighten(&mut item, kind);
-            items.push(item);
+            items.push(Keep::Readable.of(kind, object.clone()));
         }
         Fact::Known(Seen::List(items))
     }

@@ -1,11 +1,12 @@
 //! One request to the API server: bounded in time and memory, counted, and its failure put into
 //! a word. Can send a GET and a self review; there is no other method here.
 
+use std::str::FromStr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::{Method, Request};
+use http::{HeaderName, Method, Request, Response};
 use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
@@ -16,7 +17,8 @@ use super::failure::{ConnectError, Failure};
 /// The most of one answer that is held. Objects are below 1.5 MiB (etcd), and the answers of
 /// Prometheus that are asked for are far below this.
 pub const ANSWER_CAP: usize = 8 << 20;
-/// A page of 500 pods with long specs and managed fields is 10 MiB and more.
+/// A page of 500 pods with long specs and managed fields is 10 MiB and more; it is read as it
+/// arrives.
 pub const PAGE_CAP: usize = 64 << 20;
 
 const JSON: &str = "application/json, */*";
@@ -31,6 +33,25 @@ const BUSY_WAIT_SECONDS: u64 = 5;
 pub struct Answer {
     pub status: u16,
     pub body: Vec<u8>,
+}
+
+/// Takes a body as it arrives.
+pub type Sink<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<(), Failure> + Send);
+
+#[derive(Clone)]
+struct Ask<'a> {
+    method: Method,
+    path: &'a str,
+    accept: &'static str,
+    body: Vec<u8>,
+    /// The most that the answer may hold.
+    cap: usize,
+}
+
+impl<'a> Ask<'a> {
+    fn get(path: &'a str, cap: usize) -> Ask<'a> {
+        Ask { method: Method::GET, path, accept: JSON, body: Vec::new(), cap }
+    }
 }
 
 pub struct Fetch {
@@ -70,38 +91,39 @@ impl Fetch {
 
     /// A body of success; every other answer of the API server is a failure.
     pub async fn get(&self, path: &str, cap: usize) -> Result<Vec<u8>, Failure> {
-        success(self.raw(Method::GET, path, JSON, Vec::new(), cap).await?)
+        success(self.raw(Ask::get(path, cap), None).await?)
     }
 
     /// An object's metadata alone.
     pub async fn get_metadata(&self, path: &str) -> Result<Vec<u8>, Failure> {
-        success(self.raw(Method::GET, path, METADATA, Vec::new(), ANSWER_CAP).await?)
+        let ask = Ask { accept: METADATA, ..Ask::get(path, ANSWER_CAP) };
+        success(self.raw(ask, None).await?)
+    }
+
+    /// A body of success, in the pieces in which it comes. Where that fails half way, what was
+    /// handed on is worth nothing.
+    pub async fn stream(&self, path: &str, cap: usize, sink: Sink<'_>) -> Result<(), Failure> {
+        success(self.raw(Ask::get(path, cap), Some(sink)).await?).map(|_| ())
     }
 
     /// An answer of any status, where it may come from a pod.
     pub async fn get_any(&self, path: &str, cap: usize) -> Result<Answer, Failure> {
-        self.raw(Method::GET, path, JSON, Vec::new(), cap).await
+        self.raw(Ask::get(path, cap), None).await
     }
 
     /// Asks what the person may do: `access` or `rules`. The one POST of this room: the server
     /// answers it and stores nothing.
     pub async fn review(&self, of: &str, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
         let path = format!("/apis/authorization.k8s.io/v1/selfsubject{of}reviews");
-        success(self.raw(Method::POST, &path, JSON, body, ANSWER_CAP).await?)
+        let ask = Ask { method: Method::POST, body, ..Ask::get(&path, ANSWER_CAP) };
+        success(self.raw(ask, None).await?)
     }
 
-    async fn raw(
-        &self,
-        method: Method,
-        path: &str,
-        accept: &str,
-        body: Vec<u8>,
-        cap: usize,
-    ) -> Result<Answer, Failure> {
+    async fn raw(&self, ask: Ask<'_>, mut sink: Option<Sink<'_>>) -> Result<Answer, Failure> {
         let mut tries = 1;
         loop {
             self.sent.fetch_add(1, Ordering::Relaxed);
-            let sending = self.once(method.clone(), path, accept, body.clone(), cap);
+            let sending = self.once(ask.clone(), &mut sink);
             let outcome = match self.timeout {
                 Some(limit) => {
                     tokio::time::timeout(limit, sending).await.unwrap_or(Err(Failure::TimedOut))
@@ -120,12 +142,10 @@ impl Fetch {
 
     async fn once(
         &self,
-        method: Method,
-        path: &str,
-        accept: &str,
-        body: Vec<u8>,
-        cap: usize,
+        ask: Ask<'_>,
+        sink: &mut Option<Sink<'_>>,
     ) -> Result<(Answer, u64), Failure> {
+        let Ask { method, path, accept, body, cap } = ask;
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -135,12 +155,14 @@ impl Fetch {
             .map_err(|error| Failure::Other(error.to_string()))?;
         let response = self.client.send(request).await.map_err(|e| Failure::of(&e))?;
         let status = response.status().as_u16();
-        let retry_after = response
-            .headers()
-            .get(http::header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.parse().ok())
-            .unwrap_or(1);
-        let body = collect(response.into_body(), cap).await?;
+        let retry_after = number(&response, http::header::RETRY_AFTER).unwrap_or(1);
+        let body = match sink {
+            Some(sink) if is_success(status) => {
+                hand_on(response.into_body(), cap, sink).await?;
+                Vec::new()
+            }
+            _ => collect(response, cap).await?,
+        };
         Ok((Answer { status, body }, retry_after))
     }
 
@@ -158,21 +180,42 @@ impl Fetch {
     }
 }
 
-async fn collect(mut body: Body, cap: usize) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Failure::of(&error))?;
-        let Some(data) = frame.data_ref() else { continue };
-        if bytes.len() + data.len() > cap {
-            return Err(Failure::Other(format!("the answer is larger than {} MiB", cap >> 20)));
-        }
+async fn collect(response: Response<Body>, cap: usize) -> Result<Vec<u8>, Failure> {
+    // A body that says how long it is needs no room to grow.
+    let told: Option<usize> = number(&response, http::header::CONTENT_LENGTH);
+    let mut bytes = Vec::with_capacity(told.unwrap_or(0).min(cap));
+    let mut take = |data: &[u8]| {
         bytes.extend_from_slice(data);
-    }
+        Ok(())
+    };
+    hand_on(response.into_body(), cap, &mut take).await?;
     Ok(bytes)
 }
 
+fn number<N: FromStr>(response: &Response<Body>, header: HeaderName) -> Option<N> {
+    response.headers().get(header)?.to_str().ok()?.parse().ok()
+}
+
+async fn hand_on(mut body: Body, cap: usize, sink: Sink<'_>) -> Result<(), Failure> {
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Failure::of(&error))?;
+        let Some(data) = frame.data_ref() else { continue };
+        length += data.len();
+        if length > cap {
+            return Err(Failure::Other(format!("the answer is larger than {} MiB", cap >> 20)));
+        }
+        sink(data)?;
+    }
+    Ok(())
+}
+
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
 fn success(answer: Answer) -> Result<Vec<u8>, Failure> {
-    if (200..300).contains(&answer.status) {
+    if is_success(answer.status) {
         return Ok(answer.body);
     }
     Err(refusal(&answer))

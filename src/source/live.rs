@@ -10,7 +10,9 @@ use tokio::task::JoinSet;
 use super::connect::Connected;
 use super::failure::{ConnectError, Failure, dial_error, first_line};
 use super::fetch::{ANSWER_CAP, Answer, Fetch, PAGE_CAP, encode, encode_path, refusal};
+use super::listing::Page;
 use super::objects;
+use super::project::Keep;
 use crate::model::fact::{Fact, Need, Seen};
 use crate::model::object::{Kind, ObjectRef};
 use crate::model::report::Context;
@@ -38,13 +40,21 @@ pub struct Live {
     namespace: String,
     /// When the client certificate ends.
     ends: Option<Timestamp>,
+    keep: Keep,
 }
 
 impl Live {
     pub fn new(connected: Connected) -> Self {
         let Connected { client, context, namespace, ends, timeout } = connected;
         let fetch = Fetch::new(client, timeout, &context.server, &context.user);
-        Live { fetch: Arc::new(fetch), context, namespace, ends }
+        Live { fetch: Arc::new(fetch), context, namespace, ends, keep: Keep::Checked }
+    }
+
+    /// For a recording, which people and later releases read: of listed objects stays what no
+    /// check of this release needs.
+    #[must_use]
+    pub fn recorded(self) -> Live {
+        Live { keep: Keep::Readable, ..self }
     }
 
     pub fn context(&self) -> &Context {
@@ -72,8 +82,8 @@ impl Live {
         loop {
             while running.len() < AT_ONCE {
                 let Some((at, need)) = waiting.next() else { break };
-                let fetch = Arc::clone(&self.fetch);
-                running.spawn(async move { (at, one(&fetch, &need).await) });
+                let (fetch, keep) = (Arc::clone(&self.fetch), self.keep);
+                running.spawn(async move { (at, one(&fetch, &need, keep).await) });
             }
             let Some(done) = running.join_next().await else { break };
             if let Ok((at, fact)) = done
@@ -92,13 +102,14 @@ pub fn classify(error: &kube::Error) -> String {
     Failure::of(error).text()
 }
 
-async fn one(fetch: &Fetch, need: &Need) -> Fact {
+async fn one(fetch: &Fetch, need: &Need, keep: Keep) -> Fact {
     let outcome = match need {
         Need::Object(of) => object(fetch, of).await,
         Need::List { kind, namespace, labels } => {
-            list(fetch, *kind, namespace.as_deref(), labels).await
+            let path = listing(*kind, namespace.as_deref(), labels);
+            list(fetch, &path, &|item| keep.of(*kind, item)).await
         }
-        Need::PodsOn { node } => pods_on(fetch, node).await,
+        Need::PodsOn { node } => list(fetch, &pods_on(node), &|pod| what_it_asks_for(&pod)).await,
         Need::Log { namespace, pod, container, previous } => {
             log(fetch, &pod_path(namespace, pod), container, *previous).await
         }
@@ -139,67 +150,65 @@ async fn object(fetch: &Fetch, of: &ObjectRef) -> Result<Fact, Failure> {
     Ok(Fact::Known(Seen::Object(value)))
 }
 
-/// A 404 here means that the API is not installed, which the caller makes `Absent`.
-async fn list(
-    fetch: &Fetch,
-    kind: Kind,
-    namespace: Option<&str>,
-    labels: &str,
-) -> Result<Fact, Failure> {
-    let mut first = format!("{}?limit={PAGE}", kind.path(namespace));
+fn listing(kind: Kind, namespace: Option<&str>, labels: &str) -> String {
+    let mut path = format!("{}?limit={PAGE}", kind.path(namespace));
     if !labels.is_empty() {
-        first.push_str(&format!("&labelSelector={}", encode(labels)));
+        path.push_str(&format!("&labelSelector={}", encode(labels)));
     }
-    let items = match pages(fetch, kind, &first).await {
+    path
+}
+
+type Reduce<'a> = &'a (dyn Fn(Value) -> Value + Send + Sync);
+
+/// A 404 here means that the API is not installed, which the caller makes `Absent`.
+async fn list(fetch: &Fetch, first: &str, reduce: Reduce<'_>) -> Result<Fact, Failure> {
+    let items = match pages(fetch, first, reduce).await {
         // The server dropped the state between two pages; one new start is enough, for what is
         // expired is minutes old.
-        Err(Failure::Gone) => pages(fetch, kind, &first).await?,
+        Err(Failure::Gone) => pages(fetch, first, reduce).await?,
         other => other?,
     };
     Ok(Fact::Known(Seen::List(items)))
 }
 
 /// Pods of all namespaces on one node. Of others' pods only what they ask for is kept.
-async fn pods_on(fetch: &Fetch, node: &str) -> Result<Fact, Failure> {
-    let path = format!(
-        "{}?limit={PAGE}&fieldSelector={}",
-        Kind::Pod.path(None),
-        encode(&format!("spec.nodeName={node}"))
-    );
-    let pods = pages(fetch, Kind::Pod, &path).await?;
+fn pods_on(node: &str) -> String {
+    let selector = encode(&format!("spec.nodeName={node}"));
+    format!("{}?limit={PAGE}&fieldSelector={selector}", Kind::Pod.path(None))
+}
+
+fn what_it_asks_for(pod: &Value) -> Value {
     let asks = |list: &Value| -> Value {
         let of = |c: &Value| json!({"name": c.get("name"), "resources": c.get("resources")});
         list.as_array().into_iter().flatten().map(of).collect()
     };
-    let slim = pods.iter().map(|pod| {
-        let spec = |field: &str| pod.pointer(&format!("/spec/{field}")).map(asks);
-        json!({
-            "metadata": {
-                "name": pod.pointer("/metadata/name"),
-                "namespace": pod.pointer("/metadata/namespace"),
-                "uid": pod.pointer("/metadata/uid"),
-            },
-            "spec": {
-                "containers": spec("containers"),
-                "initContainers": spec("initContainers"),
-                "resources": pod.pointer("/spec/resources"),
-            },
-            "status": {"phase": pod.pointer("/status/phase")},
-        })
-    });
-    Ok(Fact::Known(Seen::List(slim.collect())))
+    let spec = |field: &str| pod.pointer(&format!("/spec/{field}")).map(asks);
+    json!({
+        "metadata": {
+            "name": pod.pointer("/metadata/name"),
+            "namespace": pod.pointer("/metadata/namespace"),
+            "uid": pod.pointer("/metadata/uid"),
+        },
+        "spec": {
+            "containers": spec("containers"),
+            "initContainers": spec("initContainers"),
+            "resources": pod.pointer("/spec/resources"),
+        },
+        "status": {"phase": pod.pointer("/status/phase")},
+    })
 }
 
-async fn pages(fetch: &Fetch, kind: Kind, first: &str) -> Result<Vec<Value>, Failure> {
+async fn pages(fetch: &Fetch, first: &str, reduce: Reduce<'_>) -> Result<Vec<Value>, Failure> {
+    let broken = |error| Failure::Other(format!("not JSON: {error}"));
     let mut items = Vec::new();
     let mut path = first.to_owned();
     loop {
-        let body = fetch.get(&path, PAGE_CAP).await?;
-        let token = objects::page(&body, kind, &mut items)
-            .map_err(|error| Failure::Other(format!("not JSON: {error}")))?;
-        drop(body);
+        let mut page = Page::new(reduce);
+        fetch.stream(&path, PAGE_CAP, &mut |bytes| page.take(bytes).map_err(broken)).await?;
+        let (more, token) = page.end().map_err(broken)?;
+        items.extend(more);
         if items.len() > LIST_CAP {
-            let many = format!("more than {LIST_CAP} {}; narrow it with -n", kind.plural());
+            let many = format!("the listing has more than {LIST_CAP} objects; narrow it with -n");
             return Err(Failure::Other(many));
         }
         if token.is_empty() {
@@ -222,8 +231,9 @@ async fn log(fetch: &Fetch, pod: &str, container: &str, previous: bool) -> Resul
             }
             other => other?,
         };
-        text = String::from_utf8_lossy(&bytes).into_owned();
-        if bytes.len() < LOG_BYTES {
+        let whole = bytes.len() < LOG_BYTES;
+        text = lossy(bytes);
+        if whole {
             break;
         }
     }
@@ -232,6 +242,12 @@ async fn log(fetch: &Fetch, pod: &str, container: &str, previous: bool) -> Resul
         return Err(Failure::Other(first_line(&text)));
     }
     Ok(Fact::Known(Seen::Log(text)))
+}
+
+/// Copied only where it is not text.
+fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// Whether a 400 of the log endpoint says that there is no such run of the container.
@@ -248,8 +264,7 @@ async fn http(fetch: &Fetch, path: &str) -> Result<Fact, Failure> {
         return Err(failure);
     }
     let Answer { status, body } = answer;
-    let body = String::from_utf8_lossy(&body).into_owned();
-    Ok(Fact::Known(Seen::Http { status, body }))
+    Ok(Fact::Known(Seen::Http { status, body: lossy(body) }))
 }
 
 fn proxy_failure(answer: &Answer) -> Option<Failure> {

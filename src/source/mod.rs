@@ -13,8 +13,10 @@ mod certificate;
 mod configure;
 mod fetch;
 mod foreign;
+mod listing;
 mod objects;
 mod pack;
+mod project;
 mod proxy;
 mod redact;
 

@@ -1,10 +1,6 @@
 //! Objects as text and as values: YAML and JSON in, lists taken apart, kinds filled in, label
 //! selectors. Input is not trusted: every limit is an error, none a crash.
 
-use std::fmt;
-
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::model::object::{Kind, ObjectExt};
@@ -106,121 +102,6 @@ fn fill(object: &mut Value, version: &str, kind: &str) {
         if missing(fields, "kind") {
             fields.insert("kind".into(), kind.into());
         }
-    }
-}
-
-/// Drops from a listed object what is heavy and never needed: field ownership of kinds that are
-/// not patched by field. Workloads and custom resources keep it, for the forecast reads it.
-pub fn lighten(object: &mut Value, kind: Kind) {
-    let light = matches!(
-        kind,
-        Kind::Pod
-            | Kind::Event
-            | Kind::ReplicaSet
-            | Kind::Node
-            | Kind::PersistentVolumeClaim
-            | Kind::Service
-    );
-    if light && let Some(Value::Object(metadata)) = object.get_mut("metadata") {
-        metadata.remove("managedFields");
-        if kind == Kind::Node {
-            metadata.remove("annotations");
-        }
-    }
-    // Its schema is a megabyte.
-    if kind == Kind::CustomResourceDefinition
-        && let Some(fields) = object.as_object_mut()
-    {
-        fields.retain(|name, _| matches!(name.as_str(), "apiVersion" | "kind" | "metadata"));
-    }
-    // Most of a node is the list of images that it holds.
-    if kind == Kind::Node
-        && let Some(Value::Object(status)) = object.get_mut("status")
-    {
-        status.remove("images");
-    }
-}
-
-/// Reads a page of a list, one item at a time: no more than one is whole in memory beside the text.
-/// Returns the token of the next page, empty after the last.
-pub fn page(body: &[u8], kind: Kind, items: &mut Vec<Value>) -> serde_json::Result<String> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let token = Page { kind, items }.deserialize(&mut reader)?;
-    reader.end()?;
-    Ok(token)
-}
-
-#[derive(Default, serde::Deserialize)]
-struct ListMeta {
-    #[serde(default, rename = "continue")]
-    next: Option<String>,
-}
-
-struct Page<'a> {
-    kind: Kind,
-    items: &'a mut Vec<Value>,
-}
-
-impl<'de> DeserializeSeed<'de> for Page<'_> {
-    type Value = String;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<String, D::Error> {
-        reader.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Page<'_> {
-    type Value = String;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of objects")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<String, A::Error> {
-        let mut meta = ListMeta::default();
-        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-            match &*key {
-                "items" => map.next_value_seed(Items { kind: self.kind, items: self.items })?,
-                "metadata" => meta = map.next_value()?,
-                _ => map.next_value::<IgnoredAny>().map(|_| ())?,
-            }
-        }
-        Ok(meta.next.unwrap_or_default())
-    }
-}
-
-struct Items<'a> {
-    kind: Kind,
-    items: &'a mut Vec<Value>,
-}
-
-impl<'de> DeserializeSeed<'de> for Items<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        reader.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Items<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the items of a list")
-    }
-
-    /// `items: null` is an empty list.
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(mut item) = seq.next_element::<Value>()? {
-            name_kind(&mut item, self.kind);
-            lighten(&mut item, self.kind);
-            self.items.push(item);
-        }
-        Ok(())
     }
 }
 

@@ -50,7 +50,7 @@ impl Recorder {
     pub fn new(world: World) -> Recorder {
         let clock = world.clock();
         let of = match world {
-            World::Live(live) => Of::Live(live),
+            World::Live(live) => Of::Live(live.recorded()),
             World::Bundle(bundle) => Of::Bundle(bundle),
             World::Record(recorder) => return *recorder,
         };
