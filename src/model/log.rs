@@ -20,27 +20,61 @@ pub use place::{Place, place};
 pub use runs::Runs;
 pub use sign::{Listen, Sign, ended_by};
 
-/// One line, cut into what classes match on.
+use cut::Span;
+
+/// One line, cut into what classes match on. A log of a thousand lines is cut for each question
+/// that is put to it, so a line holds its text once, and where in it each part lies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
-    /// `info`, `warn`, `error`, …, lower case; empty for plain text.
-    pub level: String,
-    /// Empty for plain text.
-    pub msg: String,
-    pub err: String,
-    /// The line's own time as it wrote it; empty for plain text.
-    pub ts: String,
-    /// The line as it was, without terminal escapes.
-    pub raw: String,
-    /// `raw` without what a runtime put before it.
-    pub text: String,
-    fields: Vec<(String, String)>,
+    /// The line without terminal escapes; behind it, values whose own escapes were undone.
+    own: Box<str>,
+    raw: Span,
+    text: Span,
+    level: Span,
+    fields: Box<[(Span, Span)]>,
 }
 
 impl Line {
+    /// `info`, `warn`, `error`, …, lower case; empty for plain text.
+    pub fn level(&self) -> &str {
+        self.part(self.level)
+    }
+
+    /// Empty for plain text.
+    pub fn msg(&self) -> &str {
+        self.field("msg").unwrap_or("")
+    }
+
+    pub fn err(&self) -> &str {
+        self.field("err").unwrap_or("")
+    }
+
+    /// The line's own time as it wrote it; empty for plain text.
+    pub fn ts(&self) -> &str {
+        let of = |key| self.field(key).filter(|time| !time.is_empty());
+        of("ts").or_else(|| of("time")).unwrap_or("")
+    }
+
+    /// The line as it was, without terminal escapes.
+    pub fn raw(&self) -> &str {
+        self.part(self.raw)
+    }
+
+    /// `raw` without what a runtime put before it.
+    pub fn text(&self) -> &str {
+        self.part(self.text)
+    }
+
     /// The value of a key, escapes undone: `field("maxSegment")`.
     pub fn field(&self, key: &str) -> Option<&str> {
-        self.fields.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        self.fields
+            .iter()
+            .find(|(name, _)| self.part(*name) == key)
+            .map(|(_, value)| self.part(*value))
+    }
+
+    fn part(&self, span: Span) -> &str {
+        cut::part(&self.own, span)
     }
 
     /// Whether it is text without keys: a panic, a stack, an error before the logger was made.
@@ -50,28 +84,28 @@ impl Line {
 
     /// What it says: the error where it has one, else the message, else the text.
     pub fn says(&self) -> &str {
-        match (self.err.is_empty(), self.msg.is_empty()) {
-            (false, _) => &self.err,
-            (true, false) => &self.msg,
-            (true, true) => &self.text,
+        match (self.err().is_empty(), self.msg().is_empty()) {
+            (false, _) => self.err(),
+            (true, false) => self.msg(),
+            (true, true) => self.text(),
         }
     }
 
     /// Whether message, error or plain text holds `part`; the case of letters counts.
     pub fn has(&self, part: &str) -> bool {
-        self.msg.contains(part)
-            || self.err.contains(part)
-            || (self.is_plain() && self.text.contains(part))
+        self.msg().contains(part)
+            || self.err().contains(part)
+            || (self.is_plain() && self.text().contains(part))
     }
 
     /// The line for a report: what it says, without time, level and place in the source. The end
     /// of a wrapped error decides, so a long one is cut in its middle.
     pub fn quote(&self) -> String {
-        let text = match (self.is_plain(), self.msg.is_empty(), self.err.is_empty()) {
-            (false, false, false) => format!("{}: {}", self.msg, self.err),
-            (false, true, false) => self.err.clone(),
-            (false, false, true) if self.msg.contains(' ') => self.msg.clone(),
-            _ => self.text.clone(),
+        let text = match (self.is_plain(), self.msg().is_empty(), self.err().is_empty()) {
+            (false, false, false) => format!("{}: {}", self.msg(), self.err()),
+            (false, true, false) => self.err().to_owned(),
+            (false, false, true) if self.msg().contains(' ') => self.msg().to_owned(),
+            _ => self.text().to_owned(),
         };
         shorten(&text)
     }
@@ -92,7 +126,7 @@ pub fn shorten(text: &str) -> String {
 
 /// The lines of a log, empty ones left out.
 pub fn lines(text: &str) -> Vec<Line> {
-    text.lines().map(cut::line).filter(|line| !line.text.is_empty()).collect()
+    text.lines().map(cut::line).filter(|line| !line.text().is_empty()).collect()
 }
 
 /// The lines since the last `Starting Prometheus …`: a log that a runtime keeps over restarts
@@ -104,7 +138,7 @@ pub fn last_run(lines: &[Line]) -> &[Line] {
 }
 
 fn is_start(line: &Line) -> bool {
-    line.msg.starts_with("Starting Prometheus")
+    line.msg().starts_with("Starting Prometheus")
 }
 
 /// Messages that are the last words of a run (prometheus `cmd/prometheus/main.go`, 2.0 to 3.14).
@@ -149,13 +183,13 @@ pub fn fatal(lines: &[Line]) -> Option<&Line> {
 fn is_fatal(line: &Line) -> bool {
     let starts = |text: &str, all: &[&str]| all.iter().any(|one| text.starts_with(one));
     if line.is_plain() {
-        return starts(&line.text, LAST_TEXTS);
+        return starts(line.text(), LAST_TEXTS);
     }
-    let failed = matches!(line.level.as_str(), "error" | "err" | "fatal" | "crit");
+    let failed = matches!(line.level(), "error" | "err" | "fatal" | "crit");
     // From 2.1 to 2.55 whatever stops the run group is logged by main.go without a message.
     let of_main =
-        line.msg.is_empty() && line.field("caller").is_some_and(|c| c.starts_with("main.go"));
-    failed && (of_main || starts(&line.msg, LAST_WORDS) || starts(&line.err, LAST_ERRORS))
+        line.msg().is_empty() && line.field("caller").is_some_and(|c| c.starts_with("main.go"));
+    failed && (of_main || starts(line.msg(), LAST_WORDS) || starts(line.err(), LAST_ERRORS))
 }
 
 /// How far the replay of the write-ahead log came in the last run.
@@ -185,7 +219,7 @@ pub fn replay(lines: &[Line]) -> Replay {
     let mut out = Replay::default();
     for line in last_run(lines) {
         let number = |key| line.field(key).and_then(|n| n.parse().ok());
-        let msg = line.msg.to_ascii_lowercase();
+        let msg = line.msg().to_ascii_lowercase();
         if msg.starts_with("replaying wal") || msg.starts_with("replaying on-disk memory") {
             out.started = true;
         } else if msg == "wal checkpoint loaded" {
@@ -218,7 +252,8 @@ pub fn version(lines: &[Line]) -> Option<String> {
 /// The queries that ran when the run before ended, as the JSON list that is logged at start
 /// (prometheus `promql/query_logger.go`).
 pub fn unfinished_queries(lines: &[Line]) -> Option<String> {
-    let line = last_run(lines).iter().find(|l| l.msg.starts_with("These queries didn't finish"))?;
+    let line =
+        last_run(lines).iter().find(|l| l.msg().starts_with("These queries didn't finish"))?;
     line.field("queries").filter(|q| !q.is_empty()).map(str::to_owned)
 }
 
@@ -231,13 +266,13 @@ pub fn gomemlimit(lines: &[Line]) -> Option<u64> {
 /// Whether the run before ended without closing its storage. The loser of a race for the lock
 /// logs it as well (prometheus `tsdb/tsdbutil/dir_locker.go`).
 pub fn unclean_start(lines: &[Line]) -> bool {
-    last_run(lines).iter().any(|l| l.msg.contains("lockfile from a previous execution"))
+    last_run(lines).iter().any(|l| l.msg().contains("lockfile from a previous execution"))
 }
 
 /// Whether it was asked to stop: SIGTERM of the kubelet, or another signal.
 pub fn stop_signal(lines: &[Line]) -> bool {
     let asked = |l: &Line| {
-        l.msg.starts_with("Received SIGTERM") || l.msg.starts_with("Received an OS signal")
+        l.msg().starts_with("Received SIGTERM") || l.msg().starts_with("Received an OS signal")
     };
     last_run(lines).iter().any(asked)
 }

@@ -42,7 +42,7 @@ pub fn estimate(lines: &[Line]) -> Option<i64> {
     let replay = log::replay(run);
     let (loaded, last) = (replay.segment?, replay.max_segment?);
     let at = |part: &str| -> Option<Timestamp> {
-        run.iter().rfind(|l| l.has(part)).and_then(|l| l.ts.parse().ok())
+        run.iter().rfind(|l| l.has(part)).and_then(|l| l.ts().parse().ok())
     };
     let began = at("Replaying WAL")?;
     let reached = at("WAL segment loaded")?;

@@ -7,22 +7,48 @@ use super::Line;
 /// Keys with which a line of any release begins.
 const FIRST_KEYS: &[&str] = &["ts=", "time=", "level=", "caller=", "msg=", "err="];
 
+/// A part of a line's buffer, from and to.
+pub type Span = (u32, u32);
+
+type Fields = Vec<(Span, Span)>;
+
+fn span(from: usize, length: usize) -> Span {
+    let of = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    (of(from), of(from + length))
+}
+
+/// The text of a part.
+pub fn part(own: &str, (from, to): Span) -> &str {
+    own.get(from as usize..to as usize).unwrap_or("")
+}
+
+fn find<'a>(own: &'a str, fields: &Fields, key: &str) -> Option<&'a str> {
+    fields.iter().find(|(name, _)| part(own, *name) == key).map(|(_, value)| part(own, *value))
+}
+
+/// Puts text behind what a buffer holds.
+fn add(own: &mut String, text: &str) -> Span {
+    own.push_str(text);
+    span(own.len() - text.len(), text.len())
+}
+
 /// One line, whatever its shape.
 pub fn line(raw: &str) -> Line {
-    let clean = without_escapes(raw);
-    if let Some(inner) = docker(&clean) {
-        return Line { raw: clean, ..line(inner.trim_end()) };
+    let mut own = without_escapes(raw);
+    let length = own.len();
+    if let Some(inner) = docker(&own) {
+        let cut = line(inner.trim_end());
+        let mut both = String::from(cut.own);
+        let raw = add(&mut both, &own);
+        return Line { own: both.into(), raw, ..cut };
     }
-    if let Some((text, fields)) = json(&clean).or_else(|| logfmt(&clean)) {
-        let of = |key: &str| -> String {
-            fields.iter().find(|(k, _)| k == key).map_or(String::new(), |(_, v)| v.clone())
-        };
-        let ts = if of("ts").is_empty() { of("time") } else { of("ts") };
-        let level = of("level").to_ascii_lowercase();
-        return Line { level, msg: of("msg"), err: of("err"), ts, text, raw: clean, fields };
-    }
-    let text = without_prefix(&clean).trim_end().to_owned();
-    Line { text, raw: clean, ..Line::default() }
+    let (text, fields) = json(&mut own).or_else(|| logfmt(&mut own)).unwrap_or_else(|| {
+        let text = without_prefix(&own);
+        (span(length - text.len(), text.trim_end().len()), Vec::new())
+    });
+    let level = find(&own, &fields, "level").unwrap_or("").to_ascii_lowercase();
+    let level = add(&mut own, &level);
+    Line { raw: span(0, length), text, level, fields: fields.into(), own: own.into() }
 }
 
 /// Terminal escapes (CSI, OSC) and other control characters out; a tab becomes a space.
@@ -60,68 +86,98 @@ fn docker(text: &str) -> Option<String> {
     object.get("log")?.as_str().map(str::to_owned)
 }
 
-type Cut = (String, Vec<(String, String)>);
+type Cut = (Span, Fields);
 
 /// A JSON object with a message or an error, after whatever stands before it.
-fn json(text: &str) -> Option<Cut> {
-    let own = text.get(text.find("{\"")?..)?.trim_end();
-    let object: Map<String, Value> = serde_json::from_str(own).ok()?;
+fn json(own: &mut String) -> Option<Cut> {
+    let begin = own.find("{\"")?;
+    let text = own.get(begin..)?.trim_end();
+    let length = text.len();
+    let object: Map<String, Value> = serde_json::from_str(text).ok()?;
     if !(object.contains_key("msg") || object.contains_key("err")) {
         return None;
     }
-    let plain = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            value.to_string()
-        }
+    let mut put = |(key, value): (String, Value)| {
+        let key = add(own, &key);
+        let value = match value {
+            Value::String(text) => add(own, &text),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_) => add(own, &value.to_string()),
+        };
+        (key, value)
     };
-    let fields = object.iter().map(|(key, value)| (key.clone(), plain(value))).collect();
-    Some((own.to_owned(), fields))
+    let fields = object.into_iter().map(&mut put).collect();
+    Some((span(begin, length), fields))
 }
 
 /// `key=value key="value" …` from the first key that a line begins with.
-fn logfmt(text: &str) -> Option<Cut> {
+fn logfmt(own: &mut String) -> Option<Cut> {
     let begins = |at: &usize| {
-        let before = text.get(..*at).and_then(|b| b.chars().next_back());
+        let before = own.get(..*at).and_then(|b| b.chars().next_back());
         before.is_none_or(|c| c.is_whitespace() || c == '|')
     };
     let first = FIRST_KEYS
         .iter()
-        .filter_map(|key| text.match_indices(key).map(|(at, _)| at).find(begins))
+        .filter_map(|key| own.match_indices(key).map(|(at, _)| at).find(begins))
         .min()?;
-    let own = text.get(first..)?.trim_end();
-    let fields = pairs(own);
-    let has = |key: &str| fields.iter().any(|(k, _)| k == key);
-    (has("level") && (has("msg") || has("err"))).then(|| (own.to_owned(), fields))
+    let text = own.get(first..)?.trim_end();
+    let length = text.len();
+    let mut undone = String::new();
+    let fields = pairs(text, first, own.len(), &mut undone);
+    let has = |key: &str| fields.iter().any(|(name, _)| part(own, *name) == key);
+    if !(has("level") && (has("msg") || has("err"))) {
+        return None;
+    }
+    own.push_str(&undone);
+    Some((span(first, length), fields))
 }
 
-fn pairs(text: &str) -> Vec<(String, String)> {
+/// The pairs of a text that begins at `base` of a buffer. Values whose escapes had to be undone go
+/// to `undone`, which will stand at `behind`.
+fn pairs(text: &str, base: usize, behind: usize, undone: &mut String) -> Fields {
     let mut out = Vec::new();
     let mut rest = text;
     loop {
         rest = rest.trim_start();
+        let at = |rest: &str| base + text.len() - rest.len();
         let Some(end) = rest.find(['=', ' ']) else { return out };
-        let (key, after) = rest.split_at(end);
+        let (word, after) = rest.split_at(end);
+        let key = span(at(rest), word.len());
         let Some(after) = after.strip_prefix('=') else {
             rest = after;
             continue;
         };
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => unquote(quoted),
+        let quoted = after.strip_prefix('"').unwrap_or(after);
+        let plain = match quoted.len() == after.len() {
+            true => Some((after.find(' ').unwrap_or(after.len()), 0)),
+            // A line that was cut off ends its last value.
+            false => match quoted.find(['"', '\\']) {
+                None => Some((quoted.len(), 0)),
+                Some(end) => {
+                    quoted.get(end..).is_some_and(|q| q.starts_with('"')).then_some((end, 1))
+                }
+            },
+        };
+        let value = match plain {
+            Some((end, quote)) => {
+                rest = quoted.get(end + quote..).unwrap_or("");
+                span(at(quoted), end)
+            }
             None => {
-                let (value, after) = after.split_at(after.find(' ').unwrap_or(after.len()));
-                (value.to_owned(), after)
+                let before = undone.len();
+                rest = unquote(quoted, undone);
+                span(behind + before, undone.len() - before)
             }
         };
-        out.push((key.to_owned(), value));
-        rest = after;
+        out.push((key, value));
     }
 }
 
-/// The text up to the closing quote, escapes undone, and what follows. A line that was cut off
-/// ends its last value.
-fn unquote(text: &str) -> (String, &str) {
-    let mut out = String::new();
+/// Puts the text up to the closing quote into `out`, escapes undone; returns what follows.
+fn unquote<'a>(text: &'a str, out: &mut String) -> &'a str {
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         match c {
@@ -141,7 +197,7 @@ fn unquote(text: &str) -> (String, &str) {
             c => out.push(c),
         }
     }
-    (out, chars.as_str())
+    chars.as_str()
 }
 
 /// Plain text without what runtimes put before it: times of `--timestamps` and CRI, names of

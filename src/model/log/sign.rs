@@ -94,11 +94,11 @@ pub fn ended_by(lines: &[Line]) -> Option<(Sign, &Line)> {
     // The panic only repeats what a line before it said with its cause.
     let cause = last.has("active query log").then(|| {
         let first = ["Error opening query log file", "Failed to create directory for logging"];
-        run.iter().find(|l| first.iter().any(|t| l.msg.starts_with(t)) && !l.err.is_empty())
+        run.iter().find(|l| first.iter().any(|t| l.msg().starts_with(t)) && !l.err().is_empty())
     });
     let line = cause.flatten().unwrap_or(last);
-    if last.text.starts_with("fatal error: fault") && of_full_disk(run) {
-        let shown = run.iter().find(|l| l.text.starts_with("[signal SIGBUS")).unwrap_or(last);
+    if last.text().starts_with("fatal error: fault") && of_full_disk(run) {
+        let shown = run.iter().find(|l| l.text().starts_with("[signal SIGBUS")).unwrap_or(last);
         return Some((Sign::Full, shown));
     }
     Some((sign(line), line))
@@ -107,7 +107,7 @@ pub fn ended_by(lines: &[Line]) -> Option<(Sign, &Line)> {
 /// A bus error while the file of active queries is mapped: a sparse file on a full volume, 2.12
 /// to 3.13.1. The stack names it; where the stack was cut, no storage had been opened yet.
 fn of_full_disk(run: &[Line]) -> bool {
-    let any = |text: &str| run.iter().any(|l| l.raw.contains(text));
+    let any = |text: &str| run.iter().any(|l| l.raw().contains(text));
     any("SIGBUS") && (any("ActiveQueryTracker") || !any("component=tsdb") && !any("Starting TSDB"))
 }
 
@@ -135,7 +135,7 @@ pub fn sign(line: &Line) -> Sign {
             Sign::Denied(path(text, ": permission denied"))
         } else if has("operation not permitted") {
             Sign::Denied(path(text, ": operation not permitted"))
-        } else if line.msg.starts_with("Failed to create directory for logging") {
+        } else if line.msg().starts_with("Failed to create directory for logging") {
             Sign::NoDirectory(path(text, ": no such file or directory"))
         } else {
             of_storage(text)
@@ -144,7 +144,7 @@ pub fn sign(line: &Line) -> Sign {
 }
 
 fn of_flags(line: &Line, text: &str) -> Option<Sign> {
-    if line.msg.starts_with("Unable to validate web configuration file") {
+    if line.msg().starts_with("Unable to validate web configuration file") {
         return Some(Sign::WebConfig);
     }
     if text.starts_with("Error parsing command line arguments")
@@ -153,7 +153,7 @@ fn of_flags(line: &Line, text: &str) -> Option<Sign> {
     {
         return Some(Sign::Listen(Listen::Malformed));
     }
-    let config = line.msg.starts_with("Error loading config")
+    let config = line.msg().starts_with("Error loading config")
         || text.contains("rror loading config from")
         || text.starts_with("Error loading config")
         || text.starts_with("Error parsing command line arguments")
@@ -164,7 +164,7 @@ fn of_flags(line: &Line, text: &str) -> Option<Sign> {
 
 fn of_listener(line: &Line, text: &str) -> Option<Sign> {
     let listener = text.contains("listen tcp")
-        || line.msg.starts_with("Unable to start web listener")
+        || line.msg().starts_with("Unable to start web listener")
         || text.starts_with("error starting web server");
     let has = |part: &str| text.contains(part);
     listener.then(|| {

@@ -24,9 +24,9 @@ fn every_era_and_every_runtime_gives_the_same_error() {
     for shape in shapes {
         let all = lines(shape);
         let fatal = fatal(&all).unwrap_or_else(|| panic!("no fatal line in {shape}"));
-        assert_eq!((fatal.err.as_str(), fatal.level.as_str()), (err, "error"), "{shape}");
-        assert!(!fatal.ts.is_empty(), "{shape}");
-        assert!(!fatal.raw.contains('\u{1b}'));
+        assert_eq!((fatal.err(), fatal.level()), (err, "error"), "{shape}");
+        assert!(!fatal.ts().is_empty(), "{shape}");
+        assert!(!fatal.raw().contains('\u{1b}'));
     }
 }
 
@@ -43,7 +43,7 @@ fn plain_text_ends_a_run_after_any_prefix() {
     ] {
         let all = lines(text);
         let line = fatal(&all).unwrap_or_else(|| panic!("no fatal line in {text}"));
-        assert!(line.is_plain() && line.text.starts_with(own.unwrap_or(text)), "{text}");
+        assert!(line.is_plain() && line.text().starts_with(own.unwrap_or(text)), "{text}");
     }
     assert_eq!(fatal(&lines("goroutine 1 [running]:\n\tmain.main()")), None);
 }
@@ -51,12 +51,12 @@ fn plain_text_ends_a_run_after_any_prefix() {
 #[test]
 fn quotes_and_escapes_within_a_value() {
     let line = one(r#"ts=x level=warn msg="say \"hi\" \\ \u0041" err="a\nb" segment=7 flag"#);
-    assert_eq!(line.msg, "say \"hi\" \\ A");
-    assert_eq!(line.err, "a\nb");
+    assert_eq!(line.msg(), "say \"hi\" \\ A");
+    assert_eq!(line.err(), "a\nb");
     assert_eq!(line.field("segment"), Some("7"));
     assert_eq!(line.field("none"), None);
     // Cut off by a limit on the log's length.
-    assert_eq!(one("level=warn msg=\"half a li").msg, "half a li");
+    assert_eq!(one("level=warn msg=\"half a li").msg(), "half a li");
 }
 
 #[test]

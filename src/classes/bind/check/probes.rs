@@ -42,7 +42,7 @@ pub fn check(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Op
 
 /// The ports it listens on: what it logged, else what it was told.
 fn listens(subject: &Subject, runs: &Runs) -> Vec<u16> {
-    let own = |l: &&Line| l.msg == "Listening on";
+    let own = |l: &&Line| l.msg() == "Listening on";
     let lines = runs.now.iter().flatten().filter(own);
     let logged: Vec<u16> =
         lines.filter_map(|l| super::address::port_of(l.field("address")?)).collect();

@@ -42,11 +42,10 @@ fn last_words(case: &Case<'_>) -> Option<Finding> {
 fn in_passing(case: &Case<'_>) -> Option<Finding> {
     let lines = case.runs.now.as_deref()?;
     let own = |l: &&Line| {
-        matches!(l.level.as_str(), "error" | "warn")
-            && matches!(sign::sign(l), Sign::Full | Sign::Io)
+        matches!(l.level(), "error" | "warn") && matches!(sign::sign(l), Sign::Full | Sign::Io)
     };
     let line = lines.iter().rfind(own)?;
-    let at: Option<jiff::Timestamp> = line.ts.parse().ok();
+    let at: Option<jiff::Timestamp> = line.ts().parse().ok();
     let clock = case.seen.clock.as_second();
     let recent = at.is_some_and(|at| clock - at.as_second() <= runs::RECENT_SECONDS);
     let weight = if recent { Severity::Error } else { Severity::Warn };

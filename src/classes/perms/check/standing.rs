@@ -33,7 +33,7 @@ fn beside_volume(subject: &Subject, pod: &Value) -> Option<Finding> {
 fn unreadable_block(pod: &Value, runs: &Runs) -> Option<Finding> {
     let said = runs.now.iter().chain(&runs.dead).flatten();
     let own = |l: &&crate::model::log::Line| {
-        l.has("Failed to read meta.json for a block") && l.err.contains("permission denied")
+        l.has("Failed to read meta.json for a block") && l.err().contains("permission denied")
     };
     let line = said.into_iter().find(own)?;
     let says = "leaves out a block it may not read; its history is not served";

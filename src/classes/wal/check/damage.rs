@@ -40,7 +40,7 @@ pub enum Told {
 pub fn told(lines: &[Line]) -> Told {
     let run = last_run(lines);
     if let Some(line) = failing(run) {
-        match place(&line.err) {
+        match place(line.err()) {
             Some(Place::Segment(at)) => return Told::Left(Loss::After { at, last: None }),
             Some(Place::Checkpoint(checkpoint)) => {
                 return Told::Left(Loss::AllSegments { checkpoint });
@@ -71,7 +71,7 @@ fn met(run: &[Line], attempt: &Line, rest: &[Line]) -> Told {
     // 2.43 and older log no success; what follows on it shows it.
     let goes_on = ["TSDB started", "WAL segment loaded", "WAL replay completed", "Server is ready"];
     let settled = refused || any("uccessfully repaired W") || goes_on.iter().any(|text| any(text));
-    match place(&attempt.err) {
+    match place(attempt.err()) {
         None => Told::Nothing,
         Some(Place::Wbl(_)) if attempt.has("WBL read error") || refused => Told::Settled,
         // The cut of the WAL leaves the WBL as it is, so the next start cuts again.
@@ -89,7 +89,7 @@ fn met(run: &[Line], attempt: &Line, rest: &[Line]) -> Told {
         Some(Place::Segment(at)) => {
             let last = last_segment(run);
             // A torn record ends its file, and the newest of all was made by this start.
-            let torn = attempt.err.contains("last record is torn");
+            let torn = attempt.err().contains("last record is torn");
             let nothing_after = last.is_none_or(|last| at + 1 >= last);
             if torn && nothing_after {
                 return Told::Settled;
@@ -108,12 +108,13 @@ fn renames(line: &Line) -> bool {
 pub fn failing(lines: &[Line]) -> Option<&Line> {
     let run = last_run(lines);
     let own = |l: &Line| {
-        l.level == "error"
-            && (l.err.contains("create checkpoint:") || l.err.contains("WAL truncation in Compact"))
+        l.level() == "error"
+            && (l.err().contains("create checkpoint:")
+                || l.err().contains("WAL truncation in Compact"))
             && matches!(sign::sign(l), Sign::Segment | Sign::Checkpoint | Sign::Gap)
     };
     let at = run.iter().rposition(own)?;
-    let written = |l: &Line| l.msg == "WAL checkpoint complete";
+    let written = |l: &Line| l.msg() == "WAL checkpoint complete";
     let since = run.iter().skip(at).any(written);
     run.get(at).filter(|_| !since)
 }

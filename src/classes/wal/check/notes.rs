@@ -90,11 +90,11 @@ fn repair(lines: &[Line], runs: &Runs, present: bool, about: &About<'_>) -> Opti
 /// A record that ends with its file, in the newest segment that held anything: the write that was
 /// under way at the end of the run before. The newest of all was made by this start.
 fn is_torn_tail(lines: &[Line], attempt: &Line) -> bool {
-    let at = match damage::place(&attempt.err) {
+    let at = match damage::place(attempt.err()) {
         Some(Place::Segment(at)) => at,
         Some(Place::Checkpoint(_) | Place::Wbl(_)) | None => return false,
     };
-    attempt.err.contains("last record is torn")
+    attempt.err().contains("last record is torn")
         && damage::last_segment(lines).is_some_and(|last| at + 1 >= last)
 }
 
@@ -122,6 +122,6 @@ fn failing(lines: &[Line], present: bool, about: &About<'_>) -> Option<Finding> 
 fn skipped_block(lines: &[Line], about: &About<'_>) -> Option<Finding> {
     let line = find(lines, "Failed to read meta.json for a block")?;
     let says = "leaves out a block whose meta.json it cannot read; its history is not served";
-    let denied = line.err.contains("permission denied");
+    let denied = line.err().contains("permission denied");
     (!denied).then(|| about(Code("wal/corrupt-block"), Severity::Warn, says, line))
 }
