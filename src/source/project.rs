@@ -20,7 +20,7 @@ impl Keep {
     pub fn of(self, kind: Kind, mut object: Value) -> Value {
         objects::name_kind(&mut object, kind);
         match (self, kind) {
-            (Keep::Checked, Kind::Node) => node(&object),
+            (Keep::Checked, Kind::Node) => node(&mut object),
             (Keep::Checked, Kind::Pod) => {
                 lighten(&mut object, kind);
                 pod(&mut object);
@@ -72,7 +72,7 @@ fn fields<'a>(object: &'a mut Value, key: &str) -> Option<&'a mut Map<String, Va
 }
 
 /// Of a node: whether it takes pods, which, how many, and whether its kubelet reports.
-fn node(object: &Value) -> Value {
+fn node(object: &mut Value) -> Value {
     const KEPT: [&str; 10] = [
         "/apiVersion",
         "/kind",
@@ -87,13 +87,13 @@ fn node(object: &Value) -> Value {
     ];
     let mut out = Map::new();
     for at in KEPT {
-        let Some(value) = object.pointer(at) else { continue };
+        let Some(value) = object.pointer_mut(at).map(Value::take) else { continue };
         let value = match at {
             "/status/conditions" => {
-                let ready = object.list(at).iter().filter(|c| c.text("/type") == "Ready");
-                ready.cloned().collect()
+                let all = value.list("").iter();
+                all.filter(|c| c.text("/type") == "Ready").cloned().collect()
             }
-            _ => value.clone(),
+            _ => value,
         };
         match at.trim_start_matches('/').split_once('/') {
             None => out.insert(at.trim_start_matches('/').into(), value),
