@@ -170,6 +170,9 @@ fn unread(need: &Need) -> Option<Unknown> {
         Need::PodsOn { node } => {
             (format!("pods on node {node}"), format!("kubectl describe node {node}"))
         }
+        Need::PodsBut { .. } => {
+            ("pods on the other nodes".to_owned(), "kubectl describe nodes".to_owned())
+        }
         Need::Log { namespace, pod, container, previous } => {
             let which = if *previous { " --previous" } else { "" };
             let get = format!("kubectl logs pod/{pod} -c {container}{which} -n {namespace}");

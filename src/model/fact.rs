@@ -18,6 +18,9 @@ pub enum Need {
     List { kind: Kind, namespace: Option<String>, labels: String },
     /// Every pod that is bound to a node, cut down to what it asks for.
     PodsOn { node: String },
+    /// Every pod that is bound to a node, and to none of these; cut down to what it asks for. One
+    /// question for several nodes, which can only be put by naming the others.
+    PodsBut { nodes: Vec<String> },
     /// The end of a container's log.
     Log { namespace: String, pod: String, container: String, previous: bool },
     /// `GET path` of a pod's port through the API server's pod proxy.
@@ -189,14 +192,21 @@ impl Snapshot {
         all.iter().filter(move |i| !kind.namespaced() || i.namespace() == namespace)
     }
 
-    /// Every pod bound to a node.
-    pub fn pods_on(&self, node: &str) -> Got<'_, [Value]> {
-        match self.facts.get(&Need::PodsOn { node: node.to_owned() }) {
-            Some(Fact::Known(Seen::List(items))) => Got::Known(items.as_slice()),
-            Some(Fact::Known(_) | Fact::Absent) => Got::Absent,
-            Some(Fact::Unreadable(why)) => Got::Unreadable(why),
-            None => Got::NotAsked,
-        }
+    /// Every pod bound to a node, out of whichever answer holds them; `None` where none does.
+    pub fn pods_on(&self, node: &str) -> Option<Result<Vec<&Value>, &str>> {
+        let holds = |need: &Need| match need {
+            Need::PodsOn { node: of } => of == node,
+            Need::PodsBut { nodes } => !nodes.iter().any(|of| of == node),
+            _ => false,
+        };
+        let mut answers = self.facts.iter().filter(|(need, _)| holds(need)).map(|(_, fact)| fact);
+        Some(match answers.next()? {
+            Fact::Known(Seen::List(items)) => {
+                Ok(items.iter().filter(|pod| pod.text("/spec/nodeName") == node).collect())
+            }
+            Fact::Known(_) | Fact::Absent => Err("no such API"),
+            Fact::Unreadable(why) => Err(why),
+        })
     }
 
     /// The end of a container's log.

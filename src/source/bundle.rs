@@ -202,7 +202,7 @@ impl Bundle {
                 .http
                 .get(&foreign::http_key(namespace, pod, *port, path))
                 .map(|(status, body)| Seen::Http { status: *status, body: body.clone() }),
-            Need::PodsOn { .. } => None,
+            Need::PodsOn { .. } | Need::PodsBut { .. } => None,
             Need::May { .. } => self.contents.may.get(&name).copied().map(Seen::May),
             Need::Rules { .. } => self.contents.rules.get(&name).cloned().map(Seen::Rules),
         };

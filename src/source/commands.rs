@@ -63,7 +63,7 @@ fn step(need: &Need) -> Option<(String, Vec<String>)> {
             Some((file, owned(&["get", "--raw", &url])))
         }
         // Others' pods, and what the person may do: neither belongs in a recording.
-        Need::PodsOn { .. } | Need::May { .. } | Need::Rules { .. } => None,
+        Need::PodsOn { .. } | Need::PodsBut { .. } | Need::May { .. } | Need::Rules { .. } => None,
     }
 }
 

@@ -12,6 +12,7 @@ pub fn of(need: &Need) -> String {
         Need::Object(of) => object(of),
         Need::List { kind, namespace, labels } => list(*kind, namespace.as_deref(), labels),
         Need::PodsOn { node } => format!("pods on {node}"),
+        Need::PodsBut { nodes } => format!("pods not on {}", nodes.join(",")),
         Need::Log { namespace, pod, container, previous } => {
             let which = if *previous { "previous" } else { "log" };
             format!("{which} {namespace}/{pod}/{container}")

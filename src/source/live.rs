@@ -109,7 +109,15 @@ async fn one(fetch: &Fetch, need: &Need, keep: Keep) -> Fact {
             let path = listing(*kind, namespace.as_deref(), labels);
             list(fetch, &path, &|item| keep.of(*kind, item)).await
         }
-        Need::PodsOn { node } => list(fetch, &pods_on(node), &|pod| what_it_asks_for(&pod)).await,
+        Need::PodsOn { node } => {
+            list(fetch, &pods_where(&[format!("={node}")]), &|pod| what_it_asks_for(&pod)).await
+        }
+        Need::PodsBut { nodes } => {
+            // Without a node are those that wait for one.
+            let others = nodes.iter().map(String::as_str).chain([""]);
+            let terms: Vec<String> = others.map(|node| format!("!={node}")).collect();
+            list(fetch, &pods_where(&terms), &|pod| what_it_asks_for(&pod)).await
+        }
         Need::Log { namespace, pod, container, previous } => {
             log(fetch, &pod_path(namespace, pod), container, *previous).await
         }
@@ -171,12 +179,14 @@ async fn list(fetch: &Fetch, first: &str, reduce: Reduce<'_>) -> Result<Fact, Fa
     Ok(Fact::Known(Seen::List(items)))
 }
 
-/// Pods of all namespaces on one node. Of others' pods only what they ask for is kept.
-fn pods_on(node: &str) -> String {
-    let selector = encode(&format!("spec.nodeName={node}"));
+/// Pods of all namespaces by their node.
+fn pods_where(terms: &[String]) -> String {
+    let terms: Vec<String> = terms.iter().map(|term| format!("spec.nodeName{term}")).collect();
+    let selector = encode(&terms.join(","));
     format!("{}?limit={PAGE}&fieldSelector={selector}", Kind::Pod.path(None))
 }
 
+/// Of others' pods only what they ask for is kept, and where.
 fn what_it_asks_for(pod: &Value) -> Value {
     let asks = |list: &Value| -> Value {
         let of = |c: &Value| json!({"name": c.get("name"), "resources": c.get("resources")});
@@ -192,6 +202,7 @@ fn what_it_asks_for(pod: &Value) -> Value {
         "spec": {
             "containers": spec("containers"),
             "initContainers": spec("initContainers"),
+            "nodeName": pod.pointer("/spec/nodeName"),
             "resources": pod.pointer("/spec/resources"),
         },
         "status": {"phase": pod.pointer("/status/phase")},

@@ -62,6 +62,25 @@ async fn of_a_definition_only_its_metadata_is_asked_for() {
 }
 
 #[tokio::test]
+async fn pods_are_asked_for_by_node_and_cut_down() {
+    let server = Server::start(|_| {
+        let pod = json!({"metadata": {"name": "p", "uid": "u", "labels": {"a": "b"}},
+            "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]}});
+        (200, json!({"items": [pod]}).to_string())
+    });
+    let kept = json!({"metadata": {"name": "p", "namespace": null, "uid": "u"},
+        "spec": {"nodeName": "n", "containers": [{"name": "c", "resources": null}],
+            "initContainers": null, "resources": null}, "status": {"phase": null}});
+    let but = Need::PodsBut { nodes: vec!["a".into(), "b".into()] };
+    for need in [Need::PodsOn { node: "n".into() }, but] {
+        assert_eq!(ask(&server, need).await, Fact::Known(Seen::List(vec![kept.clone()])));
+    }
+    let path = "GET /api/v1/pods?limit=500&fieldSelector=";
+    let but = "spec.nodeName%21%3Da%2Cspec.nodeName%21%3Db%2Cspec.nodeName%21%3D";
+    assert_eq!(server.lines(), [format!("{path}spec.nodeName%3Dn"), format!("{path}{but}")]);
+}
+
+#[tokio::test]
 async fn an_expired_listing_is_begun_again_once() {
     let server = Server::start(|line| match line.contains("continue=") {
         true => status(410, "too old"),

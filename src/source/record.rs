@@ -178,7 +178,7 @@ impl Writing {
 
     fn take(&mut self, need: &Need, fact: Fact) {
         // Pods of other people are none of a recording's business.
-        if matches!(need, Need::PodsOn { .. }) {
+        if matches!(need, Need::PodsOn { .. } | Need::PodsBut { .. }) {
             return;
         }
         let name = key::of(need);

@@ -15,6 +15,9 @@ use crate::subject::{Subject, pod};
 /// A cluster of so few nodes is looked at whole; of a larger one only where the pods are now.
 const FEW: usize = 3;
 
+/// At most so many nodes are named to be left out of one question about several.
+const LEFT_OUT: usize = 20;
+
 const WAYS: &[&str] = &[
     "add a node that is large enough, or free one",
     "drop the series that fill the head:  kubectl prom-fix explain oom/cardinality",
@@ -43,11 +46,24 @@ pub fn needs(subject: &Subject, seen: &Snapshot, given: Option<&str>) -> Vec<Nee
         let free = free(subject, seen, node).known();
         free.zip(most).is_some_and(|(free, most)| free >= most)
     };
-    let waits = first.iter().any(|n| matches!(seen.pods_on(n), Got::NotAsked));
+    let waits = first.iter().any(|n| seen.pods_on(n).is_none());
     if !first.is_empty() && (waits || all.iter().any(has_room)) {
         return first.into_iter().map(on).collect();
     }
-    all.into_iter().map(|node| on(node.name())).collect()
+    let rest: Vec<&str> =
+        all.iter().map(|node| node.name()).filter(|name| !first.contains(name)).collect();
+    let mut others: Vec<String> = nodes
+        .iter()
+        .map(ObjectExt::name)
+        .filter(|n| !rest.contains(n))
+        .map(str::to_owned)
+        .collect();
+    others.sort_unstable();
+    let first = first.into_iter().map(on);
+    if rest.len() > 1 && others.len() <= LEFT_OUT {
+        return first.chain([Need::PodsBut { nodes: others }]).collect();
+    }
+    first.chain(rest.into_iter().map(on)).collect()
 }
 
 /// At most so much will the pod ask for: the whole of its new limit, beside its other containers.
@@ -65,13 +81,13 @@ fn most_asked(subject: &Subject, seen: &Snapshot, given: Option<&str>) -> Option
 /// What a node has left beside the pods of others.
 fn free<'a>(subject: &Subject, seen: &'a Snapshot, node: &Value) -> Free<'a> {
     match seen.pods_on(node.name()) {
-        Got::Known(pods) => {
-            let used: u64 = pods.iter().filter(|p| !is_ours(subject, p)).map(asks).sum();
+        Some(Ok(pods)) => {
+            let used: u64 = pods.into_iter().filter(|p| !is_ours(subject, p)).map(asks).sum();
             let whole = bytes(node, "/status/allocatable/memory").unwrap_or(0);
             Free::Known(whole.saturating_sub(used))
         }
-        Got::Unreadable(why) => Free::Unreadable(why),
-        Got::Absent | Got::NotAsked => Free::NotRead,
+        Some(Err(why)) => Free::Unreadable(why),
+        None => Free::NotRead,
     }
 }
 
