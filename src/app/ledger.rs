@@ -15,17 +15,16 @@ use crate::render;
 use crate::subject::discover::Target;
 
 /// Receipts of the namespace (with `-A` of all), newest first, with those that are on this
-/// machine alone.
-async fn all(run: &Run<'_>, cluster: &Cluster) -> Result<Vec<Receipt>> {
+/// machine alone; and whether any of the cluster's could be read.
+async fn all(run: &Run<'_>, cluster: &Cluster) -> Result<(Vec<Receipt>, bool)> {
     let scope = (!run.typed.kube.all_namespaces).then_some(run.namespace.as_str());
-    let mut out = match effects::receipts(cluster, scope).await {
-        Ok(receipts) => receipts,
-        Err(effects::Error::Forbidden { .. }) => {
-            run.screen.say("receipts in the cluster may not be read; showing this machine's own");
-            Vec::new()
-        }
+    let out = match effects::receipts(cluster, scope).await {
+        Ok(receipts) => Some(receipts),
+        Err(effects::Error::Forbidden { .. }) => readable(run, cluster, scope).await?,
         Err(error) => return Err(error.into()),
     };
+    let read = out.is_some();
+    let mut out = out.unwrap_or_default();
     for own in effects::local_receipts() {
         let here = own.server == run.context.server
             && scope.is_none_or(|ns| own.plan.target.namespace == ns);
@@ -34,13 +33,41 @@ async fn all(run: &Run<'_>, cluster: &Cluster) -> Result<Vec<Receipt>> {
         }
     }
     out.sort_by(|a, b| b.began.cmp(&a.began));
-    Ok(out)
+    Ok((out, read))
+}
+
+/// What is left where the listing that was asked for is forbidden: of all namespaces, the one at
+/// hand; of that one, nothing. Each is told.
+async fn readable(
+    run: &Run<'_>,
+    cluster: &Cluster,
+    scope: Option<&str>,
+) -> Result<Option<Vec<Receipt>>> {
+    let own = "you may not list configmaps there; besides, this machine's own are shown";
+    if scope.is_some() {
+        run.screen.say(&format!("receipts of namespace {} not read: {own}", run.namespace));
+        return Ok(None);
+    }
+    match effects::receipts(cluster, Some(&run.namespace)).await {
+        Ok(receipts) => {
+            run.screen.say(&format!(
+                "receipts of namespaces other than {} not read: {own}",
+                run.namespace
+            ));
+            Ok(Some(receipts))
+        }
+        Err(effects::Error::Forbidden { .. }) => {
+            run.screen.say(&format!("receipts of all namespaces not read: {own}"));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The receipts, or one as a timeline.
 pub async fn receipts(run: &Run<'_>, id: Option<&str>) -> Result<Done> {
     let cluster = change::cluster(run)?;
-    let list = all(run, &cluster).await?;
+    let (list, read) = all(run, &cluster).await?;
     let now = run.world.clock();
     let chosen: Vec<&Receipt> = match id {
         None => list.iter().collect(),
@@ -56,9 +83,12 @@ pub async fn receipts(run: &Run<'_>, id: Option<&str>) -> Result<Done> {
         (Output::Json, ..) => serde_json::to_string_pretty(&chosen)? + "\n",
         (Output::Yaml, ..) => render::yaml(&serde_json::to_value(&chosen)?),
         (_, Some(_), [one, ..]) => render::receipt(one, now),
+        _ if list.is_empty() && !read => String::new(),
         _ => render::receipts(&list, now),
     };
-    Ok(Done { exit: Exit::Healthy, stdout })
+    // None that could be seen is not none.
+    let exit = if read || !list.is_empty() { Exit::Healthy } else { Exit::Unknown };
+    Ok(Done { exit, stdout })
 }
 
 /// By digest (or its beginning), by target, or by `prom-fix-DIGEST`.
@@ -105,7 +135,7 @@ fn choose(
 
 pub async fn resume(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
     let cluster = change::cluster(run)?;
-    let list = all(run, &cluster).await?;
+    let (list, _) = all(run, &cluster).await?;
     let receipt = choose(list, which, &|r| r.state == State::Open, "resume")?;
     if !consent(run, &receipt, "finish")? {
         return Ok(declined(run, &receipt));
@@ -124,7 +154,7 @@ pub async fn resume(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
 
 pub async fn undo(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
     let cluster = change::cluster(run)?;
-    let list = all(run, &cluster).await?;
+    let (list, _) = all(run, &cluster).await?;
     let receipt = choose(list, which, &|r| r.state != State::Undone, "undo")?;
     if !consent(run, &receipt, "put back")? {
         return Ok(declined(run, &receipt));

@@ -129,6 +129,25 @@ fn without_its_pods_it_does_not_guess() {
 
 #[test]
 #[ignore = "needs the cluster: tests/run"]
+fn receipts_of_the_namespace_are_shown_where_no_others_may_be_read() {
+    let scene = Scene::new("ledger");
+    let user = scene.user();
+    let config = run(Command::new(here().join("user")).arg(&user), "").expect(0).stdout;
+    let asked = |args: &[&str]| scene.plugin_with(args, &[("KUBECONFIG", config.trim())]);
+    let said = asked(&["receipts"]).expect(4);
+    assert!(said.stdout.is_empty() && said.stderr.contains("not read"), "{said:#?}");
+    asked(&["receipts", "-A"]).expect(4);
+    let role = ["create", "role", "ledger", "--verb=list", "--resource=configmaps"];
+    scene.kubectl(&role).expect(0);
+    scene.kubectl(&["create", "rolebinding", "ledger", "--role=ledger", "--user", &user]).expect(0);
+    let said = asked(&["receipts"]).expect(0);
+    assert!(said.stderr.is_empty(), "{said:#?}");
+    let said = asked(&["receipts", "-A"]).expect(0);
+    assert!(said.stderr.contains(&format!("other than {} not read", scene.ns)), "{said:#?}");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
 fn a_healthy_one_is_not_called_healthy_unseen() {
     let scene = Scene::new("unseen");
     let install = Install { scrapes: false, ..Install::new(Kind::Set, "v3.16.0", "200Mi") };
