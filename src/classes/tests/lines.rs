@@ -44,6 +44,12 @@ const REST: &[(&str, &str)] = &[
     ("bind/address-unusable", r#"parse external URL "": address 127.0.0.1: missing port in address"#),
     ("bind/address-unusable", r#"parse external URL "": address http://0.0.0.0:1: too many colons in address"#),
     ("bind/address-unusable", r#"Error parsing command line arguments: flag 'web.listen-address' cannot be repeated"#),
+    ("bind/address-unusable", r#"time=x level=ERROR source=main.go:996 msg="Unable to start web listener" err="listen tcp 0.0.0.0:9090: bind: Only one usage of each socket address (protocol/network address/port) is normally permitted.""#),
+    ("wal/locked", r#"time=x level=ERROR source=main.go:1373 msg="Fatal error" err="opening storage failed: lock DB directory: resource temporarily unavailable""#),
+    ("wal/corrupt-block", r#"time=x level=ERROR source=main.go:1373 msg="Fatal error" err="opening storage failed: reloadBlocks: corrupted block 01M827CT0DKCN5KG2K87TH0H4J: invalid magic number 7b0a0922""#),
+    ("wal/corrupt-segment", r#"Feb  6 10:00:00 node prometheus[7749]: time=x level=ERROR source=main.go:1373 msg="Fatal error" err="opening storage failed: repair corrupted WAL: cannot handle error: invalid record type 255""#),
+    ("wal/gap", r#"{"log":"time=x level=ERROR source=main.go:1373 msg=\"Fatal error\" err=\"opening storage failed: get segment range: segments are not sequential\"\n","stream":"stderr"}"#),
+    ("wal/overlapping-blocks", r#"time=x level=ERROR source=main.go:1373 msg="Fatal error" err="opening storage failed: invalid block sequence: block time ranges overlap: [mint: 1, maxt: 2]""#),
     ("bind/scheme-or-path", r#"time=2026-11-22T18:20:57.225Z level=ERROR source=main.go:1002 msg="Unable to validate web configuration file" err="failed to read cert_file (/nope): open /nope: no such file or directory""#),
     ("other/config-error", r#"ts=x caller=main.go:500 level=error msg="Error loading config (--config.file=/etc/prometheus/prometheus.yml)" file=/etc/prometheus/prometheus.yml err="parsing YAML file: yaml: line 1""#),
     ("other/config-error", r#"time=x level=ERROR source=main.go:600 msg="Error loading config (--config.file=/etc/prometheus/prometheus.yml)" err="open /etc/prometheus/prometheus.yml: permission denied""#),
@@ -93,6 +99,6 @@ fn refusals_are_not_damage() {
 }
 
 #[test]
-fn listener_disk_configuration_and_the_unknown() {
+fn listener_disk_configuration_damage_and_the_unknown() {
     check(REST);
 }
