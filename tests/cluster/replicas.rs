@@ -44,13 +44,15 @@ pub fn half_broken(scene: &Scene, kind: Kind, image: &str) -> Install {
     install
 }
 
-/// A plan is carried out while the client looks on; no request of it may fail from the first step
-/// on. Before that the broken replica is Ready now and then, and takes requests with it when it is
-/// killed again.
+/// A plan is carried out while the client looks on; no request of it may fail once the broken
+/// replica is deleted. Until then that one is Ready now and then, and takes requests with it when
+/// it is killed again, whatever the plan does.
 pub fn never_away(scene: &Scene, carry_out: impl FnOnce() -> Value) -> Value {
     let report = carry_out();
     let receipts = scene.plugin(&["receipts", "-o", "json"]).expect(0).json();
-    let from = text(&receipts, "/0/steps/0/began");
+    let deleted = steps(&report).iter().position(|s| s.starts_with("delete ")).expect("a delete");
+    let from = text(&receipts, &format!("/0/steps/{deleted}/ended"));
+    assert!(!from.is_empty(), "{receipts:#}");
     let log = scene.kubectl(&["logs", "client"]).expect(0).stdout;
     let meanwhile: Vec<&str> = log.lines().filter(|l| *l > from.as_str()).collect();
     assert!(meanwhile.len() > 100, "the client asked: {}", meanwhile.len());
