@@ -110,6 +110,7 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Exam
     let (verdict, root) = joined(&subject, ask, seen);
     let Verdict { findings, mut unknown, danger } = verdict;
     unknown.extend(verdict::unseen(seen, subject.namespace()));
+    unknown.extend(verdict::unseen_root(seen, &subject));
     if root.is_none() && verdict::waiting(&findings).is_none() {
         unknown.extend(unexplained(&subject, &unknown));
     }

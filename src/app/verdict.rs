@@ -3,6 +3,7 @@
 use super::examine::{is_vital, weighs};
 use crate::cli::FailOn;
 use crate::exit::Exit;
+use crate::model::fact::Got;
 use crate::model::finding::{Finding, Unknown};
 use crate::model::report::{Report, State};
 use crate::model::{Code, Fact, Kind, Need, Snapshot};
@@ -60,6 +61,20 @@ pub fn exit_of_all(reports: &[Report], from: FailOn) -> Exit {
     } else {
         Exit::Healthy
     }
+}
+
+/// The resource that the workload is rendered from, where it could not be read: it may be paused,
+/// refused by its operator or ask for more than runs, so what serves is not all there is to know.
+pub fn unseen_root(seen: &Snapshot, subject: &Subject) -> Option<Unknown> {
+    let Got::Unreadable(why) = seen.object(&subject.root) else { return None };
+    let root = &subject.root;
+    let (plural, short) = (root.kind.plural(), root.short());
+    Some(Unknown {
+        need: format!("what {short} asks for"),
+        why: why.to_owned(),
+        get: format!("the verb get on {plural} in {}", root.namespace),
+        vital: true,
+    })
 }
 
 /// What every class leans on and could not be read. Without the pods there is no verdict.
