@@ -34,8 +34,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::pack::{self, Pack, shown};
-use super::project::{self, Keep};
-use super::{foreign, key, objects};
+use super::{foreign, key, objects, project};
 use crate::model::fact::{Fact, Need, Seen};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::report::Context;
@@ -237,7 +236,9 @@ impl Bundle {
                 Some(true) => {}
                 None => return Fact::Unreadable(format!("selector {labels:?} not understood")),
             }
-            items.push(Keep::Readable.of(kind, object.clone()));
+            let mut item = object.clone();
+            project::lighten(&mut item, kind);
+            items.push(item);
         }
         Fact::Known(Seen::List(items))
     }

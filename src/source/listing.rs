@@ -21,9 +21,9 @@ struct Meta {
     next: Option<String>,
 }
 
-/// Cuts one page. `reduce` makes of each item what is kept of it.
+/// Cuts one page. `read` makes of the text of an item what is kept of it.
 pub struct Page<R> {
-    reduce: R,
+    read: R,
     items: Vec<Value>,
     /// The item under way; its room is used again for the next.
     item: Vec<u8>,
@@ -36,10 +36,10 @@ pub struct Page<R> {
     within: bool,
 }
 
-impl<R: Fn(Value) -> Value> Page<R> {
-    pub fn new(reduce: R) -> Self {
+impl<R: Fn(&[u8]) -> serde_json::Result<Value>> Page<R> {
+    pub fn new(read: R) -> Self {
         Page {
-            reduce,
+            read,
             items: Vec::new(),
             item: Vec::new(),
             rest: Vec::new(),
@@ -112,8 +112,7 @@ impl<R: Fn(Value) -> Value> Page<R> {
     }
 
     fn cut(&mut self) -> serde_json::Result<()> {
-        let item: Value = serde_json::from_slice(&self.item)?;
-        self.items.push((self.reduce)(item));
+        self.items.push((self.read)(&self.item)?);
         self.item.clear();
         self.rest.extend_from_slice(b"null");
         Ok(())
@@ -128,7 +127,7 @@ mod tests {
     /// Read in pieces of each length: no cut may change anything.
     fn read(text: &str) -> Result<(Vec<Value>, String), String> {
         let of = |length: usize| {
-            let mut page = Page::new(|item| item);
+            let mut page = Page::new(|item| serde_json::from_slice(item));
             let pieces = text.as_bytes().chunks(length);
             pieces.into_iter().try_for_each(|piece| page.take(piece))?;
             page.end()

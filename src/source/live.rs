@@ -12,7 +12,7 @@ use super::failure::{ConnectError, Failure, dial_error, first_line};
 use super::fetch::{ANSWER_CAP, Answer, Fetch, PAGE_CAP, encode, encode_path, refusal};
 use super::listing::Page;
 use super::objects;
-use super::project::Keep;
+use super::project::{self, Keep};
 use crate::model::fact::{Fact, Need, Seen};
 use crate::model::object::{Kind, ObjectRef};
 use crate::model::report::Context;
@@ -107,16 +107,16 @@ async fn one(fetch: &Fetch, need: &Need, keep: Keep) -> Fact {
         Need::Object(of) => object(fetch, of).await,
         Need::List { kind, namespace, labels } => {
             let path = listing(*kind, namespace.as_deref(), labels);
-            list(fetch, &path, &|item| keep.of(*kind, item)).await
+            list(fetch, &path, &|item| keep.read(*kind, item)).await
         }
         Need::PodsOn { node } => {
-            list(fetch, &pods_where(&[format!("={node}")]), &|pod| what_it_asks_for(&pod)).await
+            list(fetch, &pods_where(&[format!("={node}")]), &project::asking_pod).await
         }
         Need::PodsBut { nodes } => {
             // Without a node are those that wait for one.
             let others = nodes.iter().map(String::as_str).chain([""]);
             let terms: Vec<String> = others.map(|node| format!("!={node}")).collect();
-            list(fetch, &pods_where(&terms), &|pod| what_it_asks_for(&pod)).await
+            list(fetch, &pods_where(&terms), &project::asking_pod).await
         }
         Need::Log { namespace, pod, container, previous } => {
             log(fetch, &pod_path(namespace, pod), container, *previous).await
@@ -166,14 +166,14 @@ fn listing(kind: Kind, namespace: Option<&str>, labels: &str) -> String {
     path
 }
 
-type Reduce<'a> = &'a (dyn Fn(Value) -> Value + Send + Sync);
+type Read<'a> = &'a (dyn Fn(&[u8]) -> serde_json::Result<Value> + Send + Sync);
 
 /// A 404 here means that the API is not installed, which the caller makes `Absent`.
-async fn list(fetch: &Fetch, first: &str, reduce: Reduce<'_>) -> Result<Fact, Failure> {
-    let items = match pages(fetch, first, reduce).await {
+async fn list(fetch: &Fetch, first: &str, item: Read<'_>) -> Result<Fact, Failure> {
+    let items = match pages(fetch, first, item).await {
         // The server dropped the state between two pages; one new start is enough, for what is
         // expired is minutes old.
-        Err(Failure::Gone) => pages(fetch, first, reduce).await?,
+        Err(Failure::Gone) => pages(fetch, first, item).await?,
         other => other?,
     };
     Ok(Fact::Known(Seen::List(items)))
@@ -186,35 +186,12 @@ fn pods_where(terms: &[String]) -> String {
     format!("{}?limit={PAGE}&fieldSelector={selector}", Kind::Pod.path(None))
 }
 
-/// Of others' pods only what they ask for is kept, and where.
-fn what_it_asks_for(pod: &Value) -> Value {
-    let asks = |list: &Value| -> Value {
-        let of = |c: &Value| json!({"name": c.get("name"), "resources": c.get("resources")});
-        list.as_array().into_iter().flatten().map(of).collect()
-    };
-    let spec = |field: &str| pod.pointer(&format!("/spec/{field}")).map(asks);
-    json!({
-        "metadata": {
-            "name": pod.pointer("/metadata/name"),
-            "namespace": pod.pointer("/metadata/namespace"),
-            "uid": pod.pointer("/metadata/uid"),
-        },
-        "spec": {
-            "containers": spec("containers"),
-            "initContainers": spec("initContainers"),
-            "nodeName": pod.pointer("/spec/nodeName"),
-            "resources": pod.pointer("/spec/resources"),
-        },
-        "status": {"phase": pod.pointer("/status/phase")},
-    })
-}
-
-async fn pages(fetch: &Fetch, first: &str, reduce: Reduce<'_>) -> Result<Vec<Value>, Failure> {
+async fn pages(fetch: &Fetch, first: &str, item: Read<'_>) -> Result<Vec<Value>, Failure> {
     let broken = |error| Failure::Other(format!("not JSON: {error}"));
     let mut items = Vec::new();
     let mut path = first.to_owned();
     loop {
-        let mut page = Page::new(reduce);
+        let mut page = Page::new(item);
         fetch.stream(&path, PAGE_CAP, &mut |bytes| page.take(bytes).map_err(broken)).await?;
         let (more, token) = page.end().map_err(broken)?;
         items.extend(more);

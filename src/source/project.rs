@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::objects;
+use super::sieve::{self, At};
 use crate::model::object::{Kind, ObjectExt};
 
 /// How much of a listed object is kept.
@@ -16,28 +17,28 @@ pub enum Keep {
 }
 
 impl Keep {
-    /// What is kept, with its kind, without which items come.
-    pub fn of(self, kind: Kind, mut object: Value) -> Value {
+    /// What is kept of an item, with its kind, without which items come.
+    pub fn read(self, kind: Kind, item: &[u8]) -> serde_json::Result<Value> {
+        let mut object = match (self, kind) {
+            (Keep::Checked, Kind::Node) => sieve::read(item, of_node)?,
+            (Keep::Checked, Kind::Pod) => sieve::read(item, of_pod)?,
+            _ if is_light(kind) => sieve::read(item, readable)?,
+            _ => serde_json::from_slice(item)?,
+        };
         objects::name_kind(&mut object, kind);
         match (self, kind) {
-            (Keep::Checked, Kind::Node) => node(&mut object),
-            (Keep::Checked, Kind::Pod) => {
-                lighten(&mut object, kind);
-                pod(&mut object);
-                object
-            }
-            _ => {
-                lighten(&mut object, kind);
-                object
-            }
+            (Keep::Checked, Kind::Pod) => containers(&mut object),
+            (Keep::Checked, Kind::Node) => conditions(&mut object),
+            _ => lighten(&mut object, kind),
         }
+        Ok(object)
     }
 }
 
-/// Drops what is heavy and never read: field ownership of kinds that are not patched by field.
-/// Workloads and custom resources keep it, for the forecast reads it.
-fn lighten(object: &mut Value, kind: Kind) {
-    let light = matches!(
+/// Kinds of which nobody reads who owns which field: they are not patched by field. Workloads and
+/// custom resources are, and the forecast reads it.
+fn is_light(kind: Kind) -> bool {
+    matches!(
         kind,
         Kind::Pod
             | Kind::Event
@@ -45,8 +46,18 @@ fn lighten(object: &mut Value, kind: Kind) {
             | Kind::Node
             | Kind::PersistentVolumeClaim
             | Kind::Service
-    );
-    if light && let Some(metadata) = fields(object, "metadata") {
+    )
+}
+
+fn readable(at: At<'_>) -> bool {
+    (at.depth, at.within, at.key) != (1, "metadata", "managedFields")
+}
+
+/// Drops what is heavy and never read.
+pub fn lighten(object: &mut Value, kind: Kind) {
+    if is_light(kind)
+        && let Some(metadata) = fields(object, "metadata")
+    {
         metadata.remove("managedFields");
         if kind == Kind::Node {
             metadata.remove("annotations");
@@ -72,59 +83,54 @@ fn fields<'a>(object: &'a mut Value, key: &str) -> Option<&'a mut Map<String, Va
 }
 
 /// Of a node: whether it takes pods, which, how many, and whether its kubelet reports.
-fn node(object: &mut Value) -> Value {
-    const KEPT: [&str; 10] = [
-        "/apiVersion",
-        "/kind",
-        "/metadata/name",
-        "/metadata/uid",
-        "/metadata/labels",
-        "/metadata/deletionTimestamp",
-        "/spec/unschedulable",
-        "/spec/taints",
-        "/status/allocatable",
-        "/status/conditions",
-    ];
-    let mut out = Map::new();
-    for at in KEPT {
-        let Some(value) = object.pointer_mut(at).map(Value::take) else { continue };
-        let value = match at {
-            "/status/conditions" => {
-                let all = value.list("").iter();
-                all.filter(|c| c.text("/type") == "Ready").cloned().collect()
-            }
-            _ => value,
-        };
-        match at.trim_start_matches('/').split_once('/') {
-            None => out.insert(at.trim_start_matches('/').into(), value),
-            Some((part, key)) => {
-                let part = out.entry(part).or_insert_with(|| Value::Object(Map::new()));
-                part.as_object_mut().and_then(|part| part.insert(key.into(), value))
-            }
-        };
+fn of_node(at: At<'_>) -> bool {
+    match (at.depth, at.within) {
+        (1, "metadata") => matches!(at.key, "name" | "uid" | "labels" | "deletionTimestamp"),
+        (1, "spec") => matches!(at.key, "unschedulable" | "taints"),
+        (1, "status") => matches!(at.key, "allocatable" | "conditions"),
+        (2, "conditions") => matches!(at.key, "type" | "status" | "reason" | "message"),
+        _ => true,
     }
-    Value::Object(out)
 }
 
-/// Of a pod goes what the scheduler and the runtime alone read, and what others set in the
-/// environment: that is most of it.
-fn pod(object: &mut Value) {
-    if let Some(spec) = fields(object, "spec") {
-        for key in ["tolerations", "affinity", "topologySpreadConstraints"] {
-            spec.remove(key);
+/// Of a pod: not what the scheduler and the runtime alone read.
+fn of_pod(at: At<'_>) -> bool {
+    match (at.depth, at.within) {
+        (1, "metadata") => at.key != "managedFields",
+        (1, "spec") => !matches!(at.key, "tolerations" | "affinity" | "topologySpreadConstraints"),
+        (2, "containerStatuses" | "initContainerStatuses") => !matches!(
+            at.key,
+            "containerID" | "imageID" | "allocatedResources" | "volumeMounts" | "user"
+        ),
+        _ => true,
+    }
+}
+
+/// Of a pod of others: what it asks for, and where.
+pub fn asking_pod(item: &[u8]) -> serde_json::Result<Value> {
+    sieve::read(item, |at| match (at.depth, at.within) {
+        (0, _) => matches!(at.key, "metadata" | "spec" | "status"),
+        (1, "metadata") => matches!(at.key, "name" | "namespace" | "uid"),
+        (1, "spec") => {
+            matches!(at.key, "nodeName" | "containers" | "initContainers" | "resources")
         }
+        (1, "status") => at.key == "phase",
+        (2, "containers" | "initContainers") => matches!(at.key, "name" | "resources"),
+        _ => true,
+    })
+}
+
+fn conditions(node: &mut Value) {
+    if let Some(Value::Array(all)) = node.pointer_mut("/status/conditions") {
+        all.retain(|condition| condition.text("/type") == "Ready");
+    }
+}
+
+/// What others set in the environment is most of a pod.
+fn containers(pod: &mut Value) {
+    if let Some(spec) = fields(pod, "spec") {
         for key in ["containers", "initContainers"] {
             each(spec, key, environment);
-        }
-    }
-    if let Some(status) = fields(object, "status") {
-        for key in ["containerStatuses", "initContainerStatuses"] {
-            each(status, key, |status| {
-                for key in ["containerID", "imageID", "allocatedResources", "volumeMounts", "user"]
-                {
-                    status.remove(key);
-                }
-            });
         }
     }
 }
@@ -149,6 +155,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn read(keep: Keep, kind: Kind, item: &Value) -> Value {
+        keep.read(kind, item.to_string().as_bytes()).expect("json")
+    }
+
     #[test]
     fn a_node_is_its_room_and_its_readiness() {
         let given = json!({"apiVersion": "v1", "kind": "Node",
@@ -156,15 +166,16 @@ mod tests {
                 "managedFields": [{}]},
             "spec": {"podCIDR": "10.0.0.0/24", "unschedulable": true},
             "status": {"allocatable": {"memory": "1Gi"}, "capacity": {"memory": "2Gi"},
-                "conditions": [{"type": "Ready", "status": "True"}, {"type": "DiskPressure"}],
+                "conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": "x"},
+                    {"type": "DiskPressure"}],
                 "images": [{}]}});
         let expected = json!({"apiVersion": "v1", "kind": "Node",
             "metadata": {"name": "n", "uid": "u", "labels": {"a": "b"}},
             "spec": {"unschedulable": true},
             "status": {"allocatable": {"memory": "1Gi"},
                 "conditions": [{"type": "Ready", "status": "True"}]}});
-        assert_eq!(Keep::Checked.of(Kind::Node, given.clone()), expected);
-        let readable = Keep::Readable.of(Kind::Node, given);
+        assert_eq!(read(Keep::Checked, Kind::Node, &given), expected);
+        let readable = read(Keep::Readable, Kind::Node, &given);
         assert!(readable.pointer("/status/capacity").is_some());
         assert!(readable.pointer("/status/images").is_none());
     }
@@ -179,6 +190,6 @@ mod tests {
             "spec": {"containers": [{"args": ["--web.listen-address=$(IP):$(PORT)"],
                 "env": [{"name": "IP"}, {"name": "PORT"}]}, {"env": []}]},
             "status": {"containerStatuses": [{"name": "c"}]}});
-        assert_eq!(Keep::Checked.of(Kind::Pod, given), expected);
+        assert_eq!(read(Keep::Checked, Kind::Pod, &given), expected);
     }
 }
