@@ -30,12 +30,23 @@
 
 #![forbid(unsafe_code)]
 
+pub mod walfile;
+
+#[cfg(feature = "plugin")]
 pub mod app;
+#[cfg(feature = "plugin")]
 pub mod classes;
+#[cfg(feature = "plugin")]
 pub mod cli;
+#[cfg(feature = "plugin")]
 pub mod effects;
+#[cfg(feature = "plugin")]
 pub mod exit;
+#[cfg(feature = "plugin")]
 pub mod model;
+#[cfg(feature = "plugin")]
 pub mod render;
+#[cfg(feature = "plugin")]
 pub mod source;
+#[cfg(feature = "plugin")]
 pub mod subject;

@@ -1,0 +1,109 @@
+//! Records are compressed whole, before they are cut into fragments (tsdb/wlog/wlog.go `log`).
+
+use serde::{Deserialize, Serialize};
+
+/// How a record is compressed, by the flags of its last fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    None,
+    Snappy,
+    Zstd,
+}
+
+/// Flags in the type byte of a fragment (tsdb/wlog/wlog.go).
+const SNAPPY: u8 = 0x08;
+const ZSTD: u8 = 0x10;
+
+/// A record larger than this once decompressed is taken for damaged. Prometheus writes records of
+/// a scrape or of one batch, a few MiB at the most; a segment of the largest kind is 256 MiB.
+pub const MOST: usize = 256 << 20;
+
+/// A snappy element of three bytes yields at most 64 (google/snappy `format_description.txt`), so a
+/// length over this many times the input is a lie that must not be allocated.
+const SNAPPY_RATIO: usize = 22;
+
+impl Compression {
+    /// Snappy wins where both flags are set, as it does for Prometheus.
+    #[must_use]
+    pub fn of(header: u8) -> Compression {
+        if header & SNAPPY != 0 {
+            Compression::Snappy
+        } else if header & ZSTD != 0 {
+            Compression::Zstd
+        } else {
+            Compression::None
+        }
+    }
+}
+
+/// Decompresses records one after the other into one buffer.
+#[derive(Default)]
+pub struct Decompressor {
+    out: Vec<u8>,
+    snappy: snap::raw::Decoder,
+    zstd: Option<ruzstd::decoding::FrameDecoder>,
+}
+
+impl Decompressor {
+    /// The record's own bytes; `None` where they cannot be had.
+    pub fn decode<'a>(&'a mut self, how: Compression, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        match how {
+            Compression::None => Some(bytes),
+            // As Prometheus' compression.Decode: nothing is nothing.
+            Compression::Snappy | Compression::Zstd if bytes.is_empty() => Some(bytes),
+            Compression::Snappy => self.snappy(bytes),
+            Compression::Zstd => self.zstd(bytes),
+        }
+    }
+
+    fn snappy(&mut self, bytes: &[u8]) -> Option<&[u8]> {
+        let length = snap::raw::decompress_len(bytes).ok()?;
+        if length > MOST || length > bytes.len().saturating_mul(SNAPPY_RATIO) {
+            return None;
+        }
+        if self.out.len() < length {
+            self.out.resize(length, 0);
+        }
+        let out = self.out.get_mut(..length)?;
+        let written = self.snappy.decompress(bytes, out).ok()?;
+        self.out.get(..written)
+    }
+
+    fn zstd(&mut self, mut bytes: &[u8]) -> Option<&[u8]> {
+        use ruzstd::decoding::BlockDecodingStrategy::UptoBytes;
+        let decoder = self.zstd.get_or_insert_with(ruzstd::decoding::FrameDecoder::new);
+        decoder.reset(&mut bytes).ok()?;
+        self.out.clear();
+        while !decoder.is_finished() {
+            decoder.decode_blocks(&mut bytes, UptoBytes(1 << 20)).ok()?;
+            decoder.collect_to_writer(&mut self.out).ok()?;
+            if self.out.len() > MOST {
+                return None;
+            }
+        }
+        decoder.collect_to_writer(&mut self.out).ok()?;
+        Some(&self.out)
+    }
+}
+
+/// The first byte of a record, without decompressing it where that can be told: a snappy block
+/// begins with its length and then, as a rule, with a literal.
+#[must_use]
+pub fn peek(how: Compression, bytes: &[u8]) -> Option<u8> {
+    match how {
+        Compression::None => bytes.first().copied(),
+        Compression::Zstd => None,
+        Compression::Snappy => {
+            let mut at = bytes.iter().position(|b| *b < 0x80)? + 1;
+            let tag = *bytes.get(at)?;
+            // A block cannot begin with a copy: there is nothing yet to copy.
+            if tag & 3 != 0 {
+                return None;
+            }
+            // Lengths over 60 stand in 1 to 4 bytes more.
+            at += 1 + usize::from((tag >> 2).saturating_sub(59));
+            bytes.get(at).copied()
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What can be wrong with a log, and where.
+
+use serde::{Deserialize, Serialize};
+
+/// What Prometheus' reader finds wrong, but for [`FaultKind::MissingFragment`] (tsdb/wlog/reader.go `nextNew`, tsdb/wlog/wlog.go
+/// `validateRecord`, tsdb/record/record.go), in the order in which it looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// The file could not be read any further: the disk, not the log.
+    Io,
+    /// After a zero type byte the page is not zero to its end.
+    NonZeroPadding,
+    /// A length that no page holds.
+    InvalidSize,
+    /// The file ends inside a fragment.
+    TornFragment,
+    /// The bytes of a fragment are not those that were summed.
+    Checksum,
+    /// A whole record where the rest of another was due.
+    UnexpectedFull,
+    /// A record begins where the rest of another was due.
+    UnexpectedFirst,
+    /// The middle of a record that did not begin.
+    UnexpectedMiddle,
+    /// The end of a record that did not begin.
+    UnexpectedLast,
+    /// A fragment of a type that does not exist (5, 6, 7).
+    UnexpectedType,
+    /// Zeros where the rest of a record is due. A record is cut only where its page is full, so a page
+    /// was lost here; Prometheus' reader passes over it, and joins what does not belong together.
+    MissingFragment,
+    /// The segment ends while the rest of a record is due.
+    TornRecord,
+    /// The record cannot be decompressed.
+    Compression,
+    /// The record's fields do not fit its bytes.
+    Decoding,
+}
+
+/// One place where the log is not what was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fault {
+    pub kind: FaultKind,
+    /// Offset in the file, in bytes, of the first byte that cannot be used: of the fragment's
+    /// header, or for a record (torn, compression, decoding) of its first fragment.
+    pub offset: u64,
+    /// Pages of 32 KiB before the one that holds it.
+    pub page: u64,
+    /// Bytes from there to the next that can be used.
+    pub skipped: u64,
+}

@@ -1,0 +1,6 @@
+//! Logs written here fragment by fragment, then broken in known ways. That real Prometheus writes
+//! and counts the same is shown in tests/walfile.rs.
+
+mod damage;
+mod entries;
+mod writer;

@@ -1,0 +1,207 @@
+//! What each kind of damage costs: a table of how a log is broken, where the fault is told, and how
+//! many of its records live by each way to go on.
+
+use super::writer::{Writer, fragment, samples, series};
+use crate::walfile::compression::Compression;
+use crate::walfile::fault::FaultKind as K;
+use crate::walfile::frame::PAGE;
+use crate::walfile::record::RecordType;
+use crate::walfile::segment::{Depth, Segment, survey};
+
+/// Some 300 kB: 41 records, most within a page, some over the end of one, two over several.
+fn log() -> Writer {
+    let mut log = Writer::default();
+    log.record(Compression::None, &series(1..1001));
+    for time in 0..38 {
+        log.record(Compression::None, &samples(1..501, time * 15_000));
+    }
+    log.record(Compression::None, &samples(1..8001, 600_000));
+    log.record(Compression::None, &samples(1..101, 615_000));
+    log
+}
+
+fn full(bytes: &[u8]) -> Segment {
+    survey(bytes, Depth::Full)
+}
+
+struct Row {
+    name: &'static str,
+    bytes: Vec<u8>,
+    /// Each fault with its offset.
+    faults: Vec<(K, usize)>,
+    /// Records kept by Prometheus, page by page, fragment by fragment.
+    kept: [u64; 3],
+}
+
+/// What is broken within one record, and what of the log lives.
+fn within(whole: &Writer) -> Vec<Row> {
+    let (starts, healthy) = (&whole.starts, &whole.bytes);
+    // A record that lies within its page, with some before and behind it there.
+    let tenth = starts[10];
+    assert!(tenth % PAGE > 100 && tenth / PAGE == (starts[11] + 100) / PAGE);
+    let behind = starts.iter().filter(|s| **s > tenth && **s / PAGE == tenth / PAGE).count();
+    let rest_of_page = u64::try_from(behind).expect("few");
+    let broken = [
+        ("a byte of data", 50, healthy[tenth + 50] ^ 0x10, K::Checksum),
+        ("a byte of the checksum", 4, healthy[tenth + 4] ^ 0x10, K::Checksum),
+        ("a byte of the length", 1, healthy[tenth + 1] ^ 0x10, K::Checksum),
+        ("a length that no page holds", 1, 0xff, K::InvalidSize),
+        ("the type made zero", 0, 0, K::NonZeroPadding),
+        ("a type that does not exist", 0, 5, K::UnexpectedType),
+    ];
+    let row = |(name, at, byte, kind)| {
+        let mut bytes = healthy.clone();
+        bytes[tenth + at] = byte;
+        Row { name, bytes, faults: vec![(kind, tenth)], kept: [10, 40 - rest_of_page, 40] }
+    };
+    broken.into_iter().map(row).collect()
+}
+
+fn beyond(whole: &Writer) -> Vec<Row> {
+    let (starts, healthy) = (&whole.starts, &whole.bytes);
+    let count = |holds: &dyn Fn(usize) -> bool| {
+        u64::try_from(starts.iter().filter(|s| holds(**s)).count()).expect("few")
+    };
+    let last = starts[40];
+    let mut zeroed = healthy.clone();
+    zeroed[2 * PAGE..3 * PAGE].fill(0);
+    let before = count(&|s| s < 2 * PAGE) - 1;
+    let after = 40 - count(&|s| s / PAGE == 2);
+    let row = |name, bytes: &[u8], faults, kept| Row { name, bytes: bytes.to_vec(), faults, kept };
+    let garbage = [healthy.clone(), vec![0xa5; 3000]].concat();
+    vec![
+        row("healthy", healthy, vec![], [41; 3]),
+        row("empty", &[], vec![], [0; 3]),
+        row("a torn end", &healthy[..last + 30], vec![(K::Checksum, last)], [40; 3]),
+        row("a header cut short", &healthy[..last + 3], vec![(K::Checksum, last)], [40; 3]),
+        row("garbage at the end", &garbage, vec![(K::InvalidSize, healthy.len())], [41; 3]),
+        // The record that goes on into the page lacks its rest; one goes on behind it.
+        row(
+            "a page of zeros",
+            &zeroed,
+            vec![(K::MissingFragment, 2 * PAGE)],
+            [before, after, after],
+        ),
+    ]
+}
+
+#[test]
+fn each_damage_costs_what_the_table_says() {
+    let whole = log();
+    for row in within(&whole).into_iter().chain(beyond(&whole)) {
+        let found = full(&row.bytes);
+        let faults: Vec<(K, usize)> = found
+            .faults
+            .iter()
+            .map(|f| (f.kind, usize::try_from(f.offset).expect("small")))
+            .collect();
+        assert_eq!(faults, row.faults, "{}: faults", row.name);
+        let kept = found.kept;
+        let kept = [kept.prometheus.records, kept.page.records, kept.fragment.records];
+        assert_eq!(kept, row.kept, "{}: kept", row.name);
+        assert_eq!(found.size, row.bytes.len() as u64, "{}", row.name);
+    }
+}
+
+#[test]
+fn a_log_cut_at_every_length_loses_its_last_record_only() {
+    let mut log = Writer::default();
+    for time in 0..8 {
+        log.record(Compression::Snappy, &samples(1..150, time * 15_000));
+    }
+    let ends: Vec<usize> = log.starts.iter().skip(1).copied().chain([log.bytes.len()]).collect();
+    for length in 0..=log.bytes.len() {
+        let found = full(&log.bytes[..length]);
+        // Zeros that were cut off are read all the same.
+        let is_whole = |end: &&usize| log.bytes[length.min(**end)..**end].iter().all(|b| *b == 0);
+        let whole = ends.iter().filter(is_whole).count() as u64;
+        // A type byte alone, with the zeros behind the end of the file, is an empty record: to
+        // Prometheus, too, since the checksum of nothing is zero.
+        let empty = found.counts.by_type.get(&RecordType::Unknown).map_or(0, |of| of.records);
+        assert_eq!(found.kept.fragment.records - empty, whole, "{length}");
+        assert!(found.fault_count <= 1, "{length}: {:?}", found.faults);
+    }
+}
+
+#[test]
+#[ignore = "a minute: cargo test --release --no-default-features --lib -- --ignored"]
+fn every_bit_of_two_pages_costs_one_record_at_most() {
+    let mut log = Writer::default();
+    while log.bytes.len() < 2 * PAGE {
+        let time = i64::try_from(log.starts.len()).expect("few") * 15_000;
+        log.record(Compression::None, &samples(1..120, time));
+    }
+    log.bytes.truncate(2 * PAGE);
+    let whole = full(&log.bytes).kept.fragment.records;
+    for bit in 0..log.bytes.len() * 8 {
+        let mut bytes = log.bytes.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let found = full(&bytes);
+        let kept = found.kept;
+        assert!(kept.fragment.records + 1 >= whole, "bit {bit}: {:?}", found.faults);
+        assert!(kept.fragment.records >= kept.page.records, "bit {bit}");
+        assert!(kept.page.records >= kept.prometheus.records, "bit {bit}");
+    }
+}
+
+#[test]
+fn the_rest_of_a_lost_record_is_no_second_fault() {
+    let mut bytes = fragment(2, &[9; 100]);
+    bytes.extend(fragment(3, &[9; 100]));
+    bytes.extend(fragment(4, &[9; 100]));
+    bytes.extend(fragment(1, &series(1..2)));
+    bytes[20] ^= 1;
+    let found = full(&bytes);
+    assert_eq!(found.fault_count, 1, "{:?}", found.faults);
+    assert_eq!(found.kept.fragment.records, 1);
+}
+
+#[test]
+fn a_record_that_begins_inside_another_is_kept() {
+    let mut bytes = fragment(2, &[9; 100]);
+    bytes.extend(fragment(1, &series(1..2)));
+    bytes.extend(fragment(2, &[1]));
+    let found = full(&bytes);
+    let faults: Vec<(K, u64)> = found.faults.iter().map(|f| (f.kind, f.offset)).collect();
+    let second = 107 + 7 + series(1..2).len() as u64;
+    assert_eq!(faults, [(K::UnexpectedFull, 0), (K::TornRecord, second)]);
+    assert_eq!(found.kept.fragment.records, 1);
+    assert_eq!(found.kept.prometheus.records, 0);
+}
+
+#[test]
+fn a_record_that_cannot_be_decoded_costs_itself() {
+    let mut bytes = fragment(1, &series(1..2));
+    let broken = fragment(1, &[2, 0, 0]);
+    bytes.extend(&broken);
+    bytes.extend(fragment(1 | 0x08, &[9, 9, 9]));
+    bytes.extend(fragment(1, &samples(1..2, 5)));
+    let found = full(&bytes);
+    let kinds: Vec<K> = found.faults.iter().map(|f| f.kind).collect();
+    assert_eq!(kinds, [K::Decoding, K::Compression]);
+    assert_eq!(found.kept.fragment.records, 2);
+}
+
+/// Disks that fail: what was read stands, and the fault is not the log's.
+#[test]
+fn a_disk_that_fails_ends_the_reading() {
+    struct Failing(usize);
+    impl std::io::Read for Failing {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            let log = log().bytes;
+            let Some(left) = log.get(self.0..100_000) else {
+                return Err(std::io::Error::other("EIO"));
+            };
+            if left.is_empty() {
+                return Err(std::io::Error::other("EIO"));
+            }
+            let count = left.len().min(into.len());
+            into[..count].copy_from_slice(&left[..count]);
+            self.0 += count;
+            Ok(count)
+        }
+    }
+    let found = survey(Failing(0), Depth::Full);
+    let kinds: Vec<(K, u64)> = found.faults.iter().map(|f| (f.kind, f.offset)).collect();
+    assert_eq!(kinds, [(K::Io, 100_000)]);
+}
