@@ -7,3 +7,4 @@ mod architecture;
 mod cases;
 mod cluster;
 mod packaging;
+mod walfile;
