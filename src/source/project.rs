@@ -88,6 +88,7 @@ fn of_node(at: At<'_>) -> bool {
         (1, "metadata") => matches!(at.key, "name" | "uid" | "labels" | "deletionTimestamp"),
         (1, "spec") => matches!(at.key, "unschedulable" | "taints"),
         (1, "status") => matches!(at.key, "allocatable" | "conditions"),
+        (2, "allocatable") => at.key == "memory",
         (2, "conditions") => matches!(at.key, "type" | "status" | "reason" | "message"),
         _ => true,
     }
@@ -120,9 +121,15 @@ pub fn asking_pod(item: &[u8]) -> serde_json::Result<Value> {
     })
 }
 
+/// A kubelet that reports is what is taken for granted: of a thousand nodes that is a megabyte.
 fn conditions(node: &mut Value) {
-    if let Some(Value::Array(all)) = node.pointer_mut("/status/conditions") {
-        all.retain(|condition| condition.text("/type") == "Ready");
+    let silent = |c: &Value| c.text("/type") == "Ready" && c.text("/status") != "True";
+    let Some(status) = fields(node, "status") else { return };
+    if let Some(Value::Array(all)) = status.get_mut("conditions") {
+        all.retain(silent);
+        if all.is_empty() {
+            status.remove("conditions");
+        }
     }
 }
 
@@ -160,22 +167,30 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_its_room_and_its_readiness() {
-        let given = json!({"apiVersion": "v1", "kind": "Node",
-            "metadata": {"name": "n", "uid": "u", "labels": {"a": "b"}, "annotations": {"c": "d"},
-                "managedFields": [{}]},
-            "spec": {"podCIDR": "10.0.0.0/24", "unschedulable": true},
-            "status": {"allocatable": {"memory": "1Gi"}, "capacity": {"memory": "2Gi"},
-                "conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": "x"},
-                    {"type": "DiskPressure"}],
-                "images": [{}]}});
-        let expected = json!({"apiVersion": "v1", "kind": "Node",
-            "metadata": {"name": "n", "uid": "u", "labels": {"a": "b"}},
-            "spec": {"unschedulable": true},
-            "status": {"allocatable": {"memory": "1Gi"},
-                "conditions": [{"type": "Ready", "status": "True"}]}});
-        assert_eq!(read(Keep::Checked, Kind::Node, &given), expected);
-        let readable = read(Keep::Readable, Kind::Node, &given);
+    fn a_node_is_its_room_and_whether_it_is_silent() {
+        let ready = |status| json!({"type": "Ready", "status": status, "lastHeartbeatTime": "x"});
+        let node = |status| {
+            json!({"apiVersion": "v1", "kind": "Node",
+                "metadata": {"name": "n", "uid": "u", "labels": {"a": "b"}, "managedFields": [{}],
+                    "annotations": {"c": "d"}},
+                "spec": {"podCIDR": "10.0.0.0/24", "unschedulable": true},
+                "status": {"allocatable": {"memory": "1Gi", "cpu": "1"}, "images": [{}],
+                    "capacity": {"memory": "2Gi"},
+                    "conditions": [ready(status), {"type": "DiskPressure", "status": "False"}]}})
+        };
+        let kept = |conditions: &[Value]| {
+            let mut kept = json!({"apiVersion": "v1", "kind": "Node",
+                "metadata": {"name": "n", "uid": "u", "labels": {"a": "b"}},
+                "spec": {"unschedulable": true}, "status": {"allocatable": {"memory": "1Gi"}}});
+            if !conditions.is_empty() {
+                kept["status"]["conditions"] = json!(conditions);
+            }
+            kept
+        };
+        let silent = [json!({"type": "Ready", "status": "Unknown"})];
+        assert_eq!(read(Keep::Checked, Kind::Node, &node("True")), kept(&[]));
+        assert_eq!(read(Keep::Checked, Kind::Node, &node("Unknown")), kept(&silent));
+        let readable = read(Keep::Readable, Kind::Node, &node("True"));
         assert!(readable.pointer("/status/capacity").is_some());
         assert!(readable.pointer("/status/images").is_none());
     }

@@ -83,17 +83,18 @@ impl<'de> Visitor<'de> for Sieve<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let Sieve { depth, within, wanted } = self;
-        let mut out = Map::new();
+        // Of a sorted whole a map is made without the gaps that one leaves which grows.
+        let mut out = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
             if wanted(At { depth, within, key: &key }) {
                 let inner = Sieve { depth: depth + 1, within: &key, wanted };
                 let value = map.next_value_seed(inner)?;
-                out.insert(key, value);
+                out.push((key, value));
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(Value::Object(out))
+        Ok(Value::Object(Map::from_iter(out)))
     }
 }
 

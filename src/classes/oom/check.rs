@@ -189,12 +189,13 @@ fn killed_run(seen: &Snapshot, kill: &Kill<'_>) -> (Was, Vec<Line>) {
 
 /// Queries that were running at the kill: the next start logs them.
 fn queries(seen: &Snapshot, kill: &Kill<'_>, killed: &[Line]) -> Option<String> {
-    let current = seen.log(kill.pod, &kill.state.name, false).known().map(log::lines);
-    let lines = match kill.state.doing {
-        pod::Doing::Running { .. } => current.unwrap_or_default(),
-        _ => killed.to_vec(),
+    let told = if let pod::Doing::Running { .. } = kill.state.doing {
+        let current = seen.log(kill.pod, &kill.state.name, false).known();
+        log::unfinished_queries(&current.map(log::lines).unwrap_or_default())
+    } else {
+        log::unfinished_queries(killed)
     };
-    log::unfinished_queries(&lines).map(|text| text.chars().take(200).collect())
+    told.map(|text| text.chars().take(200).collect())
 }
 
 /// When the soft limit of the Go runtime changes the picture, by version.
