@@ -167,6 +167,7 @@ fn unread(need: &Need) -> Option<Unknown> {
             let scope = namespace.as_deref().map_or(all.to_owned(), within);
             (kind.plural().to_owned(), format!("kubectl get {}{scope}", kind.plural()))
         }
+        Need::Nodes { .. } => ("nodes".to_owned(), "kubectl get nodes".to_owned()),
         Need::PodsOn { node } => {
             (format!("pods on node {node}"), format!("kubectl describe node {node}"))
         }

@@ -16,6 +16,9 @@ pub enum Need {
     /// All objects of a kind in a namespace (`None`: in all), that carry `labels`
     /// (`a=b,c=d`; empty: no selection).
     List { kind: Kind, namespace: Option<String>, labels: String },
+    /// All nodes, each cut down to its room, a kubelet that is silent, and these of its labels:
+    /// those of a large cloud's nodes are megabytes.
+    Nodes { labels: Vec<String> },
     /// Every pod that is bound to a node, cut down to what it asks for.
     PodsOn { node: String },
     /// Every pod that is bound to a node, and to none of these; cut down to what it asks for. One
@@ -164,7 +167,23 @@ impl Snapshot {
                 Some(Fact::Known(_) | Fact::Unreadable(_)) | None => {}
             }
         }
+        if of.kind == Kind::Node {
+            let mut nodes =
+                self.facts.iter().filter(|(need, _)| matches!(need, Need::Nodes { .. }));
+            return nodes.next().map_or(Got::NotAsked, |(_, fact)| match items(fact) {
+                Got::Known(all) => {
+                    all.iter().find(|i| i.name() == of.name).map_or(Got::Absent, Got::Known)
+                }
+                Got::Unreadable(why) => Got::Unreadable(why),
+                Got::Absent | Got::NotAsked => Got::Absent,
+            });
+        }
         Got::NotAsked
+    }
+
+    /// All nodes, with these labels at least.
+    pub fn nodes(&self, labels: &[String]) -> Got<'_, [Value]> {
+        self.facts.get(&Need::Nodes { labels: labels.to_vec() }).map_or(Got::NotAsked, items)
     }
 
     /// A listing; an absent kind (no such API) is an empty one only through [`Got::Absent`].
@@ -229,6 +248,14 @@ impl Snapshot {
     }
 }
 
+fn items(fact: &Fact) -> Got<'_, [Value]> {
+    match fact {
+        Fact::Known(Seen::List(items)) => Got::Known(items.as_slice()),
+        Fact::Known(_) | Fact::Absent => Got::Absent,
+        Fact::Unreadable(why) => Got::Unreadable(why),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,6 +274,23 @@ mod tests {
         assert_eq!(seen.object(&ObjectRef::new(Kind::Pod, "mon", "a")), Got::Known(&pod));
         assert_eq!(seen.object(&ObjectRef::new(Kind::Pod, "mon", "b")), Got::Absent);
         assert_eq!(seen.object(&ObjectRef::new(Kind::Pod, "other", "a")), Got::NotAsked);
+    }
+
+    #[test]
+    fn a_node_is_found_among_all_nodes() {
+        let node = json!({"metadata": {"name": "a"}});
+        let mut seen = Snapshot::new(Timestamp::UNIX_EPOCH);
+        let of = |name| ObjectRef::new(Kind::Node, "", name);
+        assert_eq!(seen.object(&of("a")), Got::NotAsked);
+        let need = Need::Nodes { labels: vec!["pool".into()] };
+        seen.facts.insert(need.clone(), Fact::Known(Seen::List(vec![node.clone()])));
+        assert_eq!(seen.object(&of("a")), Got::Known(&node));
+        assert_eq!(seen.object(&of("b")), Got::Absent);
+        assert_eq!(seen.nodes(&["pool".into()]), Got::Known([node].as_slice()));
+        // Without these labels nothing could be told.
+        assert_eq!(seen.nodes(&[]), Got::NotAsked);
+        seen.facts.insert(need, Fact::Unreadable("forbidden".into()));
+        assert_eq!(seen.object(&of("a")), Got::Unreadable("forbidden"));
     }
 
     #[test]

@@ -192,6 +192,7 @@ impl Bundle {
             Need::List { kind, namespace, labels } => {
                 return self.list(*kind, namespace.as_deref(), labels);
             }
+            Need::Nodes { .. } => return self.list(Kind::Node, None, ""),
             Need::Log { namespace, pod, previous, .. } => {
                 let recorded = self.contents.logs.get(&name).cloned();
                 return recorded.unwrap_or_else(|| self.no_log(namespace, pod, *previous));

@@ -297,6 +297,22 @@ async fn record(dir: &Path, needs: &[Need], to: &Path) -> (Vec<(Need, Fact)>, Ve
 }
 
 #[tokio::test]
+async fn recorded_nodes_are_the_complete_listing() {
+    let node = json!({"kind": "Node", "apiVersion": "v1", "metadata": {"name": "n"}});
+    let dir = folder(&[
+        ("clock", "2026-05-01T00:00:00Z\n"),
+        ("objects/nodes.json", &json!({"kind": "List", "items": [node]}).to_string()),
+    ]);
+    let need = Need::Nodes { labels: vec!["pool".into()] };
+    let to = dir.path().join("again");
+    let (facts, _) = record(dir.path(), std::slice::from_ref(&need), &to).await;
+    assert_eq!(facts, [(need.clone(), Fact::Known(Seen::List(vec![node])))]);
+    let again = Bundle::open(&to).expect("a bundle");
+    assert_eq!(vec![(need.clone(), ask(&again, need))], facts);
+    assert_eq!(ask(&again, Need::object(Kind::Node, "", "other")), Fact::Absent);
+}
+
+#[tokio::test]
 async fn what_is_recorded_answers_every_need_with_the_same_fact() {
     let (dir, needs) = rich();
     let out = tempfile::tempdir().expect("a directory");

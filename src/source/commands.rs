@@ -49,6 +49,7 @@ fn step(need: &Need) -> Option<(String, Vec<String>)> {
     match need {
         Need::Object(of) => Some(object(of)),
         Need::List { kind, namespace, labels } => Some(list(*kind, namespace.as_deref(), labels)),
+        Need::Nodes { .. } => Some(list(Kind::Node, None, "")),
         Need::Log { namespace, pod, container, previous } => {
             let mut words = owned(&["logs", "-n", namespace, pod, "-c", container, "--tail=1500"]);
             if *previous {

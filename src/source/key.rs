@@ -11,6 +11,7 @@ pub fn of(need: &Need) -> String {
     match need {
         Need::Object(of) => object(of),
         Need::List { kind, namespace, labels } => list(*kind, namespace.as_deref(), labels),
+        Need::Nodes { .. } => list(Kind::Node, None, ""),
         Need::PodsOn { node } => format!("pods on {node}"),
         Need::PodsBut { nodes } => format!("pods not on {}", nodes.join(",")),
         Need::Log { namespace, pod, container, previous } => {

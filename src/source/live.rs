@@ -109,6 +109,10 @@ async fn one(fetch: &Fetch, need: &Need, keep: Keep) -> Fact {
             let path = listing(*kind, namespace.as_deref(), labels);
             list(fetch, &path, &|item| keep.read(*kind, item)).await
         }
+        Need::Nodes { labels } => {
+            let path = listing(Kind::Node, None, "");
+            list(fetch, &path, &|item| keep.node(labels, item)).await
+        }
         Need::PodsOn { node } => {
             list(fetch, &pods_where(&[format!("={node}")]), &project::asking_pod).await
         }

@@ -20,7 +20,6 @@ impl Keep {
     /// What is kept of an item, with its kind, without which items come.
     pub fn read(self, kind: Kind, item: &[u8]) -> serde_json::Result<Value> {
         let mut object = match (self, kind) {
-            (Keep::Checked, Kind::Node) => sieve::read(item, of_node)?,
             (Keep::Checked, Kind::Pod) => sieve::read(item, of_pod)?,
             _ if is_light(kind) => sieve::read(item, readable)?,
             _ => serde_json::from_slice(item)?,
@@ -28,10 +27,28 @@ impl Keep {
         objects::name_kind(&mut object, kind);
         match (self, kind) {
             (Keep::Checked, Kind::Pod) => containers(&mut object),
-            (Keep::Checked, Kind::Node) => conditions(&mut object),
             _ => lighten(&mut object, kind),
         }
         Ok(object)
+    }
+
+    /// What is kept of a node, and which of its labels.
+    pub fn node(self, labels: &[String], item: &[u8]) -> serde_json::Result<Value> {
+        if self == Keep::Readable {
+            return self.read(Kind::Node, item);
+        }
+        let mut node = sieve::read(item, of_node)?;
+        objects::name_kind(&mut node, Kind::Node);
+        conditions(&mut node);
+        if let Some(metadata) = fields(&mut node, "metadata")
+            && let Some(own) = metadata.get_mut("labels").and_then(Value::as_object_mut)
+        {
+            own.retain(|key, _| labels.contains(key));
+            if own.is_empty() {
+                metadata.remove("labels");
+            }
+        }
+        Ok(node)
     }
 }
 
@@ -171,7 +188,7 @@ mod tests {
         let ready = |status| json!({"type": "Ready", "status": status, "lastHeartbeatTime": "x"});
         let node = |status| {
             json!({"apiVersion": "v1", "kind": "Node",
-                "metadata": {"name": "n", "uid": "u", "labels": {"a": "b"}, "managedFields": [{}],
+                "metadata": {"name": "n", "uid": "u", "labels": {"a": "b", "e": "f"}, "managedFields": [{}],
                     "annotations": {"c": "d"}},
                 "spec": {"podCIDR": "10.0.0.0/24", "unschedulable": true},
                 "status": {"allocatable": {"memory": "1Gi", "cpu": "1"}, "images": [{}],
@@ -188,9 +205,13 @@ mod tests {
             kept
         };
         let silent = [json!({"type": "Ready", "status": "Unknown"})];
-        assert_eq!(read(Keep::Checked, Kind::Node, &node("True")), kept(&[]));
-        assert_eq!(read(Keep::Checked, Kind::Node, &node("Unknown")), kept(&silent));
-        let readable = read(Keep::Readable, Kind::Node, &node("True"));
+        let read = |keep: Keep, node: Value| {
+            keep.node(&["a".into()], node.to_string().as_bytes()).expect("json")
+        };
+        assert_eq!(read(Keep::Checked, node("True")), kept(&[]));
+        assert_eq!(read(Keep::Checked, node("Unknown")), kept(&silent));
+        let readable = read(Keep::Readable, node("True"));
+        assert_eq!(readable.label("e"), Some("f"));
         assert!(readable.pointer("/status/capacity").is_some());
         assert!(readable.pointer("/status/images").is_none());
     }

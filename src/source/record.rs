@@ -200,6 +200,9 @@ impl Writing {
                     self.kinds.insert(*kind);
                     self.contents.namespaces.extend(namespace.clone());
                 }
+                if let Need::Nodes { .. } = need {
+                    self.kinds.insert(Kind::Node);
+                }
                 self.lists.insert(name);
                 items.into_iter().for_each(|item| self.contents.add(item));
             }

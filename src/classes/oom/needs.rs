@@ -22,7 +22,7 @@ pub fn first(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
     }
     if !kills.is_empty() {
         // Which nodes there are decides what is asked next, so it is asked now.
-        out.push(Need::list(Kind::Node, ""));
+        out.push(room::nodes(subject));
     }
     if let Some(pod) = witness(subject)
         && !subject.agent
@@ -65,7 +65,7 @@ pub fn to_fix(
     }
     let namespace = subject.namespace();
     let mut out = vec![
-        Need::list(Kind::Node, ""),
+        room::nodes(subject),
         Need::list(Kind::ResourceQuota, namespace),
         Need::list(Kind::LimitRange, namespace),
         Need::list(Kind::VerticalPodAutoscaler, namespace),

@@ -6,7 +6,7 @@ use super::fix::blocked;
 use super::preflight::{bytes, unread};
 use super::{kill, size};
 use crate::model::finding::Unknown;
-use crate::model::object::{Kind, ObjectExt};
+use crate::model::object::ObjectExt;
 use crate::model::plan::Blocked;
 use crate::model::quantity::{parse_bytes, round_up, show_bytes};
 use crate::model::{Got, Need, Snapshot};
@@ -24,6 +24,16 @@ const WAYS: &[&str] = &[
     "--memory LIMIT,REQUEST  with a smaller request",
 ];
 
+/// All nodes, with the labels by which the pods choose among them.
+pub fn nodes(subject: &Subject) -> Need {
+    Need::Nodes { labels: chosen_by(subject) }
+}
+
+fn chosen_by(subject: &Subject) -> Vec<String> {
+    let selector = subject.pod_spec().pointer("/nodeSelector").and_then(Value::as_object);
+    selector.into_iter().flatten().map(|(key, _)| key.clone()).collect()
+}
+
 /// Nodes whose pods must be counted: first those of the pods that are down, whose names are known
 /// without a look at the nodes; others only where there is no room.
 pub fn needs(subject: &Subject, seen: &Snapshot, given: Option<&str>) -> Vec<Need> {
@@ -34,7 +44,7 @@ pub fn needs(subject: &Subject, seen: &Snapshot, given: Option<&str>) -> Vec<Nee
     first.sort_unstable();
     first.dedup();
     first.truncate(FEW);
-    let nodes = match seen.list(Kind::Node, "") {
+    let nodes = match seen.nodes(&chosen_by(subject)) {
         Got::Known(nodes) => nodes,
         Got::NotAsked => return first.into_iter().map(on).collect(),
         Got::Absent | Got::Unreadable(_) => return Vec::new(),
@@ -135,7 +145,7 @@ pub fn check(
 ) -> Result<(), Blocked> {
     let size = show_bytes(needed);
     let says = format!("room for {size} on a node");
-    let nodes = match seen.list(Kind::Node, "") {
+    let nodes = match seen.nodes(&chosen_by(subject)) {
         Got::Known(nodes) => nodes,
         Got::Unreadable(why) => {
             unknown.push(unread("nodes", why, says));
