@@ -10,6 +10,8 @@
 //!              └─ render   values to text
 //! ```
 //! `model` holds the values that pass between them, `subject` says which Prometheus this is.
+//! `walfile` reads Prometheus' own bytes; it needs none of the others, and is all that is built
+//! without the feature `plugin`.
 //!
 //! # The flow
 //!
