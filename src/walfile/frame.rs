@@ -54,6 +54,14 @@ struct Pending {
     offset: Option<u64>,
 }
 
+impl Pending {
+    /// Keeps the room, for the next record.
+    fn forget(&mut self) {
+        self.offset = None;
+        self.bytes.clear();
+    }
+}
+
 /// Reads one file from its first page on.
 pub struct Frames<R> {
     input: R,
@@ -171,8 +179,7 @@ impl<R: Read> Frames<R> {
     /// The next record or fault; `None` at the end. No iterator: a record is lent.
     pub fn advance(&mut self) -> Option<Item<'_>> {
         if std::mem::take(&mut self.given) {
-            self.pending = Pending { bytes: std::mem::take(&mut self.pending.bytes), offset: None };
-            self.pending.bytes.clear();
+            self.pending.forget();
         }
         loop {
             if self.failed {
@@ -251,8 +258,8 @@ impl<R: Read> Frames<R> {
             }
             // The record under way is lost; this one is looked at again without it.
             (1 | 2, true) => {
-                let offset = self.pending.offset.take().unwrap_or(here);
-                self.pending.bytes.clear();
+                let offset = self.pending.offset.unwrap_or(here);
+                self.pending.forget();
                 let full = header.kind == 1;
                 let kind =
                     if full { FaultKind::UnexpectedFull } else { FaultKind::UnexpectedFirst };
@@ -320,8 +327,7 @@ impl<R: Read> Frames<R> {
     /// Nothing here can be used: forgets the record under way and goes to the next place in the
     /// page that can, else to the next page.
     fn lose(&mut self, kind: FaultKind) -> Fault {
-        self.pending.offset = None;
-        self.pending.bytes.clear();
+        self.pending.forget();
         self.orphans = true;
         let rest = self.of_page().min(self.left().len());
         let page = self.left().get(..rest).unwrap_or_default();
