@@ -10,8 +10,9 @@
 //!              └─ render   values to text
 //! ```
 //! `model` holds the values that pass between them, `subject` says which Prometheus this is.
-//! `walfile` reads Prometheus' own bytes; it needs none of the others, and is all that is built
-//! without the feature `plugin`.
+//! `walfile` reads Prometheus' own bytes, `datadir` the files that hold them, and `agent` is what a
+//! helper pod runs of both; they need none of the others, and are all that is built without the
+//! feature `plugin`.
 //!
 //! # The flow
 //!
@@ -33,6 +34,10 @@
 #![forbid(unsafe_code)]
 
 pub mod walfile;
+
+pub mod datadir;
+
+pub mod agent;
 
 #[cfg(feature = "plugin")]
 pub mod app;

@@ -112,14 +112,8 @@ const ROOMS: &[Room] = &[
     Room { at: "cli", rooms: ANY, crates: ANY, ..BUSY },
     Room { at: "main", rooms: ANY, crates: ANY, prints: true, ..BUSY },
     Room { at: "lib", ..QUIET },
-    Room {
-        at: "bin",
-        rooms: &["datadir", "walfile"],
-        crates: &["serde", "serde_json"],
-        prints: true,
-        never: &["std::net", "std::process"],
-        ..QUIET
-    },
+    Room { at: "agent", rooms: &["datadir", "walfile"], crates: &["serde", "serde_json"], ..QUIET },
+    Room { at: "bin", rooms: &["agent"], prints: true, never: &["std::net", "std::fs"], ..QUIET },
 ];
 const SOURCE_ROOM: Room =
     Room { rooms: &["model", "datadir"], never: WRITES, writes: false, ..BUSY };

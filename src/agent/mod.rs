@@ -1,0 +1,88 @@
+//! `prom-fix-agent`: the data directory's own program, small enough for a ConfigMap to carry it into
+//! a helper pod. What it can do is in [`crate::datadir`]; here are its command line, its exit
+//! numbers and its words.
+
+mod args;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use crate::datadir::layout::{self, Layout};
+use args::{Asked, Command};
+
+/// How a run ended: the numbers of the plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// 0: no fault, or what is left behind has none.
+    Clean,
+    /// 1: an error, or bad usage.
+    Error,
+    /// 2: faults were found.
+    Found,
+    /// 3: refused; nothing was changed.
+    Refused,
+}
+
+impl Ended {
+    /// The number the shell sees.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Ended::Clean => 0,
+            Ended::Error => 1,
+            Ended::Found => 2,
+            Ended::Refused => 3,
+        }
+    }
+}
+
+/// Does what the words after the program's name say: the report to `out`, progress and errors to
+/// `err`.
+pub fn run(
+    words: impl IntoIterator<Item = OsString>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Ended {
+    match args::read(words) {
+        Ok(asked) => act(&asked, out, err).unwrap_or(Ended::Error),
+        Err(usage) => {
+            let _ = writeln!(err, "{usage}\nprom-fix-agent --help says how it is used");
+            Ended::Error
+        }
+    }
+}
+
+fn act(asked: &Asked, out: &mut dyn Write, err: &mut dyn Write) -> std::io::Result<Ended> {
+    match &asked.command {
+        Command::Help => {
+            out.write_all(args::HELP.as_bytes())?;
+            Ok(Ended::Clean)
+        }
+        Command::Version => {
+            writeln!(out, "prom-fix-agent {}", env!("CARGO_PKG_VERSION"))?;
+            Ok(Ended::Clean)
+        }
+        Command::Layout { dir } => match layout::read(dir) {
+            Ok(found) => report(&found, asked.json, out),
+            Err(error) => {
+                writeln!(err, "{error}")?;
+                Ok(Ended::Error)
+            }
+        },
+    }
+}
+
+fn report(found: &Layout, json: bool, out: &mut dyn Write) -> std::io::Result<Ended> {
+    if json {
+        serde_json::to_writer_pretty(&mut *out, found)?;
+        writeln!(out)?;
+    } else {
+        for log in
+            [&found.wal, &found.wbl, &found.chunks_head].into_iter().chain(&found.checkpoints)
+        {
+            let bytes: u64 = log.files.iter().map(|file| file.size).sum();
+            writeln!(out, "{}: {} files, {bytes} bytes", log.path.display(), log.files.len())?;
+        }
+    }
+    Ok(Ended::Clean)
+}

@@ -1,0 +1,5 @@
+//! The files of a data directory (`--storage.tsdb.path`): what is there, what is wrong with it, and
+//! how it is mended without losing what can be read. The only room that opens files of a database;
+//! their bytes are read in [`crate::walfile`].
+
+pub mod layout;
