@@ -15,7 +15,7 @@ use crate::effects::{
 use crate::exit::Exit;
 use crate::model::plan::{Action, Blocked, BlockedReason, Plan};
 use crate::model::receipt::{Receipt, State as ReceiptState, StepState};
-use crate::model::report::{Outcome, Rehearsal, Report, State, StepOutcome};
+use crate::model::report::{Context, Outcome, Rehearsal, Report, State, StepOutcome};
 use crate::render;
 use crate::subject::discover::Target;
 
@@ -55,7 +55,8 @@ pub async fn apply(run: &Run<'_>, ask: &Ask<'_>, examined: Examined) -> Result<D
     if let Some(blocked) = rejected(&report.rehearsal) {
         return refuse(run, report, blocked);
     }
-    let shown = render::text(&report, &run.context, &run.screen.style());
+    let context = Context { applying: true, ..run.context.clone() };
+    let shown = render::text(&report, &context, &run.screen.style());
     let tell = || run.screen.say(shown.trim_end());
     let approved = match approve(run, plan, &tell) {
         Ok(approved) => approved,

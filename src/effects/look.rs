@@ -204,8 +204,12 @@ async fn ingests(
     if memory.without_targets >= TARGETLESS_LOOKS {
         return Ok(Look::Met(format!("{name} is ready; it has no targets to scrape")));
     }
-    let of = if targets == 1.0 { "1 target".to_owned() } else { format!("{targets} targets") };
-    Ok(not_yet(format!("{name}: ready, waiting for samples of {of}")))
+    let says = match targets {
+        0.0 => "it has no targets yet".to_owned(),
+        1.0 => "waiting for samples of 1 target".to_owned(),
+        more => format!("waiting for samples of {more} targets"),
+    };
+    Ok(not_yet(format!("{name}: ready, {says}")))
 }
 
 /// Adds the position of a replay to a pod that is not Ready yet.

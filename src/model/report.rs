@@ -39,6 +39,8 @@ pub struct Context {
     pub flags: Vec<String>,
     /// True where a folder was read, not a cluster.
     pub bundle: bool,
+    /// True where the plan that is shown is about to be carried out.
+    pub applying: bool,
 }
 
 /// Which Prometheus this is, as the report says it.

@@ -50,7 +50,7 @@ pub(super) fn other_class(report: &Report) -> Option<&str> {
 
 /// `context prod-eu-1 as alice, v2.53.3, 1 of 2 serving, 01:05:20Z`.
 fn place_line(report: &Report, context: &Context) -> String {
-    let Context { name, server: _, user, flags: _, bundle } = context;
+    let Context { name, server: _, user, flags: _, bundle, applying: _ } = context;
     let target = &report.target;
     let mut parts = Vec::new();
     let name = clean(name);

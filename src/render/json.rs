@@ -53,7 +53,7 @@ fn whole(head: &Head<'_>, reports: Value) -> Value {
         "command": command,
         "exit": exit,
         "context": optional(*context, |of| {
-            let Context { name, server, user, flags: _, bundle: _ } = of;
+            let Context { name, server, user, flags: _, bundle: _, applying: _ } = of;
             json!({ "name": name, "server": server, "user": user })
         }),
         "reports": reports,

@@ -26,8 +26,10 @@ pub(super) fn write(page: &mut Page<'_>, plan: &Plan, report: &Report, context: 
             steps::write(page, plan, &marks);
             write_costs(page, plan);
             write_undo(page, plan);
-            page.gap();
-            write_how(page, plan, report, context);
+            if !context.applying {
+                page.gap();
+                write_how(page, plan, report, context);
+            }
         }
         Some(done) => {
             page.flow(&head, Role::Hint, COLUMN, &how_far(done));

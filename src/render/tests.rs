@@ -37,6 +37,7 @@ fn context() -> Context {
         user: "alice".into(),
         flags: vec!["--context".into(), "prod-eu-1".into()],
         bundle: false,
+        applying: false,
     }
 }
 

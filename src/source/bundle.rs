@@ -153,6 +153,7 @@ impl Bundle {
             user: recorded.context.user.clone(),
             flags: vec!["--bundle".into(), shown(path)],
             bundle: true,
+            applying: false,
         };
         let denied = recorded.denied.iter().map(|d| (d.need.clone(), d.why.clone())).collect();
         let clock = contents.clock.unwrap_or_else(|| newest(contents.objects.values()));

@@ -157,7 +157,7 @@ struct Writing {
 
 impl Writing {
     fn new(of: &Recorder, clock: Timestamp) -> Writing {
-        let Context { name, server, user, flags: _, bundle: _ } = of.context().clone();
+        let Context { name, server, user, flags: _, bundle: _, applying: _ } = of.context().clone();
         let recorded = Recorded {
             version: env!("CARGO_PKG_VERSION").into(),
             namespace: Some(of.namespace().into()),

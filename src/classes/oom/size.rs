@@ -139,6 +139,11 @@ fn from_head(subject: &Subject, head: &Head, killed_at: Option<u64>) -> Size {
 
 fn source(head: &Head) -> String {
     let of = match (head.resident, head.limit) {
+        // Pages of mapped files are resident too, and do not count against a limit.
+        (Some(resident), Some(limit)) if resident > limit => {
+            let (resident, limit) = (show_bytes(resident), show_bytes(limit));
+            format!(": {resident} with mapped files, of {limit}")
+        }
         (Some(resident), Some(limit)) => {
             format!(": {} of {}", show_bytes(resident), show_bytes(limit))
         }

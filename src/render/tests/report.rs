@@ -48,6 +48,9 @@ May not, or need a review:  the same with  -o plan | -o commit | -o commands
 "
     );
     assert_eq!(shown(&sample()), want);
+    let applying = Context { applying: true, ..context() };
+    let (before, _) = want.split_once("\nNothing was changed").expect("how to apply it");
+    assert_eq!(text(&sample(), &applying, &Style::plain()), before);
 }
 
 fn all_states() -> Vec<Report> {
