@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use super::missing::not_found;
 use super::{Ask, Run, asks, verdict};
 use crate::classes;
 use crate::cli;
@@ -11,7 +12,7 @@ use crate::model::receipt::{Receipt, State as ReceiptState};
 use crate::model::report::{PodLine, Rehearsal, Report, State, Target as TargetLine};
 use crate::model::{Code, Fact, ObjectRef, Seen, Snapshot, fold};
 use crate::source;
-use crate::subject::discover::{self, NotFound, Target};
+use crate::subject::discover;
 use crate::subject::{Subject, manager, pod};
 
 /// One report, and what it was made from.
@@ -19,11 +20,6 @@ pub struct Examined {
     pub report: Report,
     pub subject: Subject,
 }
-
-/// Whether there is a Prometheus could not be seen: an answer with a number of its own.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unseen(String);
 
 /// Looks at everything the target names. At least one, or an error that says what there is.
 pub async fn examine(run: &Run<'_>, ask: &Ask<'_>) -> Result<Vec<Examined>> {
@@ -268,68 +264,12 @@ fn next_command(run: &Run<'_>, report: &Report) -> Vec<String> {
     }
 }
 
-/// Where a TARGET is nearly the name of a command: which.
-pub fn meant(word: Option<&str>) -> String {
-    let near = word.and_then(cli::near_miss);
-    near.map(|name| format!(" (did you mean the command {name}?)")).unwrap_or_default()
-}
-
-async fn not_found(run: &Run<'_>, ask: &Ask<'_>, why: NotFound) -> anyhow::Error {
-    let guess = meant(ask.word);
-    match why {
-        NotFound::NoSuch { what, namespace } => {
-            anyhow::anyhow!("{what} not found in namespace {namespace:?}{guess}")
-        }
-        NotFound::NotPrometheus { what, is } => {
-            anyhow::anyhow!("{what} is no Prometheus: it is {is}")
-        }
-        NotFound::Unreadable { what, why } => {
-            Unseen(format!("cannot look for a Prometheus: {what}: {why}{guess}")).into()
-        }
-        NotFound::None { namespace, elsewhere } => {
-            let places = match (&namespace, elsewhere.is_empty()) {
-                (Some(_), true) => elsewhere_of(run, ask).await,
-                _ => elsewhere,
-            };
-            none_found(namespace.as_deref(), &places)
-        }
-    }
-}
-
-fn none_found(namespace: Option<&str>, places: &[String]) -> anyhow::Error {
-    let Some(namespace) = namespace else {
-        return anyhow::anyhow!("no Prometheus found in the cluster");
-    };
-    match places {
-        [] => {
-            anyhow::anyhow!("none in {namespace:?}, and none found elsewhere (-A looks everywhere)")
-        }
-        [first, rest @ ..] => {
-            let of = first.split('/').next().unwrap_or("");
-            let more =
-                if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-            anyhow::anyhow!("none in {namespace:?}; found {first}{more}: add -n {of}")
-        }
-    }
-}
-
-/// One look at the whole cluster, for the hint only.
-async fn elsewhere_of(run: &Run<'_>, ask: &Ask<'_>) -> Vec<String> {
-    if !matches!(ask.target, Target::All { .. }) {
-        return Vec::new();
-    }
-    let mut seen = Snapshot::new(run.world.clock());
-    source::gather(&run.world, &mut seen, &mut |seen| discover::needs(ask.target, None, seen))
-        .await;
-    let found = discover::find(ask.target, None, &seen).unwrap_or_default();
-    found.iter().map(|s| format!("{}/{}", s.namespace(), s.root.short())).collect()
-}
-
 /// Looks at exactly one Prometheus again.
 pub async fn again(run: &Run<'_>, ask: &Ask<'_>) -> Result<Examined> {
     let mut all = examine(run, ask).await?;
     if all.len() != 1 {
-        bail!("{} Prometheus where one was expected", all.len());
+        let names: Vec<String> = all.iter().map(|one| one.subject.root.short()).collect();
+        bail!("name one of {}", names.join(", "));
     }
     Ok(all.remove(0))
 }

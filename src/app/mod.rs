@@ -9,6 +9,7 @@ mod change;
 mod examine;
 mod follow;
 mod ledger;
+mod missing;
 mod print;
 mod proof;
 pub mod screen;
@@ -62,7 +63,7 @@ pub async fn run(typed: &Typed, screen: &Screen) -> Done {
         Ok(done) => return done,
         Err(error) => error,
     };
-    let (word, exit) = if error.is::<examine::Unseen>() {
+    let (word, exit) = if error.is::<missing::Unseen>() {
         ("unknown", Exit::Unknown)
     } else {
         ("error", Exit::Error)
@@ -144,7 +145,7 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
         Ok(connected) => connected,
         // A slip in a command's name makes it a TARGET: then no cluster was meant.
         Err(why) => match &typed.job {
-            Job::Examine { typed: word, .. } => bail!("{why}{}", examine::meant(word.as_deref())),
+            Job::Examine { typed: word, .. } => bail!("{why}{}", missing::meant(word.as_deref())),
             _ => return Err(why.into()),
         },
     };
