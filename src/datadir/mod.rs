@@ -3,3 +3,4 @@
 //! their bytes are read in [`crate::walfile`].
 
 pub mod layout;
+pub mod lock;
