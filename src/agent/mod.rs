@@ -3,6 +3,7 @@
 //! numbers and its words.
 
 mod args;
+mod inventory;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -62,6 +63,7 @@ fn act(asked: &Asked, out: &mut dyn Write, err: &mut dyn Write) -> std::io::Resu
             writeln!(out, "prom-fix-agent {}", env!("CARGO_PKG_VERSION"))?;
             Ok(Ended::Clean)
         }
+        Command::Inventory { dir, asked: what } => inventory::run(dir, what, asked.json, out, err),
         Command::Layout { dir } => match layout::read(dir) {
             Ok(found) => report(&found, asked.json, out),
             Err(error) => {

@@ -2,5 +2,6 @@
 //! how it is mended without losing what can be read. The only room that opens files of a database;
 //! their bytes are read in [`crate::walfile`].
 
+pub mod inventory;
 pub mod layout;
 pub mod lock;

@@ -11,6 +11,7 @@ pub mod count;
 pub mod fault;
 pub mod frame;
 mod histogram;
+pub mod inventory;
 pub mod record;
 pub mod refs;
 pub mod segment;

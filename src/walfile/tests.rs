@@ -3,4 +3,4 @@
 
 mod damage;
 mod entries;
-mod writer;
+pub mod writer;

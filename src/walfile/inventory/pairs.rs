@@ -1,0 +1,231 @@
+//! How many series have each pair of a label and its value, and how many values each label has.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::identity::{Told, grow};
+use super::ranking::{Ranking, Ranks, cut};
+use super::sketch::{Distinct, Frequent};
+
+/// Pairs that are counted exactly.
+pub const MOST: u64 = 6 << 20;
+/// Places in the labels of a series at which the last pair is remembered.
+const MOST_RECENT: usize = 64;
+/// Labels that are told apart by name.
+const MOST_LABELS: usize = 1 << 12;
+
+/// One pair: 32 bits of its hash, and its series.
+#[derive(Clone, Copy)]
+struct Pair {
+    rest: u32,
+    series: u32,
+}
+
+/// Where the pair at a place in the labels of the last series is: the next one has it, as a rule.
+#[derive(Clone, Copy)]
+struct Recent {
+    hash: u64,
+    bucket: usize,
+    at: usize,
+}
+
+#[derive(Default)]
+struct Label {
+    values: u64,
+    /// Values that are in no bucket.
+    beyond: Option<Box<Distinct>>,
+}
+
+/// What is counted of all pairs: at most 57 MiB in buckets, and 24 MiB of names and sketches.
+pub struct Pairs {
+    buckets: Vec<Vec<Pair>>,
+    len: u64,
+    most: u64,
+    recent: Vec<Recent>,
+    labels: HashMap<Box<[u8]>, Label>,
+    /// Label names that were too many, counted each time they came with a new value.
+    other_labels: u64,
+    rankings: Rankings,
+    frequent: Frequent,
+}
+
+/// Those of which the names are kept.
+struct Rankings {
+    all: Ranking,
+    metrics: Ranking,
+    jobs: Ranking,
+}
+
+/// A label and how many values it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Values {
+    pub name: String,
+    pub values: u64,
+    /// Of `values`, how many are estimated: give or take 1.6 % of them (one standard deviation).
+    pub estimated: u64,
+}
+
+impl Default for Pairs {
+    fn default() -> Pairs {
+        Pairs::holding(MOST)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "17 bits and 32 others of the hash")]
+fn split(hash: u64, buckets: usize) -> (usize, u32) {
+    ((hash >> 47) as usize & (buckets - 1), (hash >> 15) as u32)
+}
+
+impl Pairs {
+    /// Counts so many pairs exactly.
+    #[must_use]
+    pub fn holding(most: u64) -> Pairs {
+        // 131 072 for the default.
+        let buckets = usize::try_from(most / 48).unwrap_or_default().clamp(1, 1 << 17);
+        Pairs {
+            buckets: vec![Vec::new(); buckets.next_power_of_two()],
+            len: 0,
+            most,
+            recent: Vec::new(),
+            labels: HashMap::new(),
+            other_labels: 0,
+            rankings: Rankings {
+                all: Ranking::new(None),
+                metrics: Ranking::new(Some(b"__name__")),
+                jobs: Ranking::new(Some(b"job")),
+            },
+            frequent: Frequent::default(),
+        }
+    }
+
+    /// Counts the series of a batch that are new.
+    pub fn count(&mut self, told: &Told) {
+        let mut hashes = told.hashes.iter();
+        let mut new = told.new.iter();
+        told.batch.each(|labels| {
+            if new.next() != Some(&true) {
+                return;
+            }
+            for (place, ((name, value), hash)) in labels.iter().zip(&mut hashes).enumerate() {
+                self.pair(place, *hash, name, value);
+            }
+        });
+    }
+
+    fn pair(&mut self, place: usize, hash: u64, name: &[u8], value: &[u8]) {
+        let Some(found) = self.place(place, hash) else {
+            return self.beyond(hash, name, value);
+        };
+        let Some(pair) = self.buckets.get_mut(found.bucket).and_then(|b| b.get_mut(found.at))
+        else {
+            return;
+        };
+        pair.series = pair.series.saturating_add(1);
+        let series = pair.series;
+        if series == 1 {
+            self.label(name, None);
+        }
+        let buckets = &self.buckets;
+        let count = |hash| lookup(buckets, hash);
+        let Rankings { all, metrics, jobs } = &mut self.rankings;
+        for ranking in [all, metrics, jobs] {
+            ranking.reached(series, hash, (name, value), count);
+        }
+    }
+
+    /// Finds a pair or makes it; `None` where there is no room for more.
+    fn place(&mut self, place: usize, hash: u64) -> Option<Recent> {
+        if let Some(recent) = self.recent.get(place)
+            && recent.hash == hash
+        {
+            return Some(*recent);
+        }
+        let (at_bucket, rest) = split(hash, self.buckets.len());
+        let bucket = self.buckets.get_mut(at_bucket)?;
+        let at = match bucket.iter().position(|pair| pair.rest == rest) {
+            Some(at) => at,
+            None if self.len >= self.most => return None,
+            None => {
+                grow(bucket);
+                bucket.push(Pair { rest, series: 0 });
+                self.len += 1;
+                bucket.len() - 1
+            }
+        };
+        let found = Recent { hash, bucket: at_bucket, at };
+        // Prometheus itself has no bound on the labels of a series.
+        if place < MOST_RECENT {
+            self.recent.resize(self.recent.len().max(place + 1), found);
+        }
+        if let Some(recent) = self.recent.get_mut(place) {
+            *recent = found;
+        }
+        Some(found)
+    }
+
+    fn beyond(&mut self, hash: u64, name: &[u8], value: &[u8]) {
+        self.frequent.count(hash, (name, value));
+        self.label(name, Some(hash));
+    }
+
+    /// A value of a label: one that is new, or one that may be, by its hash.
+    fn label(&mut self, name: &[u8], maybe: Option<u64>) {
+        let name = cut(name);
+        if !self.labels.contains_key(name) {
+            if self.labels.len() >= MOST_LABELS {
+                self.other_labels += 1;
+                return;
+            }
+            self.labels.insert(name.into(), Label::default());
+        }
+        let Some(label) = self.labels.get_mut(name) else { return };
+        match maybe {
+            None => label.values += 1,
+            Some(hash) => label.beyond.get_or_insert_default().add(hash),
+        }
+    }
+
+    /// The labels with the most values.
+    #[must_use]
+    pub fn values(&self, most: usize) -> Vec<Values> {
+        let values = |name: &[u8], label: &Label| {
+            let estimated = label.beyond.as_ref().map_or(0, |distinct| distinct.estimate());
+            let values = label.values + estimated;
+            Values { name: String::from_utf8_lossy(name).into_owned(), values, estimated }
+        };
+        let mut all: Vec<Values> =
+            self.labels.iter().map(|(name, label)| values(name, label)).collect();
+        all.sort_by(|a, b| b.values.cmp(&a.values).then_with(|| a.name.cmp(&b.name)));
+        all.truncate(most);
+        all
+    }
+
+    /// The pairs, metrics and jobs with the most series.
+    #[must_use]
+    pub fn ranks(&self, most: usize) -> Ranks {
+        let count = |hash| lookup(&self.buckets, hash);
+        let Rankings { all, metrics, jobs } = &self.rankings;
+        let top = |ranking: &Ranking| ranking.top(most, count, &self.frequent);
+        Ranks { metrics: top(metrics), jobs: top(jobs), pairs: top(all) }
+    }
+
+    /// Distinct pairs that are counted exactly, and how many times a pair came beyond them.
+    #[must_use]
+    pub fn exact_and_beyond(&self) -> (u64, u64) {
+        (self.len, self.frequent.total())
+    }
+
+    /// How many label names were too many to be told.
+    #[must_use]
+    pub fn other_labels(&self) -> u64 {
+        self.other_labels
+    }
+}
+
+fn lookup(buckets: &[Vec<Pair>], hash: u64) -> u32 {
+    let (bucket, rest) = split(hash, buckets.len());
+    let found = buckets.get(bucket).and_then(|b| b.iter().find(|pair| pair.rest == rest));
+    found.map_or(0, |pair| pair.series)
+}
