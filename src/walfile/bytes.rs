@@ -22,6 +22,12 @@ impl<'a> Cursor<'a> {
         self.left.is_empty()
     }
 
+    /// All that is left.
+    #[must_use]
+    pub fn rest(self) -> &'a [u8] {
+        self.left
+    }
+
     pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, left) = self.left.split_at_checked(count)?;
         self.left = left;

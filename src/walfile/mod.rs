@@ -5,6 +5,7 @@
 //! names the file of prometheus/prometheus v3.14.0 that it was read from, and was checked against
 //! what 2.42, 2.53 and 3.x write.
 
+mod batch;
 pub mod bytes;
 pub mod compression;
 pub mod count;

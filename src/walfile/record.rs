@@ -103,6 +103,20 @@ pub enum Entry<'a> {
     },
 }
 
+impl Entry<'_> {
+    #[must_use]
+    pub fn reference(&self) -> u64 {
+        match *self {
+            Entry::Series { reference, .. }
+            | Entry::Sample { reference, .. }
+            | Entry::Tombstone { reference }
+            | Entry::Exemplar { reference }
+            | Entry::Marker { reference, .. }
+            | Entry::Metadata { reference } => reference,
+        }
+    }
+}
+
 /// The labels of a series, checked to be whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Labels<'a> {

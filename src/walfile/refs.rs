@@ -31,15 +31,10 @@ impl Run {
                 Ok(_) => false,
                 Err(at) => {
                     if list.len() == LONGEST_LIST {
-                        let mut bits = Run::Bits(Box::new([0; 1024]), 0);
-                        for one in std::mem::take(list) {
-                            bits.insert(one);
-                        }
-                        bits.insert(low);
-                        *self = bits;
-                    } else {
-                        list.insert(at, low);
+                        self.widen();
+                        return self.insert(low);
                     }
+                    list.insert(at, low);
                     true
                 }
             },
@@ -51,6 +46,43 @@ impl Run {
                 *count += u32::from(new);
                 new
             }
+        }
+    }
+
+    /// All from `first` to `last`, both of them too.
+    fn insert_all(&mut self, first: u16, last: u16) {
+        let many = usize::from(last - first) + 1;
+        if let Run::List(list) = self {
+            if list.len() + many <= LONGEST_LIST {
+                if list.last().is_none_or(|highest| *highest < first) {
+                    list.extend(first..=last);
+                } else if list.binary_search(&first).is_err() || many > 1 {
+                    (first..=last).for_each(|low| {
+                        self.insert(low);
+                    });
+                }
+                return;
+            }
+            self.widen();
+        }
+        let Run::Bits(bits, count) = self else { return };
+        let (from, to) = (usize::from(first / 64), usize::from(last / 64));
+        for (at, word) in bits.iter_mut().enumerate().take(to + 1).skip(from) {
+            let low = if at == from { u64::MAX << (first % 64) } else { u64::MAX };
+            let high = if at == to { u64::MAX >> (63 - last % 64) } else { u64::MAX };
+            *count += (low & high & !*word).count_ones();
+            *word |= low & high;
+        }
+    }
+
+    /// From a list to bits.
+    fn widen(&mut self) {
+        if let Run::List(list) = self {
+            let mut bits = Run::Bits(Box::new([0; 1024]), 0);
+            for one in std::mem::take(list) {
+                bits.insert(one);
+            }
+            *self = bits;
         }
     }
 
@@ -76,6 +108,35 @@ impl Run {
             Run::Bits(..) => Box::new((0..=u16::MAX).filter(|low| self.contains(*low))),
         }
     }
+
+    fn extend(&mut self, other: &Run) {
+        if let Run::Bits(more, _) = other {
+            self.widen();
+            let Run::Bits(bits, count) = self else { return };
+            for (word, more) in bits.iter_mut().zip(more.iter()) {
+                *count += (more & !*word).count_ones();
+                *word |= more;
+            }
+        } else {
+            other.lows().for_each(|low| {
+                self.insert(low);
+            });
+        }
+    }
+
+    /// What is not in the other; `None` where that is nothing.
+    fn without(&self, other: &Run) -> Option<Run> {
+        if let (Run::Bits(own, _), Run::Bits(bits, _)) = (self, other)
+            && own.iter().zip(bits.iter()).all(|(own, other)| own & !other == 0)
+        {
+            return None;
+        }
+        let mut left = Run::List(Vec::new());
+        for low in self.lows().filter(|low| !other.contains(*low)) {
+            left.insert(low);
+        }
+        (left.len() > 0).then_some(left)
+    }
 }
 
 impl Refs {
@@ -83,6 +144,23 @@ impl Refs {
     pub fn insert(&mut self, reference: u64) -> bool {
         let (high, low) = split(reference);
         self.runs.entry(high).or_insert_with(|| Run::List(Vec::new())).insert(low)
+    }
+
+    /// All from `first` to `last`, both of them too: of a batch, which names series in the order in
+    /// which they came to be, much quicker than one by one.
+    pub fn insert_all(&mut self, first: u64, last: u64) {
+        let (mut from, (to, end)) = (split(first), split(last));
+        while from.0 < to {
+            self.run(from.0).insert_all(from.1, u16::MAX);
+            from = (from.0 + 1, 0);
+        }
+        if from.0 == to && from.1 <= end {
+            self.run(to).insert_all(from.1, end);
+        }
+    }
+
+    fn run(&mut self, high: u64) -> &mut Run {
+        self.runs.entry(high).or_insert_with(|| Run::List(Vec::new()))
     }
 
     #[must_use]
@@ -101,6 +179,13 @@ impl Refs {
         self.runs.is_empty()
     }
 
+    /// The highest of all.
+    #[must_use]
+    pub fn last(&self) -> Option<u64> {
+        let (high, run) = self.runs.last_key_value()?;
+        run.lows().last().map(|low| high << 16 | u64::from(low))
+    }
+
     /// From the lowest on.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
         let all = |(high, run): (&u64, &'_ Run)| {
@@ -113,9 +198,7 @@ impl Refs {
     pub fn extend(&mut self, other: &Refs) {
         for (high, run) in &other.runs {
             match self.runs.get_mut(high) {
-                Some(own) => run.lows().for_each(|low| {
-                    own.insert(low);
-                }),
+                Some(own) => own.extend(run),
                 None => {
                     self.runs.insert(*high, run.clone());
                 }
@@ -123,9 +206,19 @@ impl Refs {
         }
     }
 
+    /// Those that are in here and not in the other.
+    #[must_use]
+    pub fn without(&self, other: &Refs) -> Refs {
+        let left = |(high, run): (&u64, &Run)| match other.runs.get(high) {
+            Some(theirs) => run.without(theirs).map(|left| (*high, left)),
+            None => Some((*high, run.clone())),
+        };
+        Refs { runs: self.runs.iter().filter_map(left).collect() }
+    }
+
     /// How many are in here and not in the other.
     #[must_use]
     pub fn lacking_in(&self, other: &Refs) -> u64 {
-        self.iter().filter(|reference| !other.contains(*reference)).count() as u64
+        self.without(other).len()
     }
 }

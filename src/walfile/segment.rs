@@ -5,6 +5,7 @@ use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
+use super::batch::{self, Batch};
 use super::compression::{Compression, Decompressor, peek};
 use super::count::{Counts, Entries, Kept};
 use super::fault::{Fault, FaultKind};
@@ -13,7 +14,8 @@ use super::record::{self, Entry, RecordType};
 use super::refs::Refs;
 
 /// How closely to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Depth {
     /// Frames, checksums, order and the types of records.
     Quick,
@@ -36,8 +38,14 @@ pub struct Segment {
     /// Also those beyond the first thousand.
     pub fault_count: u64,
     pub kept: Policies,
+    /// The highest ref of any entry, told by more than Series records; none where not decoded.
+    pub highest: Option<u64>,
+    /// Of Series records.
     #[serde(skip)]
     pub refs: Refs,
+    /// Of samples.
+    #[serde(skip)]
+    pub sampled: Refs,
 }
 
 /// What is kept of a file by each way to go on after a fault.
@@ -92,9 +100,10 @@ pub fn survey<R: Read>(input: R, depth: Depth) -> Segment {
                 if found.is_healthy() {
                     found.kept.prometheus.record(&reader.entries);
                 }
-                reader.series.drain(..).for_each(|reference| {
-                    found.refs.insert(reference);
-                });
+                let Reader { series, sampled, highest, .. } = &mut reader;
+                series.drain(..).for_each(|(first, last)| found.refs.insert_all(first, last));
+                sampled.drain(..).for_each(|(first, last)| found.sampled.insert_all(first, last));
+                found.highest = found.highest.max(*highest);
             }
             Err(kind) => {
                 let page = frame.offset / PAGE as u64;
@@ -112,7 +121,11 @@ struct Reader {
     depth: Depth,
     decompressor: Decompressor,
     entries: Entries,
-    series: Vec<u64>,
+    /// Refs of Series records and of samples: the first and the last of those that follow each
+    /// other.
+    series: Vec<(u64, u64)>,
+    sampled: Vec<(u64, u64)>,
+    highest: Option<u64>,
 }
 
 impl Reader {
@@ -122,13 +135,17 @@ impl Reader {
             decompressor: Decompressor::default(),
             entries: Entries::default(),
             series: Vec::new(),
+            sampled: Vec::new(),
+            highest: None,
         }
     }
 
     fn read(&mut self, frame: &Frame<'_>) -> Result<RecordType, FaultKind> {
-        let Reader { depth, decompressor, entries, series } = self;
+        let Reader { depth, decompressor, entries, series, sampled, highest } = self;
         *entries = Entries::default();
+        *highest = None;
         series.clear();
+        sampled.clear();
         if *depth == Depth::Quick {
             let first = peek(frame.compression, frame.bytes);
             if first.is_some() || frame.compression == Compression::None {
@@ -138,17 +155,44 @@ impl Reader {
         let bytes =
             decompressor.decode(frame.compression, frame.bytes).ok_or(FaultKind::Compression)?;
         let kind = RecordType::of(bytes.first().copied());
-        if *depth == Depth::Full {
-            record::read(bytes, |entry| {
-                entries.count(entry);
-                if let Entry::Series { reference, .. } = entry {
-                    series.push(reference);
-                }
-            })
-            .map_err(|record::Undecodable| FaultKind::Decoding)?;
+        if *depth == Depth::Quick {
+            return Ok(kind);
         }
+        if let (RecordType::Samples, Some((_, told))) = (kind, bytes.split_first()) {
+            let Batch { samples, span } = batch::count(told, sampled).ok_or(FaultKind::Decoding)?;
+            *entries = Entries { samples, span, ..Entries::default() };
+            *highest = sampled.iter().map(|(_, last)| *last).max();
+            return Ok(kind);
+        }
+        record::read(bytes, |entry| {
+            entries.count(entry);
+            let reference = entry.reference();
+            *highest = (*highest).max(Some(reference));
+            match entry {
+                Entry::Series { .. } => follow(series, reference),
+                Entry::Sample { .. } => follow(sampled, reference),
+                Entry::Tombstone { .. }
+                | Entry::Exemplar { .. }
+                | Entry::Marker { .. }
+                | Entry::Metadata { .. } => {}
+            }
+        })
+        .map_err(|record::Undecodable| FaultKind::Decoding)?;
         Ok(kind)
     }
+}
+
+/// Adds a ref to runs of refs that follow each other.
+fn follow(runs: &mut Vec<(u64, u64)>, reference: u64) {
+    match runs.last_mut() {
+        Some((_, last)) if last.checked_add(1) == Some(reference) => *last = reference,
+        _ => runs.push((reference, reference)),
+    }
+}
+
+/// Counts the samples of certain refs.
+pub fn samples_of<R: Read>(input: R, refs: &Refs) -> u64 {
+    count_samples(input, |reference| refs.contains(reference))
 }
 
 /// Samples whose series no record names.
@@ -160,9 +204,21 @@ pub struct Orphans {
 
 /// Counts the samples of refs that are not known; for where Series records may be lost.
 pub fn orphans<R: Read>(input: R, known: &Refs) -> Orphans {
+    let mut refs = Refs::default();
+    let samples = count_samples(input, |reference| {
+        let lost = !known.contains(reference);
+        if lost {
+            refs.insert(reference);
+        }
+        lost
+    });
+    Orphans { samples, refs }
+}
+
+fn count_samples<R: Read>(input: R, mut counts: impl FnMut(u64) -> bool) -> u64 {
     let mut frames = Frames::new(input);
     let mut decompressor = Decompressor::default();
-    let mut found = Orphans::default();
+    let mut samples = 0;
     while let Some(item) = frames.advance() {
         let Item::Record(frame) = item else { continue };
         let Some(bytes) = decompressor.decode(frame.compression, frame.bytes) else { continue };
@@ -174,13 +230,10 @@ pub fn orphans<R: Read>(input: R, known: &Refs) -> Orphans {
             continue;
         }
         let _ = record::read(bytes, |entry| {
-            if let Entry::Sample { reference, .. } = entry
-                && !known.contains(reference)
-            {
-                found.samples += 1;
-                found.refs.insert(reference);
+            if let Entry::Sample { reference, .. } = entry {
+                samples += u64::from(counts(reference));
             }
         });
     }
-    found
+    samples
 }
