@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::inventory;
 use crate::walfile::inventory::{memory, ranking};
+use crate::walfile::segment::Depth;
 
 pub const HELP: &str = "\
 Reads the data directory of a Prometheus that does not run, says what is wrong with it, and mends it
@@ -16,9 +17,11 @@ usage: prom-fix-agent COMMAND DIR [--json]
 DIR is what --storage.tsdb.path names: the directory that holds wal/.
 
 commands:
-  layout     what lies in it, by its names
+  survey     what is in every file, what is wrong, what Prometheus would make of it; with --quick
+             checksums and order only, nothing is decompressed
   inventory  who fills the head: series by metric, job and label, values by label, churn, and the
              memory that a start needs; --top N of each (10), --prometheus-version V of that only
+  layout     what lies in it, by its names
 
   --json     the report as one JSON document on stdout
   --help, --version
@@ -38,20 +41,49 @@ pub enum Command {
     Help,
     Version,
     Layout { dir: PathBuf },
+    Survey { dir: PathBuf, depth: Depth },
     Inventory { dir: PathBuf, asked: inventory::Asked },
 }
 
-/// Flags that a value follows; each command takes those that are its own.
+/// Flags that stand alone.
+const SWITCHES: &[&str] = &["--json", "--quick"];
+/// Flags that a value follows.
 const VALUED: &[&str] = &["--top", "--prometheus-version"];
 
-/// The flags of a command that were given, with their values.
+/// The flags that were given; each command takes those that are its own.
 #[derive(Default)]
 struct Flags(Vec<(&'static str, String)>);
 
 impl Flags {
+    /// Reads `flag`, and its value from `words` where it does not hold it.
+    fn read(
+        &mut self,
+        flag: &str,
+        words: &mut impl Iterator<Item = OsString>,
+    ) -> Result<(), String> {
+        if let Some(known) = SWITCHES.iter().find(|known| **known == flag) {
+            self.0.push((known, String::new()));
+            return Ok(());
+        }
+        let (name, value) = match flag.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (flag, None),
+        };
+        let known = VALUED.iter().find(|known| **known == name);
+        let known = known.ok_or_else(|| format!("{name}: no such flag"))?;
+        let next = || words.next().and_then(|word| word.into_string().ok());
+        let value = value.or_else(next).ok_or_else(|| format!("{name}: a value is missing"))?;
+        self.0.push((known, value));
+        Ok(())
+    }
+
     fn take(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(given, _)| *given == name)?;
         Some(self.0.swap_remove(at).1)
+    }
+
+    fn has(&mut self, name: &str) -> bool {
+        self.take(name).is_some()
     }
 
     fn number<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, String> {
@@ -63,26 +95,15 @@ impl Flags {
 /// Reads the words after the program's name; an error is one line for a person.
 pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Asked, String> {
     let mut names = Vec::new();
-    let mut json = false;
     let mut flags = Flags::default();
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         match word.to_str() {
-            Some("--help" | "-h") => return Ok(Asked { command: Command::Help, json }),
-            Some("--version" | "-V") => return Ok(Asked { command: Command::Version, json }),
-            Some("--json") => json = true,
-            Some(flag) if flag.starts_with('-') => {
-                let (name, value) = match flag.split_once('=') {
-                    Some((name, value)) => (name, Some(value.to_owned())),
-                    None => (flag, None),
-                };
-                let known = VALUED.iter().find(|known| **known == name);
-                let known = known.ok_or_else(|| format!("{name}: no such flag"))?;
-                let next = || words.next().and_then(|word| word.into_string().ok());
-                let value =
-                    value.or_else(next).ok_or_else(|| format!("{name}: a value is missing"))?;
-                flags.0.push((known, value));
+            Some("--help" | "-h") => return Ok(Asked { command: Command::Help, json: false }),
+            Some("--version" | "-V") => {
+                return Ok(Asked { command: Command::Version, json: false });
             }
+            Some(flag) if flag.starts_with('-') => flags.read(flag, &mut words)?,
             _ => names.push(word),
         }
     }
@@ -92,8 +113,13 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Asked, String> 
     if let Some(more) = names.next() {
         return Err(format!("{}: one DIR at a time", more.display()));
     }
+    let json = flags.has("--json");
     let command = match command.to_str() {
         Some("layout") => Command::Layout { dir: dir? },
+        Some("survey") => {
+            let depth = if flags.has("--quick") { Depth::Quick } else { Depth::Full };
+            Command::Survey { dir: dir?, depth }
+        }
         Some("inventory") => Command::Inventory { dir: dir?, asked: inventory(&mut flags)? },
         _ => return Err(format!("{}: no such command", command.display())),
     };

@@ -4,6 +4,8 @@
 
 mod args;
 mod inventory;
+mod survey;
+mod words;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -37,15 +39,23 @@ impl Ended {
     }
 }
 
+/// Where a run writes: the report, and all else; and whether the latter is a terminal.
+struct Screen<'a> {
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+    terminal: bool,
+}
+
 /// Does what the words after the program's name say: the report to `out`, progress and errors to
-/// `err`.
+/// `err`, which may be a terminal.
 pub fn run(
     words: impl IntoIterator<Item = OsString>,
     out: &mut dyn Write,
     err: &mut dyn Write,
+    terminal: bool,
 ) -> Ended {
     match args::read(words) {
-        Ok(asked) => act(&asked, out, err).unwrap_or(Ended::Error),
+        Ok(asked) => act(&asked, &mut Screen { out, err, terminal }).unwrap_or(Ended::Error),
         Err(usage) => {
             let _ = writeln!(err, "{usage}\nprom-fix-agent --help says how it is used");
             Ended::Error
@@ -53,7 +63,8 @@ pub fn run(
     }
 }
 
-fn act(asked: &Asked, out: &mut dyn Write, err: &mut dyn Write) -> std::io::Result<Ended> {
+fn act(asked: &Asked, screen: &mut Screen<'_>) -> std::io::Result<Ended> {
+    let (out, err) = (&mut *screen.out, &mut *screen.err);
     match &asked.command {
         Command::Help => {
             out.write_all(args::HELP.as_bytes())?;
@@ -64,6 +75,7 @@ fn act(asked: &Asked, out: &mut dyn Write, err: &mut dyn Write) -> std::io::Resu
             Ok(Ended::Clean)
         }
         Command::Inventory { dir, asked: what } => inventory::run(dir, what, asked.json, out, err),
+        Command::Survey { dir, depth } => survey::run(dir, *depth, asked.json, screen),
         Command::Layout { dir } => match layout::read(dir) {
             Ok(found) => report(&found, asked.json, out),
             Err(error) => {

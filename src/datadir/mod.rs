@@ -5,3 +5,4 @@
 pub mod inventory;
 pub mod layout;
 pub mod lock;
+pub mod survey;

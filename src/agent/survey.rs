@@ -1,0 +1,190 @@
+//! `survey`: a data directory, as a report for a person or as JSON.
+
+mod faults;
+mod map;
+mod start;
+
+use std::fmt::{self, Write as _};
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use super::words::{count, grouped, size, utc};
+use super::{Ended, Screen};
+use crate::datadir::survey::{self, Progress, SegmentFile, Survey};
+use crate::walfile::count::{Counts, Kept};
+use crate::walfile::segment::Depth;
+
+pub fn run(dir: &Path, depth: Depth, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
+    let mut line = Line { said: None, terminal: screen.terminal };
+    let read = survey::read(dir, depth, &mut |progress| line.tell(progress, screen.err));
+    line.end(screen.err);
+    let found = match read {
+        Ok(found) => found,
+        Err(error) => {
+            writeln!(screen.err, "{error}\nDIR is the directory that holds wal/")?;
+            return Ok(Ended::Error);
+        }
+    };
+    if json {
+        serde_json::to_writer_pretty(&mut *screen.out, &found)?;
+        writeln!(screen.out)?;
+    } else {
+        screen.out.write_all(text(&found).as_bytes())?;
+    }
+    let clean = found.judged.problems.is_empty();
+    Ok(if clean { Ended::Clean } else { Ended::Found })
+}
+
+/// How far it is, for what takes longer than a second: on a terminal one line, written again and
+/// again.
+struct Line {
+    said: Option<Duration>,
+    terminal: bool,
+}
+
+impl Line {
+    fn tell(&mut self, progress: Progress, err: &mut dyn Write) {
+        let Progress { done_bytes, all_bytes, since } = progress;
+        let pause = if self.terminal { Duration::from_millis(200) } else { Duration::from_secs(5) };
+        let due = self.said.map_or(Duration::from_secs(1), |said| said + pause);
+        if since < due {
+            return;
+        }
+        self.said = Some(since);
+        let share = done_bytes * 100 / all_bytes.max(1);
+        let words = format!("read {} of {} ({share} %)", size(done_bytes), size(all_bytes));
+        // A report is worth more than its progress: that it cannot be told is no error.
+        let _ = if self.terminal {
+            write!(err, "\r{words}\x1b[K").and_then(|()| err.flush())
+        } else {
+            writeln!(err, "{words}")
+        };
+    }
+
+    fn end(&self, err: &mut dyn Write) {
+        if self.terminal && self.said.is_some() {
+            let _ = write!(err, "\r\x1b[K");
+        }
+    }
+}
+
+/// At most 80 columns, but for paths.
+fn text(found: &Survey) -> String {
+    let mut out = String::new();
+    // Writing to a text cannot fail.
+    let _ = report(found, &mut out);
+    out
+}
+
+fn report(found: &Survey, out: &mut String) -> fmt::Result {
+    let problems = found.judged.problems.len() as u64;
+    let verdict = if problems == 0 { "NO FAULT" } else { "FAULTS" };
+    write!(out, "{verdict}  {}", found.root.display())?;
+    if problems > 0 {
+        write!(out, "   {}", count(problems, "problem"))?;
+    }
+    writeln!(out, "\n")?;
+    let contents = &found.contents;
+    for checkpoint in &contents.checkpoints {
+        let name = format!("wal/checkpoint.{:08}", checkpoint.number);
+        log(&name, &checkpoint.files, found.depth, out)?;
+    }
+    log("wal", &contents.segments, found.depth, out)?;
+    map::write(contents, out)?;
+    log("wbl", &contents.wbl, found.depth, out)?;
+    faults::write(found, out)?;
+    policies(found, out)?;
+    start::write(found, out)
+}
+
+/// What one folder holds, in two lines or three.
+fn log(name: &str, files: &[SegmentFile], depth: Depth, out: &mut String) -> fmt::Result {
+    let (Some(first), Some(last)) = (files.first(), files.last()) else { return Ok(()) };
+    let mut counts = Counts::default();
+    files.iter().for_each(|file| counts.add(&file.found.counts));
+    let bytes: u64 = files.iter().map(|file| file.found.size).sum();
+    let numbers = if first.number == last.number {
+        first.number.to_string()
+    } else {
+        format!("{}-{}", first.number, last.number)
+    };
+    let files = count(files.len() as u64, "file");
+    writeln!(
+        out,
+        "{name}   {files} ({numbers}), {}, {}",
+        size(bytes),
+        count(counts.records, "record")
+    )?;
+    let of_types: Vec<String> = counts
+        .by_type
+        .iter()
+        .map(|(kind, of)| match depth {
+            Depth::Quick => format!("{kind:?} {}", grouped(of.records)),
+            Depth::Full => format!("{kind:?} {} ({})", grouped(of.records), grouped(of.entries)),
+        })
+        .collect();
+    wrapped("    records    ", &of_types, out)?;
+    if depth == Depth::Full {
+        let entries = &counts.entries;
+        let (samples, series) = (count(entries.samples, "sample"), grouped(entries.series));
+        writeln!(out, "    holds      {samples}, {series} series named")?;
+        if let Some(refs) = entries.refs {
+            writeln!(out, "    refs       {} to {}", refs.first, refs.last)?;
+        }
+        if let Some(span) = entries.span {
+            writeln!(out, "    time       {} to {}", utc(span.first), utc(span.last))?;
+        }
+    }
+    Ok(())
+}
+
+/// Words behind a head, in lines of 80 columns.
+fn wrapped(head: &str, words: &[String], out: &mut String) -> fmt::Result {
+    let mut line = head.to_owned();
+    for (at, word) in words.iter().enumerate() {
+        let comma = if at + 1 < words.len() { "," } else { "" };
+        if line.len() + word.len() + 2 > 80 && line.len() > head.len() {
+            writeln!(out, "{}", line.trim_end())?;
+            line = " ".repeat(head.len());
+        }
+        let _ = write!(line, "{word}{comma} ");
+    }
+    if words.is_empty() { Ok(()) } else { writeln!(out, "{}", line.trim_end()) }
+}
+
+/// The three ways to go on, side by side.
+fn policies(found: &Survey, out: &mut String) -> fmt::Result {
+    if found.judged.problems.is_empty() {
+        return Ok(());
+    }
+    let kept = &found.judged.kept;
+    writeln!(
+        out,
+        "\nKept, of all that Prometheus would read   records         samples     series"
+    )?;
+    let mut row = |name: &str, kept: &Kept| {
+        let Kept { records, series, samples } = *kept;
+        let (records, samples, series) = (grouped(records), grouped(samples), grouped(series));
+        writeln!(out, " {name:<34} {records:>13} {samples:>15} {series:>10}")
+    };
+    row("by Prometheus' own repair", &kept.prometheus)?;
+    row("by going on with the next page", &kept.page)?;
+    row("by going on with the next fragment", &kept.fragment)?;
+    if found.depth == Depth::Quick {
+        writeln!(out, " without --quick also samples and series are counted")?;
+    }
+    let orphans = &found.contents.orphans;
+    if orphans.samples > 0 {
+        let refs: Vec<String> = orphans.examples.iter().map(u64::to_string).collect();
+        writeln!(
+            out,
+            " of these {} are of {} whose record is lost: no way keeps them\n \
+             refs {}",
+            count(orphans.samples, "sample"),
+            count(orphans.series, "ref"),
+            refs.join(", "),
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! What is wrong, one thing after the other: where, what it is, what it costs.
+
+use std::fmt::{self, Write as _};
+
+use super::super::words::{count, grouped, size};
+use crate::datadir::survey::fold::{LogName, Problem};
+use crate::datadir::survey::{SegmentFile, Survey};
+use crate::walfile::fault::FaultKind;
+
+/// Of one file; all of them are in the JSON.
+const MOST: usize = 5;
+
+pub fn write(found: &Survey, out: &mut String) -> fmt::Result {
+    for problem in &found.judged.problems {
+        writeln!(out)?;
+        match problem {
+            Problem::Gap { log, after, next } => {
+                let missing = count(next - after - 1, "number");
+                writeln!(out, " x {log}: {missing} missing between {after} and {next}")?;
+            }
+            Problem::Duplicate { log, number, names } => {
+                writeln!(out, " x {log}: number {number} is there twice: {}", names.join(", "))?;
+            }
+            Problem::CheckpointLost { first } => writeln!(
+                out,
+                " x wal: the segments begin at {first}, and no checkpoint stands for those before"
+            )?,
+            Problem::GapAfterCheckpoint { checkpoint, first } => writeln!(
+                out,
+                " x wal: the checkpoint ends at {checkpoint}, the segments begin at {first}"
+            )?,
+            Problem::Closed { log, number, why } => {
+                writeln!(out, " x {log}/{number:08} cannot be opened: {why}")?;
+            }
+            Problem::Damaged { log, number, faults, lost } => {
+                writeln!(out, " x {log}/{number:08}: {}", count(*faults, "fault"))?;
+                if let Some(file) = file(found, *log, *number) {
+                    of_file(file, out)?;
+                }
+                writeln!(
+                    out,
+                    "     costs  {} that cannot be read by any way; in this file also,\n            \
+                     by Prometheus' repair  {}, {}\n            \
+                     by the next page       {}, {}",
+                    size(lost.unreadable_bytes),
+                    count(lost.prometheus.records, "record"),
+                    count(lost.prometheus.samples, "sample"),
+                    count(lost.page.records, "record"),
+                    count(lost.page.samples, "sample"),
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn file(found: &Survey, log: LogName, number: u64) -> Option<&SegmentFile> {
+    let contents = &found.contents;
+    let files = match log {
+        LogName::Wal => &contents.segments,
+        LogName::Wbl => &contents.wbl,
+        LogName::Checkpoint(of) => {
+            &contents.checkpoints.iter().find(|checkpoint| checkpoint.number == of)?.files
+        }
+        LogName::ChunksHead => return None,
+    };
+    files.iter().find(|file| file.number == number)
+}
+
+fn of_file(file: &SegmentFile, out: &mut String) -> fmt::Result {
+    let faults = &file.found.faults;
+    for fault in faults.iter().take(MOST) {
+        writeln!(
+            out,
+            "     at {} (page {}): {}; {} passed over",
+            grouped(fault.offset),
+            fault.page,
+            says(fault.kind),
+            size(fault.skipped),
+        )?;
+    }
+    let more = file.found.fault_count.saturating_sub(MOST as u64);
+    if more > 0 { writeln!(out, "     and {} more (--json)", grouped(more)) } else { Ok(()) }
+}
+
+pub fn says(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Io => "the disk cannot read on",
+        FaultKind::NonZeroPadding => "bytes where the page should be zero",
+        FaultKind::InvalidSize => "a length that no page holds",
+        FaultKind::TornFragment => "the file ends inside a fragment",
+        FaultKind::Checksum => "wrong checksum",
+        FaultKind::UnexpectedFull => "a record that never ends, a whole one follows",
+        FaultKind::UnexpectedFirst => "a record that never ends, another begins",
+        FaultKind::UnexpectedMiddle => "the middle of a record that did not begin",
+        FaultKind::UnexpectedLast => "the end of a record that did not begin",
+        FaultKind::UnexpectedType => "a fragment of no known type",
+        FaultKind::MissingFragment => "zeros inside a record: a page was lost",
+        FaultKind::TornRecord => "the file ends inside a record",
+        FaultKind::Compression => "a record that cannot be decompressed",
+        FaultKind::Decoding => "a record whose fields do not fit",
+    }
+}

@@ -1,0 +1,82 @@
+//! What Prometheus would do now, and what to do instead.
+
+use std::fmt::{self, Write as _};
+
+use super::super::words::{count, ranges, share};
+use crate::datadir::survey::fold::{LogName, NextStart, Refusal};
+use crate::datadir::survey::{Lock, Survey};
+
+pub fn write(found: &Survey, out: &mut String) -> fmt::Result {
+    writeln!(out, "\nPrometheus' next start")?;
+    let kept = &found.judged.kept;
+    let lost = kept.fragment.samples.saturating_sub(kept.prometheus.samples);
+    let records = kept.fragment.records.saturating_sub(kept.prometheus.records);
+    let loses = if kept.fragment.samples > 0 {
+        format!("{} ({})", count(lost, "sample"), share(lost, kept.fragment.samples))
+    } else {
+        format!("{} ({})", count(records, "record"), share(records, kept.fragment.records))
+    };
+    match &found.judged.next_start {
+        NextStart::Starts => writeln!(out, " starts: nothing is deleted")?,
+        NextStart::Repairs { log, number, offset, deletes } => {
+            writeln!(out, " DESTROYS DATA: it cuts {log}/{number:08} at byte {offset}")?;
+            if !deletes.is_empty() {
+                writeln!(out, " and deletes {log} {}", ranges(deletes))?;
+            }
+            writeln!(out, " for good, though they can be read: {loses}")?;
+            if *log == LogName::Wbl {
+                writeln!(out, " (releases 2.39 to 2.47 delete segments of wal/ instead)")?;
+            }
+        }
+        NextStart::DestroysLog { checkpoint, deletes, comes_up } => {
+            writeln!(
+                out,
+                " DESTROYS DATA: the damage is in checkpoint.{checkpoint:08}, but it deletes the\n \
+                 segments {} of wal/, and exits;\n the start after that {}",
+                if deletes.is_empty() { "(none)".to_owned() } else { ranges(deletes) },
+                if *comes_up { "comes up almost empty" } else { "fails too, and every one after" },
+            )?;
+            writeln!(out, " lost for good, though they can be read: {loses}")?;
+        }
+        NextStart::Fails { why } => {
+            write!(out, " does not start, and changes nothing: ")?;
+            refusal(why, out)?;
+        }
+    }
+    if found.judged.crashed_starts > 1 {
+        writeln!(
+            out,
+            " {} ended before they wrote (that many empty segments)",
+            count(found.judged.crashed_starts, "start"),
+        )?;
+    }
+    if !found.judged.problems.is_empty() && !matches!(found.contents.lock, Lock::Held { .. }) {
+        writeln!(
+            out,
+            "\nNothing was changed. Keep Prometheus stopped, and mend it without loss:\n  \
+             prom-fix-agent salvage {}",
+            found.root.display()
+        )?;
+    }
+    Ok(())
+}
+
+fn refusal(why: &Refusal, out: &mut String) -> fmt::Result {
+    match why {
+        Refusal::Locked { pid: Some(pid) } => {
+            writeln!(out, "process {pid} holds\n the lock: one is running, and may be writing")
+        }
+        Refusal::Locked { pid: None } => {
+            writeln!(out, "a process that\n cannot be seen from here holds the lock")
+        }
+        Refusal::NotSequential { log } => {
+            writeln!(out, "the numbers of\n {log}/ do not follow each other")
+        }
+        Refusal::SegmentMissing { number } => {
+            writeln!(out, "it looks for\n segment {number} of wal/, which is not there")
+        }
+        Refusal::Closed { log, number, why } => {
+            writeln!(out, "it cannot open\n {log}/{number:08} ({why}): owner and mode first")
+        }
+    }
+}

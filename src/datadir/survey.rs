@@ -1,0 +1,169 @@
+//! A whole data directory, read and judged: every file with what it holds and what is wrong with it,
+//! and what Prometheus will make of it at its next start. Nothing is changed. What the files say is
+//! gathered here and in the modules below; what that means is one pure function of it,
+//! [`fold::judge`].
+
+mod files;
+pub mod fold;
+mod lock;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::{self, Log};
+use crate::walfile::segment::{Depth, Segment};
+pub use lock::Lock;
+
+/// A data directory: what is in it, and what that means.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Survey {
+    pub root: PathBuf,
+    pub depth: Depth,
+    #[serde(flatten)]
+    pub contents: Contents,
+    pub judged: fold::Judged,
+}
+
+/// What is in it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Contents {
+    pub lock: Lock,
+    pub segments: Vec<SegmentFile>,
+    /// By number; Prometheus reads the last only.
+    pub checkpoints: Vec<Checkpoint>,
+    pub wbl: Vec<SegmentFile>,
+    /// Samples that can be read, but of no series that can be: what no salvage can keep.
+    pub orphans: Orphans,
+    /// What Prometheus left half made, and takes away at its start.
+    pub temporary: Vec<PathBuf>,
+    /// What was set aside by a salvage.
+    pub aside: Vec<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Checkpoint {
+    /// The last segment whose place it takes.
+    pub number: u64,
+    pub path: PathBuf,
+    pub files: Vec<SegmentFile>,
+}
+
+/// A numbered file of a log.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SegmentFile {
+    pub number: u64,
+    pub path: PathBuf,
+    /// Why it could not be opened; then nothing of it was read.
+    pub closed: Option<String>,
+    #[serde(flatten)]
+    pub found: Segment,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Orphans {
+    pub samples: u64,
+    pub series: u64,
+    /// Refs, the lowest first.
+    pub examples: Vec<u64>,
+}
+
+/// How far a survey is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub done_bytes: u64,
+    pub all_bytes: u64,
+    pub since: Duration,
+}
+
+/// Reads all of a data directory. An error only where the directory cannot be listed.
+pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Result<Survey> {
+    let layout = layout::read(root)?;
+    let mut reader = Reader::new(depth, tell);
+    let logs = layout.checkpoints.iter().chain([&layout.wal, &layout.wbl]);
+    reader.progress.all_bytes = logs.flat_map(|log| &log.files).map(|file| file.size).sum();
+    let mut contents = Contents {
+        lock: lock::look(layout.lock.as_deref()),
+        temporary: layout.temporary,
+        aside: layout.aside,
+        ..Contents::default()
+    };
+    // In the order in which Prometheus reads: series are known from where they stand on.
+    let last = layout.checkpoints.last().and_then(|checkpoint| checkpoint.number);
+    for checkpoint in &layout.checkpoints {
+        let read_by_prometheus = checkpoint.number == last;
+        contents.checkpoints.push(Checkpoint {
+            number: checkpoint.number.unwrap_or_default(),
+            path: checkpoint.path.clone(),
+            files: reader.log(checkpoint, |_| read_by_prometheus),
+        });
+    }
+    contents.segments = reader.log(&layout.wal, |number| last.is_none_or(|last| number > last));
+    contents.wbl = reader.log(&layout.wbl, |_| true);
+    contents.orphans = reader.orphans();
+    let judged = fold::judge(&contents);
+    Ok(Survey { root: root.to_owned(), depth, contents, judged })
+}
+
+/// Goes through the logs, one file after the other for what they say, several at once for time.
+struct Reader<'a> {
+    depth: Depth,
+    known: files::Known,
+    /// Faults that are told one by one; of more only the number.
+    room: usize,
+    progress: Progress,
+    began: Instant,
+    tell: &'a mut dyn FnMut(Progress),
+}
+
+/// Faults told one by one in one report.
+const MOST_FAULTS: usize = 10_000;
+
+impl<'a> Reader<'a> {
+    fn new(depth: Depth, tell: &'a mut dyn FnMut(Progress)) -> Reader<'a> {
+        Reader {
+            depth,
+            known: files::Known::default(),
+            room: MOST_FAULTS,
+            progress: Progress { done_bytes: 0, all_bytes: 0, since: Duration::ZERO },
+            began: Instant::now(),
+            tell,
+        }
+    }
+
+    /// All files of a log; `replayed` says of which numbers Prometheus reads.
+    fn log(&mut self, log: &Log, replayed: impl Fn(u64) -> bool) -> Vec<SegmentFile> {
+        let mut done = Vec::new();
+        files::survey(&log.files, self.depth, &mut |file, read| {
+            let (closed, mut found) = match read {
+                Ok(found) => (None, found),
+                Err(error) => (Some(error.to_string()), Segment::default()),
+            };
+            found.size = found.size.max(file.size);
+            found.faults.truncate(self.room);
+            self.room -= found.faults.len();
+            let (refs, sampled) =
+                (std::mem::take(&mut found.refs), std::mem::take(&mut found.sampled));
+            if replayed(file.number) {
+                self.known.read(file, &refs, &sampled);
+            }
+            done.push(SegmentFile { number: file.number, path: file.path.clone(), closed, found });
+            self.progress.done_bytes += file.size;
+            self.progress.since = self.began.elapsed();
+            (self.tell)(self.progress);
+        });
+        done
+    }
+
+    fn orphans(self) -> Orphans {
+        let (samples, refs) = self.known.orphans();
+        Orphans { samples, series: refs.len(), examples: refs.iter().take(10).collect() }
+    }
+}

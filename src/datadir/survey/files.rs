@@ -1,0 +1,112 @@
+//! Reads the files of a log, several at once, and hands on what each holds in the order of their
+//! numbers. What is held at a time does not grow with their number.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+
+use crate::datadir::layout::Numbered;
+use crate::walfile::refs::Refs;
+use crate::walfile::segment::{self, Depth, Segment};
+
+/// More would not fit the memory that is promised.
+const MOST_THREADS: usize = 8;
+/// How many files may be read before the first of them is handed on.
+const AHEAD: usize = 16;
+
+pub(super) type Read = io::Result<Segment>;
+
+/// Surveys files and tells `each` of them in their order.
+pub(super) fn survey(files: &[Numbered], depth: Depth, each: &mut dyn FnMut(&Numbered, Read)) {
+    let read = |file: &Numbered| File::open(&file.path).map(|file| segment::survey(file, depth));
+    in_order(files, read, each);
+}
+
+struct Desk<T> {
+    next: usize,
+    handed: usize,
+    done: BTreeMap<usize, T>,
+}
+
+/// Does `work` on every item, on as many threads as there are cores, and tells `each` of the results
+/// in the order of the items.
+fn in_order<I: Sync, T: Send>(
+    items: &[I],
+    work: impl Fn(&I) -> T + Sync,
+    each: &mut dyn FnMut(&I, T),
+) {
+    let desk = Mutex::new(Desk { next: 0, handed: 0, done: BTreeMap::new() });
+    let changed = Condvar::new();
+    let locked = || desk.lock().unwrap_or_else(PoisonError::into_inner);
+    let worker = || loop {
+        let wait = |desk: &mut Desk<T>| desk.next < items.len() && desk.next >= desk.handed + AHEAD;
+        let guard = changed.wait_while(locked(), wait);
+        let mut guard = guard.unwrap_or_else(PoisonError::into_inner);
+        let at = guard.next;
+        guard.next += 1;
+        drop(guard);
+        let Some(item) = items.get(at) else { return };
+        let result = work(item);
+        locked().done.insert(at, result);
+        changed.notify_all();
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..cores.min(MOST_THREADS).min(items.len()) {
+            scope.spawn(worker);
+        }
+        for (at, item) in items.iter().enumerate() {
+            let wait = |desk: &mut Desk<T>| !desk.done.contains_key(&at);
+            let guard = changed.wait_while(locked(), wait);
+            let mut guard = guard.unwrap_or_else(PoisonError::into_inner);
+            let Some(result) = guard.done.remove(&at) else { continue };
+            guard.handed = at + 1;
+            drop(guard);
+            changed.notify_all();
+            each(item, result);
+        }
+    });
+}
+
+/// The series that a replay knows so far, and the samples that it does not know where to put.
+#[derive(Default)]
+pub(super) struct Known {
+    series: Refs,
+    lost: Refs,
+    samples: u64,
+    /// Files to be read again, with the refs to count in them.
+    again: Vec<(PathBuf, Refs)>,
+}
+
+/// Files are read again once so many have to be.
+const AGAIN: usize = 16;
+
+impl Known {
+    pub(super) fn read(&mut self, file: &Numbered, series: &Refs, sampled: &Refs) {
+        self.series.extend(series);
+        let missing = sampled.without(&self.series);
+        if !missing.is_empty() {
+            self.lost.extend(&missing);
+            self.again.push((file.path.clone(), missing));
+            if self.again.len() >= AGAIN {
+                self.count();
+            }
+        }
+    }
+
+    fn count(&mut self) {
+        let count = |(path, missing): &(PathBuf, Refs)| {
+            File::open(path).map_or(0, |file| segment::samples_of(file, missing))
+        };
+        let again = std::mem::take(&mut self.again);
+        in_order(&again, count, &mut |_, samples| self.samples += samples);
+    }
+
+    pub(super) fn orphans(mut self) -> (u64, Refs) {
+        self.count();
+        (self.samples, self.lost)
+    }
+}
