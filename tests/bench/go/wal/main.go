@@ -3,6 +3,7 @@
 //
 // usage: wal make DIR [-series N] [-samples N] [-compression none|snappy|zstd] [-st]
 //
+//	wal big DIR     floats only, but gigabytes of them in a minute; the flags of make
 //	wal count DIR   a folder of segments (wal, a checkpoint, wbl); JSON on stdout
 //	wal frames DIR  the same without decoding
 package main
@@ -14,13 +15,15 @@ import (
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: wal make|count|frames DIR [FLAGS]")
+		fmt.Fprintln(os.Stderr, "usage: wal make|big|count|frames DIR [FLAGS]")
 		os.Exit(1)
 	}
 	var err error
 	switch os.Args[1] {
 	case "make":
 		err = produce(os.Args[2], os.Args[3:])
+	case "big":
+		err = large(os.Args[2], os.Args[3:])
 	case "count":
 		err = count(os.Args[2], true)
 	case "frames":
