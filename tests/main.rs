@@ -7,4 +7,5 @@ mod architecture;
 mod cases;
 mod cluster;
 mod packaging;
+mod policy;
 mod walfile;

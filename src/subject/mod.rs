@@ -6,6 +6,7 @@ pub mod discover;
 pub mod flags;
 mod install;
 pub mod manager;
+pub mod network;
 pub mod operator;
 pub mod owner;
 pub mod pod;

@@ -18,6 +18,28 @@ pub fn holds(selector: Option<&Value>, labels: Option<&Value>) -> bool {
     pairs.iter().all(|(key, value)| labels.and_then(|l| l.get(key)) == Some(value))
 }
 
+/// A LabelSelector (apimachinery meta/v1): all of `matchLabels` and all of `matchExpressions`; an
+/// empty one selects everything.
+pub fn selects(selector: &Value, object: &Value) -> bool {
+    let labels = selector.get("matchLabels").and_then(Value::as_object);
+    let equal =
+        labels.is_none_or(|all| all.iter().all(|(key, value)| object.label(key) == value.as_str()));
+    equal && selector.list("/matchExpressions").iter().all(|one| fits(one, object))
+}
+
+fn fits(expression: &Value, object: &Value) -> bool {
+    let label = object.label(expression.text("/key"));
+    let values = expression.list("/values");
+    let among = label.is_some_and(|label| values.iter().any(|value| value == label));
+    match expression.text("/operator") {
+        "In" => among,
+        "NotIn" => !among,
+        "Exists" => label.is_some(),
+        "DoesNotExist" => label.is_none(),
+        _ => false,
+    }
+}
+
 /// The requirements of a selector: a comma inside brackets does not divide.
 fn requirements(selector: &str) -> Vec<String> {
     let mut out = vec![String::new()];

@@ -5,6 +5,7 @@ mod commits;
 mod found;
 mod installs;
 mod operators;
+mod policies;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
