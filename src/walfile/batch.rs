@@ -12,8 +12,8 @@ pub(super) struct Batch {
     pub span: Option<Span>,
 }
 
-/// Bytes that hold a ref and a time of at most three and two bytes, and a value.
-const WINDOW: usize = 16;
+/// Bytes that hold a ref of at most three bytes, a time of one, and a value.
+const WINDOW: usize = 12;
 const VALUE: usize = 8;
 
 /// Counts what follows the type byte of a Samples record. To `runs` come the refs, those that follow
@@ -28,72 +28,108 @@ pub(super) fn count(entries: &[u8], runs: &mut Vec<(u64, u64)>) -> Option<Batch>
     let mut left = from.rest();
     let mut samples = 0;
     let mut span: Option<Span> = None;
-    let mut run: Option<(u64, u64)> = None;
-    // Times are compared as differences first: most batches have one time only.
-    let mut step = None;
+    let (mut first, mut length) = (0_u64, 0_u64);
+    // As they are written, zigzag: the step of the ref that would follow the one before, and the
+    // time of the one before. Most samples meet both.
+    let (mut due, mut time) = (0, None);
     while !left.is_empty() {
-        let (ref_step, time_step, size) = match left.first_chunk::<WINDOW>().and_then(steps) {
+        let (ref_step, time_step, size) = match left.first_chunk::<WINDOW>().and_then(short) {
             Some(found) => found,
-            None => slow(left)?,
+            None => long(left)?,
         };
         left = left.get(size..)?;
-        samples += 1;
-        let reference = base.wrapping_add_signed(ref_step);
-        match &mut run {
-            Some((_, last)) if last.checked_add(1) == Some(reference) => *last = reference,
-            _ => runs.extend(run.replace((reference, reference))),
+        if ref_step == due && length > 0 {
+            length += 1;
+        } else {
+            if length > 0 {
+                end(runs, first, length);
+                samples += length;
+            }
+            first = base.wrapping_add_signed(zigzag(ref_step));
+            length = 1;
         }
-        if step != Some(time_step) {
-            step = Some(time_step);
-            let time = start.wrapping_add(time_step);
+        due = match ref_step {
+            1 => 0,
+            even if even & 1 == 0 => even.saturating_add(2),
+            odd => odd - 2,
+        };
+        if time != Some(time_step) {
+            time = Some(time_step);
+            let time = start.wrapping_add(zigzag(time_step));
             let wide = span.get_or_insert(Span { first: time, last: time });
             wide.first = wide.first.min(time);
             wide.last = wide.last.max(time);
         }
+        let (more, rest) = alike(left, due, time_step);
+        left = rest;
+        due += 2 * more;
+        length += more;
     }
-    runs.extend(run);
+    if length > 0 {
+        end(runs, first, length);
+        samples += length;
+    }
     Some(Batch { samples, span })
 }
 
-/// The steps of ref and time of a sample, and how long it is; `None` where they are long.
+/// Refs wrap as they do for Prometheus.
+fn end(runs: &mut Vec<(u64, u64)>, first: u64, length: u64) {
+    let last = first.wrapping_add(length - 1);
+    if last < first {
+        runs.extend([(first, u64::MAX), (0, last)]);
+    } else {
+        runs.push((first, last));
+    }
+}
+
+/// How many samples are each of the next ref and at the same time, where that is written in two
+/// bytes and one; and what follows them.
 #[inline]
-fn steps(window: &[u8; WINDOW]) -> Option<(i64, i64, usize)> {
-    let [a, b, c, d, e, ..] = *window;
-    if a < 0x80 {
-        let (time, more) = short(b, c)?;
-        return Some((zigzag(u64::from(a)), time, 1 + more + VALUE));
+fn alike(mut left: &[u8], mut due: u64, time: u64) -> (u64, &[u8]) {
+    const SIZE: usize = 2 + 1 + VALUE;
+    let mut more = 0;
+    if time < 0x80 && due & 1 == 0 {
+        while (0x80..0x4000).contains(&due)
+            && let Some(sample) = left.first_chunk::<SIZE>()
+        {
+            let [a, b, c, ..] = *sample;
+            let written = u64::from(u32::from_le_bytes([a, b, c, 0]));
+            if written != (due & 0x7f | 0x80 | due >> 7 << 8 | time << 16) {
+                break;
+            }
+            left = left.get(SIZE..).unwrap_or_default();
+            due += 2;
+            more += 1;
+        }
     }
+    (more, left)
+}
+
+/// The steps of ref and time of a sample, and how long it is; `None` where one of them is long.
+#[inline]
+fn short(window: &[u8; WINDOW]) -> Option<(u64, u64, usize)> {
+    let [a, b, c, d, ..] = *window;
     let low = u64::from(a & 0x7f);
-    if b < 0x80 {
-        let (time, more) = short(c, d)?;
-        return Some((zigzag(low | u64::from(b) << 7), time, 2 + more + VALUE));
+    if a >= 0x80 && b < 0x80 && c < 0x80 {
+        return Some((low | u64::from(b) << 7, u64::from(c), 3 + VALUE));
     }
-    if c < 0x80 {
-        let (time, more) = short(d, e)?;
+    if a < 0x80 && b < 0x80 {
+        return Some((low, u64::from(b), 2 + VALUE));
+    }
+    if c < 0x80 && d < 0x80 && a >= 0x80 && b >= 0x80 {
         let high = u64::from(b & 0x7f) << 7 | u64::from(c) << 14;
-        return Some((zigzag(low | high), time, 3 + more + VALUE));
+        return Some((low | high, u64::from(d), 4 + VALUE));
     }
     None
 }
 
-/// A number of one byte or two.
-#[inline]
-fn short(a: u8, b: u8) -> Option<(i64, usize)> {
-    if a < 0x80 {
-        return Some((zigzag(u64::from(a)), 1));
-    }
-    (b < 0x80).then(|| (zigzag(u64::from(a & 0x7f) | u64::from(b) << 7), 2))
-}
-
-#[inline]
-const fn zigzag(value: u64) -> i64 {
-    (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
-}
-
-#[cold]
-fn slow(left: &[u8]) -> Option<(i64, i64, usize)> {
+fn long(left: &[u8]) -> Option<(u64, u64, usize)> {
     let mut from = Cursor::new(left);
-    let (ref_step, time_step) = (from.varint()?, from.varint()?);
+    let (ref_step, time_step) = (from.uvarint()?, from.uvarint()?);
     from.take(VALUE)?;
     Some((ref_step, time_step, left.len() - from.len()))
+}
+
+const fn zigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
 }

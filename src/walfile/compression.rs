@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::snappy;
+
 /// How a record is compressed, by the flags of its last fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -41,7 +43,6 @@ impl Compression {
 #[derive(Default)]
 pub struct Decompressor {
     out: Vec<u8>,
-    snappy: snap::raw::Decoder,
     zstd: Option<ruzstd::decoding::FrameDecoder>,
 }
 
@@ -58,16 +59,11 @@ impl Decompressor {
     }
 
     fn snappy(&mut self, bytes: &[u8]) -> Option<&[u8]> {
-        let length = snap::raw::decompress_len(bytes).ok()?;
+        let (length, _) = snappy::length(bytes)?;
         if length > MOST || length > bytes.len().saturating_mul(SNAPPY_RATIO) {
             return None;
         }
-        if self.out.len() < length {
-            self.out.resize(length, 0);
-        }
-        let out = self.out.get_mut(..length)?;
-        let written = self.snappy.decompress(bytes, out).ok()?;
-        self.out.get(..written)
+        snappy::decompress(bytes, &mut self.out)
     }
 
     fn zstd(&mut self, mut bytes: &[u8]) -> Option<&[u8]> {

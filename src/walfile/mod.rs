@@ -16,6 +16,7 @@ pub mod inventory;
 pub mod record;
 pub mod refs;
 pub mod segment;
+mod snappy;
 
 #[cfg(test)]
 mod tests;

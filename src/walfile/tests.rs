@@ -1,6 +1,7 @@
 //! Logs written here fragment by fragment, then broken in known ways. That real Prometheus writes
 //! and counts the same is shown in tests/walfile.rs.
 
+mod agree;
 mod damage;
 mod entries;
 pub mod writer;
