@@ -1,5 +1,6 @@
 //! `survey`: a data directory, as a report for a person or as JSON.
 
+mod beside;
 mod faults;
 mod map;
 mod start;
@@ -93,6 +94,7 @@ fn report(found: &Survey, out: &mut String) -> fmt::Result {
     log("wal", &contents.segments, found.depth, out)?;
     map::write(contents, out)?;
     log("wbl", &contents.wbl, found.depth, out)?;
+    beside::write(contents, out)?;
     faults::write(found, out)?;
     policies(found, out)?;
     start::write(found, out)

@@ -3,8 +3,10 @@
 //! gathered here and in the modules below; what that means is one pure function of it,
 //! [`fold::judge`].
 
+mod blocks;
 mod files;
 pub mod fold;
+mod heads;
 mod lock;
 
 use std::io;
@@ -15,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::{self, Log};
 use crate::walfile::segment::{Depth, Segment};
+pub use blocks::{BlockSurvey, FileFault};
+pub use heads::{ChunkFile, SnapshotSurvey};
 pub use lock::Lock;
 
 /// A data directory: what is in it, and what that means.
@@ -37,6 +41,9 @@ pub struct Contents {
     /// By number; Prometheus reads the last only.
     pub checkpoints: Vec<Checkpoint>,
     pub wbl: Vec<SegmentFile>,
+    pub chunks_head: Vec<ChunkFile>,
+    pub snapshots: Vec<SnapshotSurvey>,
+    pub blocks: Vec<BlockSurvey>,
     /// Samples that can be read, but of no series that can be: what no salvage can keep.
     pub orphans: Orphans,
     /// What Prometheus left half made, and takes away at its start.
@@ -87,7 +94,7 @@ pub struct Progress {
 pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Result<Survey> {
     let layout = layout::read(root)?;
     let mut reader = Reader::new(depth, tell);
-    let logs = layout.checkpoints.iter().chain([&layout.wal, &layout.wbl]);
+    let logs = layout.checkpoints.iter().chain([&layout.wal, &layout.wbl, &layout.chunks_head]);
     reader.progress.all_bytes = logs.flat_map(|log| &log.files).map(|file| file.size).sum();
     let mut contents = Contents {
         lock: lock::look(layout.lock.as_deref()),
@@ -107,6 +114,9 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
     }
     contents.segments = reader.log(&layout.wal, |number| last.is_none_or(|last| number > last));
     contents.wbl = reader.log(&layout.wbl, |_| true);
+    contents.chunks_head = heads::chunks(&layout.chunks_head, |size| reader.passed(size));
+    contents.snapshots = layout.snapshots.iter().map(heads::snapshot).collect();
+    contents.blocks = blocks::all(&layout.blocks);
     contents.orphans = reader.orphans();
     let judged = fold::judge(&contents);
     Ok(Survey { root: root.to_owned(), depth, contents, judged })
@@ -155,11 +165,16 @@ impl<'a> Reader<'a> {
                 self.known.read(file, &refs, &sampled);
             }
             done.push(SegmentFile { number: file.number, path: file.path.clone(), closed, found });
-            self.progress.done_bytes += file.size;
-            self.progress.since = self.began.elapsed();
-            (self.tell)(self.progress);
+            self.passed(file.size);
         });
         done
+    }
+
+    /// Tells that so many bytes more were read.
+    fn passed(&mut self, bytes: u64) {
+        self.progress.done_bytes += bytes;
+        self.progress.since = self.began.elapsed();
+        (self.tell)(self.progress);
     }
 
     fn orphans(self) -> Orphans {

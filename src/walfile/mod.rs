@@ -6,11 +6,13 @@
 //! what 2.42, 2.53 and 3.x write.
 
 mod batch;
+pub mod block;
 pub mod bytes;
 pub mod compression;
 pub mod count;
 pub mod fault;
 pub mod frame;
+pub mod head_chunks;
 mod histogram;
 pub mod inventory;
 pub mod record;

@@ -5,7 +5,9 @@ use std::fmt::{self, Write as _};
 use super::super::words::{count, grouped, size};
 use crate::datadir::survey::fold::{LogName, Problem};
 use crate::datadir::survey::{SegmentFile, Survey};
+use crate::walfile::block::BlockFault;
 use crate::walfile::fault::FaultKind;
+use crate::walfile::head_chunks::ChunkFault;
 
 /// Of one file; all of them are in the JSON.
 const MOST: usize = 5;
@@ -29,6 +31,23 @@ pub fn write(found: &Survey, out: &mut String) -> fmt::Result {
                 out,
                 " x wal: the checkpoint ends at {checkpoint}, the segments begin at {first}"
             )?,
+            Problem::HeadChunks { number, fault, offset } => {
+                writeln!(
+                    out,
+                    " x chunks_head/{number:06} at {}: {}\n     costs  nothing where the log is \
+                     whole: what it holds is made again from it",
+                    grouped(*offset),
+                    says_chunks(*fault),
+                )?;
+            }
+            Problem::Snapshot { name, faults } => writeln!(
+                out,
+                " x {name}: {}\n     costs  nothing: the log is read in its stead",
+                count(*faults, "fault"),
+            )?,
+            Problem::Block { ulid, file, fault } => {
+                writeln!(out, " x {ulid}/{file}: {}", says_block(*fault))?;
+            }
             Problem::Closed { log, number, why } => {
                 writeln!(out, " x {log}/{number:08} cannot be opened: {why}")?;
             }
@@ -81,6 +100,34 @@ fn of_file(file: &SegmentFile, out: &mut String) -> fmt::Result {
     }
     let more = file.found.fault_count.saturating_sub(MOST as u64);
     if more > 0 { writeln!(out, "     and {} more (--json)", grouped(more)) } else { Ok(()) }
+}
+
+pub fn says_chunks(fault: ChunkFault) -> &'static str {
+    match fault {
+        ChunkFault::Io => "the disk cannot read on",
+        ChunkFault::Empty => "an empty file",
+        ChunkFault::Short => "shorter than its header",
+        ChunkFault::Unwritten => "begins with zeros",
+        ChunkFault::Magic => "wrong magic number",
+        ChunkFault::Version => "wrong version",
+        ChunkFault::TornHead => "the file ends inside the head of a chunk",
+        ChunkFault::TornChunk => "the file ends inside a chunk",
+        ChunkFault::Checksum => "wrong checksum of a chunk",
+    }
+}
+
+pub fn says_block(fault: BlockFault) -> &'static str {
+    match fault {
+        BlockFault::Missing => "is not there",
+        BlockFault::Unreadable => "cannot be read",
+        BlockFault::Empty => "an empty file",
+        BlockFault::Short => "shorter than its header",
+        BlockFault::Magic => "wrong magic number",
+        BlockFault::Version => "wrong version",
+        BlockFault::Checksum => "wrong checksum",
+        BlockFault::Range => "its table of contents leads out of it",
+        BlockFault::Json => "not the JSON of a block",
+    }
 }
 
 pub fn says(kind: FaultKind) -> &'static str {

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::super::words::{count, ranges, share};
+use super::faults::{says_block, says_chunks};
 use crate::datadir::survey::fold::{LogName, NextStart, Refusal};
 use crate::datadir::survey::{Lock, Survey};
 
@@ -75,6 +76,16 @@ fn refusal(why: &Refusal, out: &mut String) -> fmt::Result {
         Refusal::SegmentMissing { number } => {
             writeln!(out, "it looks for\n segment {number} of wal/, which is not there")
         }
+        Refusal::HeadChunks { number, fault } => writeln!(
+            out,
+            "chunks_head/{number:06}:\n {}; with chunks_head moved aside it starts",
+            says_chunks(*fault)
+        ),
+        Refusal::Block { ulid, file, fault } => writeln!(
+            out,
+            "{ulid}/{file}:\n {}; with this block moved aside it starts",
+            says_block(*fault)
+        ),
         Refusal::Closed { log, number, why } => {
             writeln!(out, "it cannot open\n {log}/{number:08} ({why}): owner and mode first")
         }

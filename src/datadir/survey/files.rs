@@ -33,7 +33,7 @@ struct Desk<T> {
 
 /// Does `work` on every item, on as many threads as there are cores, and tells `each` of the results
 /// in the order of the items.
-fn in_order<I: Sync, T: Send>(
+pub(super) fn in_order<I: Sync, T: Send>(
     items: &[I],
     work: impl Fn(&I) -> T + Sync,
     each: &mut dyn FnMut(&I, T),

@@ -6,13 +6,21 @@
 //! tsdb/head.go `Init`, tsdb/wlog/wlog.go `listSegments`). At the first fault it deletes every later
 //! segment and what follows in this one (tsdb/wlog/wlog.go `Repair`).
 
+mod start;
+
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Contents, Lock, SegmentFile};
+pub use start::{NextStart, Refusal};
+use start::{kept_by_prometheus, next_start};
+
+use super::{ChunkFile, Contents, FileFault, Lock, SegmentFile};
+use crate::walfile::block::BlockFault;
 use crate::walfile::count::Kept;
 use crate::walfile::fault::FaultKind;
+use crate::walfile::head_chunks::ChunkFault;
 use crate::walfile::segment::Policies;
 
 /// What the directory means.
@@ -48,6 +56,12 @@ pub enum Problem {
     Damaged { log: LogName, number: u64, faults: u64, lost: Losses },
     /// A file could not be opened.
     Closed { log: LogName, number: u64, why: String },
+    /// A file of chunks_head, which Prometheus makes again from a whole log.
+    HeadChunks { number: u64, fault: ChunkFault, offset: u64 },
+    /// A snapshot of the head, in whose stead the log is read.
+    Snapshot { name: String, faults: u64 },
+    /// A file of a block.
+    Block { ulid: String, file: String, fault: BlockFault },
 }
 
 /// What a damaged file costs by each way to go on, of what can be read in it.
@@ -82,45 +96,6 @@ impl fmt::Display for LogName {
     }
 }
 
-/// What Prometheus does when it is started on this.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "does")]
-pub enum NextStart {
-    /// It starts, and deletes nothing.
-    #[default]
-    Starts,
-    /// It starts, after it cut this file where its first fault is and deleted all segments after it.
-    Repairs { log: LogName, number: u64, offset: u64, deletes: Vec<u64> },
-    /// It takes the fault of the checkpoint for one of the segment with that number: deletes these
-    /// segments and exits; the start after it comes up without them, or fails too.
-    DestroysLog { checkpoint: u64, deletes: Vec<u64>, comes_up: bool },
-    /// It exits, and leaves the files as they are.
-    Fails { why: Refusal },
-}
-
-/// Why it exits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "because")]
-pub enum Refusal {
-    Locked {
-        pid: Option<u32>,
-    },
-    /// "segments are not sequential"
-    NotSequential {
-        log: LogName,
-    },
-    /// "open WAL segment: N … no such file or directory"
-    SegmentMissing {
-        number: u64,
-    },
-    /// "cannot handle error: open …": not a fault of the log, but of its owner or its disk.
-    Closed {
-        log: LogName,
-        number: u64,
-        why: String,
-    },
-}
-
 #[must_use]
 pub fn judge(contents: &Contents) -> Judged {
     let checkpoint = contents.checkpoints.last();
@@ -134,6 +109,7 @@ pub fn judge(contents: &Contents) -> Judged {
     }
     of_log(LogName::Wal, &contents.segments, &mut problems);
     of_log(LogName::Wbl, &contents.wbl, &mut problems);
+    beside_the_log(contents, &mut problems);
     let empty = |file: &&SegmentFile| file.found.size == 0 && file.closed.is_none();
     let crashed_starts = contents.segments.iter().rev().take_while(empty).count() as u64;
     if let Some(first) = read.first().map(|file| file.number) {
@@ -189,19 +165,30 @@ fn is_under_way(problem: &Problem, contents: &Contents) -> bool {
     })
 }
 
-/// What is wrong with the files of one folder.
-fn of_log(log: LogName, files: &[SegmentFile], problems: &mut Vec<Problem>) {
-    for pair in files.windows(2) {
-        let [before, after] = pair else { continue };
-        if before.number == after.number {
-            let names = [before, after].map(|file| {
-                file.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-            });
-            problems.push(Problem::Duplicate { log, number: before.number, names: names.into() });
-        } else if before.number + 1 != after.number {
-            problems.push(Problem::Gap { log, after: before.number, next: after.number });
+/// Whether numbers are missing, or there twice.
+fn numbers<'a>(
+    log: LogName,
+    files: impl Iterator<Item = (u64, &'a Path)>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut before: Option<(u64, &Path)> = None;
+    for (number, path) in files {
+        match before.replace((number, path)) {
+            Some((same, other)) if same == number => {
+                let names = vec![name(other), name(path)];
+                problems.push(Problem::Duplicate { log, number, names });
+            }
+            Some((after, _)) if after + 1 != number => {
+                problems.push(Problem::Gap { log, after, next: number });
+            }
+            Some(_) | None => {}
         }
     }
+}
+
+/// What is wrong with the files of one folder.
+fn of_log(log: LogName, files: &[SegmentFile], problems: &mut Vec<Problem>) {
+    numbers(log, files.iter().map(|file| (file.number, file.path.as_path())), problems);
     for file in files {
         let number = file.number;
         if let Some(why) = &file.closed {
@@ -218,6 +205,45 @@ fn of_log(log: LogName, files: &[SegmentFile], problems: &mut Vec<Problem>) {
     }
 }
 
+fn beside_the_log(contents: &Contents, problems: &mut Vec<Problem>) {
+    let (log, files) = (LogName::ChunksHead, &contents.chunks_head);
+    numbers(log, files.iter().map(|file| (file.number, file.path.as_path())), problems);
+    for file in files {
+        match file.found.fault {
+            Some(fault) if !is_left_behind(file, contents) => {
+                let (number, offset) = (file.number, file.found.offset);
+                problems.push(Problem::HeadChunks { number, fault, offset });
+            }
+            Some(_) | None => {}
+        }
+    }
+    for snapshot in &contents.snapshots {
+        let faults = snapshot.fault_count + snapshot.closed.len() as u64;
+        if faults > 0 {
+            problems.push(Problem::Snapshot { name: name(&snapshot.path), faults });
+        }
+    }
+    for block in &contents.blocks {
+        let ulid = || block.ulid.clone();
+        if let Some(fault) = block.unread {
+            problems.push(Problem::Block { ulid: ulid(), file: "meta.json".to_owned(), fault });
+        }
+        for FileFault { file, fault } in &block.faults {
+            problems.push(Problem::Block { ulid: ulid(), file: file.clone(), fault: *fault });
+        }
+    }
+}
+
+/// The last file of chunks_head, made and never written: Prometheus takes it away in silence.
+fn is_left_behind(file: &ChunkFile, contents: &Contents) -> bool {
+    let last = contents.chunks_head.last().is_some_and(|last| last.number == file.number);
+    last && file.number > 0 && file.found.fault.is_some_and(ChunkFault::is_left_behind)
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 fn without(all: Kept, part: Kept) -> Kept {
     Kept {
         records: all.records.saturating_sub(part.records),
@@ -226,113 +252,10 @@ fn without(all: Kept, part: Kept) -> Kept {
     }
 }
 
-/// The first file with a fault, in the order in which Prometheus reads.
-fn first_bad<'a>(
-    mut files: impl Iterator<Item = &'a SegmentFile>,
-    log: LogName,
-    problems: &[Problem],
-) -> Option<&'a SegmentFile> {
-    files.find(|file| {
-        problems.iter().any(|problem| match problem {
-            Problem::Damaged { log: of, number, .. } | Problem::Closed { log: of, number, .. } => {
-                *of == log && *number == file.number
-            }
-            Problem::Gap { .. }
-            | Problem::Duplicate { .. }
-            | Problem::CheckpointLost { .. }
-            | Problem::GapAfterCheckpoint { .. } => false,
-        })
-    })
-}
-
-fn next_start(contents: &Contents, read: &[&SegmentFile], problems: &[Problem]) -> NextStart {
-    let fails = |why: Refusal| NextStart::Fails { why };
-    if let Lock::Held { pid } = contents.lock {
-        return fails(Refusal::Locked { pid });
-    }
-    let last = contents.checkpoints.last();
-    let listed = |log: LogName| {
-        [Some(LogName::Wal), Some(LogName::Wbl), last.map(|c| LogName::Checkpoint(c.number))]
-            .contains(&Some(log))
-    };
-    for problem in problems {
-        match problem {
-            Problem::Gap { log, .. } | Problem::Duplicate { log, .. } if listed(*log) => {
-                return fails(Refusal::NotSequential { log: *log });
-            }
-            _ => {}
-        }
-    }
-    if let Some(checkpoint) = last
-        && let log = LogName::Checkpoint(checkpoint.number)
-        && let Some(bad) = first_bad(checkpoint.files.iter(), log, problems)
-    {
-        if let Some(why) = bad.closed.clone() {
-            return fails(Refusal::Closed { log, number: bad.number, why });
-        }
-        let numbers = contents.segments.iter().map(|file| file.number);
-        let deletes: Vec<u64> = numbers.filter(|number| *number > bad.number).collect();
-        // The start after this one makes segment 0 where no segment is left.
-        let comes_up = bad.number == 0 || contents.segments.iter().any(|f| f.number == bad.number);
-        return NextStart::DestroysLog { checkpoint: checkpoint.number, deletes, comes_up };
-    }
-    let due = last.map_or(0, |checkpoint| checkpoint.number + 1);
-    if read.first().is_some_and(|file| file.number > due) {
-        return fails(Refusal::SegmentMissing { number: due });
-    }
-    for (log, files) in
-        [(LogName::Wal, read.to_vec()), (LogName::Wbl, contents.wbl.iter().collect())]
-    {
-        let Some(bad) = first_bad(files.iter().copied(), log, problems) else { continue };
-        if let Some(why) = bad.closed.clone() {
-            return fails(Refusal::Closed { log, number: bad.number, why });
-        }
-        let later = files.iter().map(|file| file.number).filter(|number| *number > bad.number);
-        return NextStart::Repairs {
-            log,
-            number: bad.number,
-            offset: bad.found.faults.first().map_or(0, |fault| fault.offset),
-            deletes: later.collect(),
-        };
-    }
-    NextStart::Starts
-}
-
-/// What Prometheus has in the end: nothing where no start ends well.
-fn kept_by_prometheus(
-    next: &NextStart,
-    checkpoint: &[SegmentFile],
-    read: &[&SegmentFile],
-    wbl: &[SegmentFile],
-) -> Kept {
-    let mut kept = Kept::default();
-    let mut add = |files: &mut dyn Iterator<Item = &SegmentFile>| {
-        for file in files {
-            kept.add(&file.found.kept.prometheus);
-            if !file.found.is_healthy() {
-                return false;
-            }
-        }
-        true
-    };
-    match next {
-        NextStart::Fails { .. } => {}
-        NextStart::DestroysLog { comes_up, .. } => {
-            if *comes_up {
-                add(&mut checkpoint.iter());
-            }
-        }
-        NextStart::Starts | NextStart::Repairs { .. } => {
-            add(&mut checkpoint.iter());
-            add(&mut read.iter().copied());
-            add(&mut wbl.iter());
-        }
-    }
-    kept
-}
-
 fn highest_ref(contents: &Contents) -> Option<u64> {
     let old = contents.checkpoints.iter().flat_map(|checkpoint| &checkpoint.files);
     let files = old.chain(&contents.segments).chain(&contents.wbl);
-    files.filter_map(|file| file.found.highest).max()
+    let decoded = files.filter_map(|file| file.found.highest).max()?;
+    let chunks = contents.chunks_head.iter().filter_map(|file| file.found.refs);
+    Some(chunks.map(|refs| refs.last).fold(decoded, u64::max))
 }

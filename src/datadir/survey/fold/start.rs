@@ -1,0 +1,191 @@
+//! What Prometheus does with a directory at its next start, and what it has in the end.
+
+use serde::{Deserialize, Serialize};
+
+use super::{LogName, Problem};
+use crate::datadir::survey::{Contents, FileFault, Lock, SegmentFile};
+use crate::walfile::block::BlockFault;
+use crate::walfile::count::Kept;
+use crate::walfile::head_chunks::ChunkFault;
+
+/// What Prometheus does when it is started on this.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "does")]
+pub enum NextStart {
+    /// It starts, and deletes nothing.
+    #[default]
+    Starts,
+    /// It starts, after it cut this file where its first fault is and deleted all segments after it.
+    Repairs { log: LogName, number: u64, offset: u64, deletes: Vec<u64> },
+    /// It takes the fault of the checkpoint for one of the segment with that number: deletes these
+    /// segments and exits; the start after it comes up without them, or fails too.
+    DestroysLog { checkpoint: u64, deletes: Vec<u64>, comes_up: bool },
+    /// It exits, and leaves the files as they are.
+    Fails { why: Refusal },
+}
+
+/// Why it exits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "because")]
+pub enum Refusal {
+    Locked {
+        pid: Option<u32>,
+    },
+    /// "segments are not sequential"
+    NotSequential {
+        log: LogName,
+    },
+    /// "open WAL segment: N … no such file or directory"
+    SegmentMissing {
+        number: u64,
+    },
+    /// "cannot handle error: open …": not a fault of the log, but of its owner or its disk.
+    Closed {
+        log: LogName,
+        number: u64,
+        why: String,
+    },
+    /// "invalid magic number", "invalid argument" of an empty file, and their like.
+    HeadChunks {
+        number: u64,
+        fault: ChunkFault,
+    },
+    /// The same, of a block.
+    Block {
+        ulid: String,
+        file: String,
+        fault: BlockFault,
+    },
+}
+
+/// The first file with a fault, in the order in which Prometheus reads.
+fn first_bad<'a>(
+    mut files: impl Iterator<Item = &'a SegmentFile>,
+    log: LogName,
+    problems: &[Problem],
+) -> Option<&'a SegmentFile> {
+    files.find(|file| {
+        problems.iter().any(|problem| match problem {
+            Problem::Damaged { log: of, number, .. } | Problem::Closed { log: of, number, .. } => {
+                *of == log && *number == file.number
+            }
+            Problem::Gap { .. }
+            | Problem::Duplicate { .. }
+            | Problem::CheckpointLost { .. }
+            | Problem::GapAfterCheckpoint { .. }
+            | Problem::HeadChunks { .. }
+            | Problem::Snapshot { .. }
+            | Problem::Block { .. } => false,
+        })
+    })
+}
+
+pub(super) fn next_start(
+    contents: &Contents,
+    read: &[&SegmentFile],
+    problems: &[Problem],
+) -> NextStart {
+    let fails = |why: Refusal| NextStart::Fails { why };
+    if let Lock::Held { pid } = contents.lock {
+        return fails(Refusal::Locked { pid });
+    }
+    let last = contents.checkpoints.last();
+    let sequence = |log: LogName| {
+        let is_of = |problem: &Problem| match problem {
+            Problem::Gap { log: of, .. } | Problem::Duplicate { log: of, .. } => *of == log,
+            _ => false,
+        };
+        problems.iter().any(is_of).then_some(Refusal::NotSequential { log })
+    };
+    let old = last.map(|checkpoint| LogName::Checkpoint(checkpoint.number));
+    let refused = sequence(LogName::Wal)
+        .or_else(|| sequence(LogName::Wbl))
+        .or_else(|| head_chunks(problems))
+        .or_else(|| sequence(LogName::ChunksHead))
+        .or_else(|| block(contents))
+        .or_else(|| old.and_then(sequence));
+    if let Some(why) = refused {
+        return fails(why);
+    }
+    if let Some(checkpoint) = last
+        && let log = LogName::Checkpoint(checkpoint.number)
+        && let Some(bad) = first_bad(checkpoint.files.iter(), log, problems)
+    {
+        if let Some(why) = bad.closed.clone() {
+            return fails(Refusal::Closed { log, number: bad.number, why });
+        }
+        let numbers = contents.segments.iter().map(|file| file.number);
+        let deletes: Vec<u64> = numbers.filter(|number| *number > bad.number).collect();
+        // The start after this one makes segment 0 where no segment is left.
+        let comes_up = bad.number == 0 || contents.segments.iter().any(|f| f.number == bad.number);
+        return NextStart::DestroysLog { checkpoint: checkpoint.number, deletes, comes_up };
+    }
+    let due = last.map_or(0, |checkpoint| checkpoint.number + 1);
+    if read.first().is_some_and(|file| file.number > due) {
+        return fails(Refusal::SegmentMissing { number: due });
+    }
+    for (log, files) in
+        [(LogName::Wal, read.to_vec()), (LogName::Wbl, contents.wbl.iter().collect())]
+    {
+        let Some(bad) = first_bad(files.iter().copied(), log, problems) else { continue };
+        if let Some(why) = bad.closed.clone() {
+            return fails(Refusal::Closed { log, number: bad.number, why });
+        }
+        let later = files.iter().map(|file| file.number).filter(|number| *number > bad.number);
+        return NextStart::Repairs {
+            log,
+            number: bad.number,
+            offset: bad.found.faults.first().map_or(0, |fault| fault.offset),
+            deletes: later.collect(),
+        };
+    }
+    NextStart::Starts
+}
+
+fn head_chunks(problems: &[Problem]) -> Option<Refusal> {
+    problems.iter().find_map(|problem| match problem {
+        Problem::HeadChunks { number, fault, .. } if fault.is_of_header() => {
+            Some(Refusal::HeadChunks { number: *number, fault: *fault })
+        }
+        _ => None,
+    })
+}
+
+fn block(contents: &Contents) -> Option<Refusal> {
+    let bad = contents.blocks.iter().find(|block| block.stops())?;
+    let FileFault { file, fault } = bad.faults.first()?;
+    Some(Refusal::Block { ulid: bad.ulid.clone(), file: file.clone(), fault: *fault })
+}
+
+/// What Prometheus has in the end: nothing where no start ends well.
+pub(super) fn kept_by_prometheus(
+    next: &NextStart,
+    checkpoint: &[SegmentFile],
+    read: &[&SegmentFile],
+    wbl: &[SegmentFile],
+) -> Kept {
+    let mut kept = Kept::default();
+    let mut add = |files: &mut dyn Iterator<Item = &SegmentFile>| {
+        for file in files {
+            kept.add(&file.found.kept.prometheus);
+            if !file.found.is_healthy() {
+                return false;
+            }
+        }
+        true
+    };
+    match next {
+        NextStart::Fails { .. } => {}
+        NextStart::DestroysLog { comes_up, .. } => {
+            if *comes_up {
+                add(&mut checkpoint.iter());
+            }
+        }
+        NextStart::Starts | NextStart::Repairs { .. } => {
+            add(&mut checkpoint.iter());
+            add(&mut read.iter().copied());
+            add(&mut wbl.iter());
+        }
+    }
+    kept
+}
