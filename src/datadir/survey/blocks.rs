@@ -29,8 +29,8 @@ pub struct BlockSurvey {
     pub faults: Vec<FileFault>,
     /// Another block was made from this one: Prometheus deletes this one, whatever is in it.
     pub replaced: bool,
-    #[serde(skip)]
-    parents: Vec<String>,
+    /// The blocks that this one was made from.
+    pub parents: Vec<String>,
 }
 
 /// What is wrong with a file of a block.

@@ -259,3 +259,6 @@ fn highest_ref(contents: &Contents) -> Option<u64> {
     let chunks = contents.chunks_head.iter().filter_map(|file| file.found.refs);
     Some(chunks.map(|refs| refs.last).fold(decoded, u64::max))
 }
+
+#[cfg(test)]
+mod tests;
