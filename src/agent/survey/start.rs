@@ -29,15 +29,14 @@ pub fn write(found: &Survey, out: &mut String) -> fmt::Result {
                 writeln!(out, " (releases 2.39 to 2.47 delete segments of wal/ instead)")?;
             }
         }
-        NextStart::DestroysLog { checkpoint, deletes, comes_up } => {
-            writeln!(
-                out,
-                " DESTROYS DATA: the damage is in checkpoint.{checkpoint:08}, but it deletes the\n \
-                 segments {} of wal/, and exits;\n the start after that {}",
-                if deletes.is_empty() { "(none)".to_owned() } else { ranges(deletes) },
-                if *comes_up { "comes up almost empty" } else { "fails too, and every one after" },
-            )?;
-            writeln!(out, " lost for good, though they can be read: {loses}")?;
+        NextStart::DestroysLog { checkpoint, deletes, comes_up_at } => {
+            writeln!(out, " DESTROYS DATA: the damage is in checkpoint.{checkpoint:08}, but it")?;
+            writeln!(out, " deletes the segments {} of wal/", ranges(deletes))?;
+            match comes_up_at {
+                1 => writeln!(out, " and comes up without them")?,
+                _ => writeln!(out, " and exits; start number {comes_up_at} comes up without them")?,
+            }
+            writeln!(out, " for good, though they can be read: {loses}")?;
         }
         NextStart::Fails { why } => {
             write!(out, " does not start, and changes nothing: ")?;

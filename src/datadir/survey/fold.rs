@@ -29,7 +29,8 @@ use crate::walfile::segment::Policies;
 pub struct Judged {
     pub problems: Vec<Problem>,
     pub next_start: NextStart,
-    /// Of all that Prometheus would read.
+    /// Of all that Prometheus would read. A sample that came late stands in the log and in the wbl,
+    /// and is counted in both.
     pub kept: Policies,
     /// Segments whose place the last checkpoint takes: they are there, and not read.
     pub ignored: Vec<u64>,

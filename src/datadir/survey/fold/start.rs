@@ -17,9 +17,10 @@ pub enum NextStart {
     Starts,
     /// It starts, after it cut this file where its first fault is and deleted all segments after it.
     Repairs { log: LogName, number: u64, offset: u64, deletes: Vec<u64> },
-    /// It takes the fault of the checkpoint for one of the segment with that number: deletes these
-    /// segments and exits; the start after it comes up without them, or fails too.
-    DestroysLog { checkpoint: u64, deletes: Vec<u64>, comes_up: bool },
+    /// It takes the fault of the checkpoint for one of the segment that has the number of the
+    /// checkpoint's file: deletes all segments above it, and exits where there is none of that
+    /// number. Each start makes a segment: the start of this number, counted from 1, comes up.
+    DestroysLog { checkpoint: u64, deletes: Vec<u64>, comes_up_at: u64 },
     /// It exits, and leaves the files as they are.
     Fails { why: Refusal },
 }
@@ -114,11 +115,14 @@ pub(super) fn next_start(
         if let Some(why) = bad.closed.clone() {
             return fails(Refusal::Closed { log, number: bad.number, why });
         }
-        let numbers = contents.segments.iter().map(|file| file.number);
-        let deletes: Vec<u64> = numbers.filter(|number| *number > bad.number).collect();
-        // The start after this one makes segment 0 where no segment is left.
-        let comes_up = bad.number == 0 || contents.segments.iter().any(|f| f.number == bad.number);
-        return NextStart::DestroysLog { checkpoint: checkpoint.number, deletes, comes_up };
+        return NextStart::DestroysLog {
+            checkpoint: checkpoint.number,
+            deletes: numbers(contents).filter(|number| *number > bad.number).collect(),
+            comes_up_at: match numbers(contents).take_while(|left| *left <= bad.number).last() {
+                Some(left) => 1 + (bad.number - left),
+                None => 2 + bad.number,
+            },
+        };
     }
     let due = last.map_or(0, |checkpoint| checkpoint.number + 1);
     if read.first().is_some_and(|file| file.number > due) {
@@ -142,6 +146,10 @@ pub(super) fn next_start(
     NextStart::Starts
 }
 
+fn numbers(contents: &Contents) -> impl Iterator<Item = u64> {
+    contents.segments.iter().map(|file| file.number)
+}
+
 fn head_chunks(problems: &[Problem]) -> Option<Refusal> {
     problems.iter().find_map(|problem| match problem {
         Problem::HeadChunks { number, fault, .. } if fault.is_of_header() => {
@@ -157,7 +165,7 @@ fn block(contents: &Contents) -> Option<Refusal> {
     Some(Refusal::Block { ulid: bad.ulid.clone(), file: file.clone(), fault: *fault })
 }
 
-/// What Prometheus has in the end: nothing where no start ends well.
+/// What Prometheus has in the end of what the logs hold: nothing where no start ends well.
 pub(super) fn kept_by_prometheus(
     next: &NextStart,
     checkpoint: &[SegmentFile],
@@ -176,10 +184,8 @@ pub(super) fn kept_by_prometheus(
     };
     match next {
         NextStart::Fails { .. } => {}
-        NextStart::DestroysLog { comes_up, .. } => {
-            if *comes_up {
-                add(&mut checkpoint.iter());
-            }
+        NextStart::DestroysLog { .. } => {
+            add(&mut checkpoint.iter());
         }
         NextStart::Starts | NextStart::Repairs { .. } => {
             add(&mut checkpoint.iter());

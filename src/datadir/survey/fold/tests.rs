@@ -117,21 +117,24 @@ fn a_segment_that_the_checkpoint_replaces_may_be_damaged() {
 fn a_damaged_checkpoint_costs_the_log() {
     let found = judged(|c| damage(&mut c.checkpoints[0].files[0]));
     let deletes = vec![3, 4, 5, 6, 7];
-    assert_eq!(found.next_start, NextStart::DestroysLog { checkpoint: 3, deletes, comes_up: true });
+    assert_eq!(found.next_start, NextStart::DestroysLog { checkpoint: 3, deletes, comes_up_at: 2 });
     assert_eq!(found.kept.prometheus.samples, 20);
     assert_eq!(found.kept.fragment.samples, 590);
 
-    // The fault is in its second file: no segment has that number any more.
-    let found = judged(|c| {
-        c.checkpoints[0].files.push(file("wal/checkpoint.00000003", 1));
-        damage(&mut c.checkpoints[0].files[1]);
-    });
-    let deletes = vec![3, 4, 5, 6, 7];
-    assert_eq!(
-        found.next_start,
-        NextStart::DestroysLog { checkpoint: 3, deletes, comes_up: false }
-    );
-    assert_eq!(found.kept.prometheus, Kept::default());
+    // Every start makes a segment, until there is one to be cut in the checkpoint's stead.
+    let in_second_file = |first: u64| {
+        let found = judged(|c| {
+            c.segments = (first..8).map(|number| file("wal", number)).collect();
+            c.checkpoints[0].files.push(file("wal/checkpoint.00000003", 1));
+            damage(&mut c.checkpoints[0].files[1]);
+        });
+        assert_eq!(found.kept.prometheus.samples, 120);
+        match found.next_start {
+            NextStart::DestroysLog { deletes, comes_up_at, .. } => (deletes[0], comes_up_at),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!([3, 1, 0].map(in_second_file), [(3, 3), (2, 1), (2, 1)]);
 }
 
 #[test]
