@@ -21,6 +21,8 @@ class Run:
     first_ms: float
     peak_mb: float
     stderr: str
+    busy_ms: float
+    """On all cores together."""
 
 
 def once(argv: list[str], exits: tuple[int, ...]) -> Run:
@@ -31,10 +33,10 @@ def once(argv: list[str], exits: tuple[int, ...]) -> Run:
             check=True, stdout=subprocess.PIPE, text=True,
         ).stdout
         stderr = errors.read()
-    code, wall, first, peak = (int(word) for word in told.split())
+    code, wall, first, peak, busy = (int(word) for word in told.split())
     if code not in exits:
         raise CannotMeasure(f"{' '.join(argv)}: exit {code}: {stderr.strip()[-400:]}")
-    return Run(wall / 1e3, first / 1e3, peak * 1024 / 1e6, stderr)
+    return Run(wall / 1e3, first / 1e3, peak * 1024 / 1e6, stderr, busy / 1e3)
 
 
 @dataclass
@@ -55,6 +57,15 @@ class Runs:
     @property
     def median(self) -> float:
         return statistics.median(self.wall)
+
+    @property
+    def best(self) -> float:
+        """What it takes when nothing is in its way."""
+        return min(self.wall)
+
+    @property
+    def busy(self) -> float:
+        return min(run.busy_ms for run in self.all)
 
     @property
     def first(self) -> float:

@@ -1,5 +1,5 @@
 """Runs a program once and prints: exit code, wall time (us), time to the first byte on stdout (us,
--1 without any), peak resident memory (kB).
+-1 without any), peak resident memory (kB), time on all cores (us).
 
 A program of its own, started without site packages, for the kernel counts the pages that a forked
 child had before its exec as the child's peak: what forks must be small. `floor` of the bench is
@@ -31,7 +31,8 @@ def main() -> None:
             first = (time.monotonic_ns() - began) // 1000
     _, status, usage = os.wait4(child, 0)
     wall = (time.monotonic_ns() - began) // 1000
-    print(os.waitstatus_to_exitcode(status), wall, first, usage.ru_maxrss)
+    busy = int((usage.ru_utime + usage.ru_stime) * 1e6)
+    print(os.waitstatus_to_exitcode(status), wall, first, usage.ru_maxrss, busy)
 
 
 main()

@@ -1,0 +1,64 @@
+"""The reader of logs against Prometheus' own and against cat; see tests/bench/wal."""
+
+import os
+import sys
+
+from measure import CannotMeasure, several
+from table import Table
+
+
+def main() -> None:
+    agent, reader, data, times = sys.argv[1:]
+    wal = os.path.join(data, "wal")
+    segments = sorted(os.path.join(wal, name) for name in os.listdir(wal) if name.isdigit())
+    size = sum(os.path.getsize(segment) for segment in segments)
+    read_once(segments)
+    cat, quick, full, inventory, frames, decoded = several(
+        [
+            (["cat", *segments], (0,)),
+            ([agent, "survey", "--quick", "--json", data], (0,)),
+            ([agent, "survey", "--json", data], (0,)),
+            ([agent, "inventory", "--json", data], (0,)),
+            ([reader, "frames", wal], (0,)),
+            ([reader, "count", wal], (0,)),
+        ],
+        int(times),
+    )
+    table = Table()
+    table.part(f"a log of {size / 1e9:.2f} GB in {len(segments)} segments, {os.cpu_count()} cores")
+    for what, runs in [
+        ("cat", cat),
+        ("survey --quick", quick),
+        ("survey", full),
+        ("inventory", inventory),
+        ("Prometheus' reader, records only", frames),
+        ("Prometheus' reader, decoding", decoded),
+    ]:
+        told = f"{runs.best:.0f} ms, {runs.busy:.0f} ms of all cores, {runs.peak:.1f} MB"
+        table.add(what, "", told)
+    table.part("ratios of the best of each")
+    table.at_most("survey --quick / cat", 1.2, round(quick.best / cat.best, 2))
+    at_least(table, "Prometheus decoding / survey", 4, decoded.best / full.best)
+    at_least(table, "Prometheus decoding / inventory", 10, decoded.best / inventory.best)
+    table.part("peak memory")
+    for what, runs in [("survey --quick", quick), ("survey", full), ("inventory", inventory)]:
+        table.at_most(what, 64, round(runs.peak, 1), "MB")
+    print(table.told())
+
+
+def at_least(table: Table, what: str, least: float, value: float) -> None:
+    table.add(what, f">= {least}", f"{value:.1f}", value >= least)
+
+
+def read_once(paths: list[str]) -> None:
+    """Into the page cache."""
+    for path in paths:
+        with open(path, "rb", buffering=0) as file:
+            while file.read(1 << 20):
+                pass
+
+
+try:
+    main()
+except CannotMeasure as error:
+    sys.exit(f"tests/bench/wal: {error}")
