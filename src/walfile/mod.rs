@@ -13,12 +13,15 @@ pub mod count;
 pub mod fault;
 pub mod frame;
 pub mod head_chunks;
+pub mod headchunks;
 mod histogram;
 pub mod inventory;
+pub mod mend;
 pub mod record;
 pub mod refs;
 pub mod segment;
 mod snappy;
+pub mod writer;
 
 #[cfg(test)]
 mod tests;

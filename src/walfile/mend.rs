@@ -1,0 +1,110 @@
+//! A log without its faults: every record of another that can be read, in its order, byte for byte
+//! as it was compressed. What [`super::segment::survey`] counts by fragment is what is kept here.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+
+use super::compression::{Compression, Decompressor};
+use super::count::{Entries, Kept};
+use super::fault::FaultKind;
+use super::frame::{Frames, Item};
+use super::record::{self, Entry};
+use super::refs::Refs;
+use super::writer::Writer;
+
+/// Copies what holds. An error where the other could not be written, or not be read to its end: a
+/// failing disk is no fault of the log, and what was not read must not pass for lost.
+pub fn mend<R: Read, W: Write>(input: R, out: W) -> io::Result<Kept> {
+    let mut frames = Frames::new(input);
+    let mut decompressor = Decompressor::default();
+    let mut out = Writer::new(out);
+    let mut kept = Kept::default();
+    while let Some(item) = frames.advance() {
+        let frame = match item {
+            Item::Record(frame) => frame,
+            Item::Fault(fault) if fault.kind == FaultKind::Io => {
+                return Err(io::Error::other(format!("cannot be read at {}", fault.offset)));
+            }
+            Item::Fault(_) => continue,
+        };
+        let Some(bytes) = decompressor.decode(frame.compression, frame.bytes) else { continue };
+        let mut entries = Entries::default();
+        if record::read(bytes, |entry| entries.count(entry)).is_ok() {
+            out.record(frame.compression, frame.bytes)?;
+            kept.record(&entries);
+        }
+    }
+    Ok(kept)
+}
+
+/// What the label `__name__` of a guard says.
+pub const GUARD: &str = "prom_fix_salvage_guard";
+
+/// A log of one Series record that no sample belongs to. Prometheus gives a new series the ref
+/// after the highest that a Series record names (tsdb/head_wal.go, `lastSeriesID`), and knows the
+/// chunks of the head by ref alone: where Series records are lost, new series would be given refs
+/// that old chunks still carry, and show their samples as their own.
+pub fn guard<W: Write>(reference: u64, out: W) -> io::Result<()> {
+    let mut bytes = vec![1];
+    bytes.extend(reference.to_be_bytes());
+    // One label; lengths under 128 are one byte.
+    bytes.push(1);
+    for text in ["__name__", GUARD] {
+        bytes.push(u8::try_from(text.len()).map_err(|_| io::ErrorKind::InvalidInput)?);
+        bytes.extend(text.as_bytes());
+    }
+    Writer::new(out).record(Compression::None, &bytes)
+}
+
+/// Told of more than this many series only their number.
+const MOST_NAMED: usize = 1000;
+
+/// What lacks its Series record, and the highest ref that anything names.
+#[derive(Clone, Debug, Default)]
+pub struct Traces {
+    pub highest: u64,
+    pub orphans: u64,
+    pub orphan_refs: Refs,
+    /// Samples by ref, of the first that were met.
+    pub named: BTreeMap<u64, u64>,
+}
+
+impl Traces {
+    pub fn see(&mut self, reference: u64) {
+        self.highest = self.highest.max(reference);
+    }
+
+    /// Reads what can be read of a log; `known` are the refs of all Series records that are kept.
+    pub fn read<R: Read>(&mut self, input: R, known: &Refs) {
+        let mut frames = Frames::new(input);
+        let mut decompressor = Decompressor::default();
+        while let Some(item) = frames.advance() {
+            let Item::Record(frame) = item else { continue };
+            let Some(bytes) = decompressor.decode(frame.compression, frame.bytes) else { continue };
+            // What comes before the fault of a record that cannot be decoded is not kept either.
+            let whole = record::read(bytes, |_| {}).is_ok();
+            let _ = record::read(bytes, |entry| {
+                let (Entry::Series { reference, .. }
+                | Entry::Sample { reference, .. }
+                | Entry::Tombstone { reference }
+                | Entry::Exemplar { reference }
+                | Entry::Marker { reference, .. }
+                | Entry::Metadata { reference }) = entry;
+                if whole {
+                    self.see(reference);
+                }
+                if whole && matches!(entry, Entry::Sample { .. }) && !known.contains(reference) {
+                    self.orphan(reference);
+                }
+            });
+        }
+    }
+
+    fn orphan(&mut self, reference: u64) {
+        self.orphans += 1;
+        self.orphan_refs.insert(reference);
+        if self.named.len() < MOST_NAMED || self.named.contains_key(&reference) {
+            *self.named.entry(reference).or_default() += 1;
+        }
+    }
+}
