@@ -60,7 +60,7 @@ const ROOMS: &[Room] = &[
     Room {
         at: "datadir",
         rooms: &["walfile"],
-        crates: &["rustix", "serde", "serde_json"],
+        crates: &["rustix", "serde", "serde_json", "crc32c"],
         never: &["std::net", "std::process", "std::env"],
         ..QUIET
     },

@@ -22,6 +22,11 @@ commands:
   inventory  who fills the head: series by metric, job and label, values by label, churn, and the
              memory that a start needs; --top N of each (10), --prometheus-version V of that only
   layout     what lies in it, by its names
+  salvage    mends it: damaged files are written anew without the damage, the old ones are kept in
+             DIR/prom-fix-<time>; refused while a Prometheus runs on it; with --dry-run only says
+             what it would do
+  resume     goes on with a salvage that was interrupted
+  restore    puts back, bit for bit, what the last salvage changed
 
   --json     the report as one JSON document on stdout
   --help, --version
@@ -43,10 +48,13 @@ pub enum Command {
     Layout { dir: PathBuf },
     Survey { dir: PathBuf, depth: Depth },
     Inventory { dir: PathBuf, asked: inventory::Asked },
+    Salvage { dir: PathBuf, dry_run: bool },
+    Resume { dir: PathBuf },
+    Restore { dir: PathBuf },
 }
 
 /// Flags that stand alone.
-const SWITCHES: &[&str] = &["--json", "--quick"];
+const SWITCHES: &[&str] = &["--json", "--quick", "--dry-run"];
 /// Flags that a value follows.
 const VALUED: &[&str] = &["--top", "--prometheus-version"];
 
@@ -121,6 +129,9 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Asked, String> 
             Command::Survey { dir: dir?, depth }
         }
         Some("inventory") => Command::Inventory { dir: dir?, asked: inventory(&mut flags)? },
+        Some("salvage") => Command::Salvage { dir: dir?, dry_run: flags.has("--dry-run") },
+        Some("resume") => Command::Resume { dir: dir? },
+        Some("restore") => Command::Restore { dir: dir? },
         _ => return Err(format!("{}: no such command", command.display())),
     };
     match flags.0.first() {

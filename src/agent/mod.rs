@@ -4,6 +4,8 @@
 
 mod args;
 mod inventory;
+mod restore;
+mod salvage;
 mod survey;
 mod words;
 
@@ -76,6 +78,10 @@ fn act(asked: &Asked, screen: &mut Screen<'_>) -> std::io::Result<Ended> {
         }
         Command::Inventory { dir, asked: what } => inventory::run(dir, what, asked.json, out, err),
         Command::Survey { dir, depth } => survey::run(dir, *depth, asked.json, screen),
+        Command::Salvage { dir, dry_run: false } => salvage::run(dir, asked.json, out, err),
+        Command::Salvage { dir, dry_run: true } => salvage::rehearse(dir, asked.json, out, err),
+        Command::Resume { dir } => restore::resume(dir, asked.json, out, err),
+        Command::Restore { dir } => restore::restore(dir, asked.json, out, err),
         Command::Layout { dir } => match layout::read(dir) {
             Ok(found) => report(&found, asked.json, out),
             Err(error) => {

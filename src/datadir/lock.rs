@@ -5,11 +5,13 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, FlockOperation, Gid, Mode, OFlags, Uid};
+use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+
+use super::disk;
 
 pub const NAME: &str = "lock";
 
@@ -47,7 +49,7 @@ impl Lock {
     /// Takes it or says at once why not.
     pub fn take(root: &Path) -> Result<Lock, NotTaken> {
         let path = root.join(NAME);
-        let unusable = |error: Errno| NotTaken::Unusable(path.clone(), error.into());
+        let unusable = |error: io::Error| NotTaken::Unusable(path.clone(), error);
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let folder = fs::open(root, flags, Mode::empty())
             .map_err(|error| NotTaken::Unusable(root.to_owned(), error.into()))?;
@@ -58,11 +60,27 @@ impl Lock {
             match fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => return Err(NotTaken::Held(path)),
-                Err(error) => return Err(unusable(error)),
+                Err(error) => return Err(unusable(error.into())),
             }
-            if is_named(&folder, &file).map_err(unusable)? {
+            if is_named(&folder, &file).map_err(|error| unusable(error.into()))? {
                 return Ok(Lock { folder, _file: file, created });
             }
+        }
+    }
+
+    /// Says whether somebody holds it; makes no file.
+    pub fn look(root: &Path) -> Result<(), NotTaken> {
+        let path = root.join(NAME);
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = match fs::open(&path, flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(()),
+            Err(error) => return Err(NotTaken::Unusable(path, error.into())),
+        };
+        match fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(()),
+            Err(Errno::WOULDBLOCK) => Err(NotTaken::Held(path)),
+            Err(error) => Err(NotTaken::Unusable(path, error.into())),
         }
     }
 
@@ -70,6 +88,14 @@ impl Lock {
     #[must_use]
     pub fn created(&self) -> bool {
         self.created
+    }
+
+    /// Removes the file at once, if it is ours to remove; the lock stays held. What is left to do
+    /// must not matter to a Prometheus that starts.
+    pub fn remove_file(&mut self) {
+        if std::mem::take(&mut self.created) {
+            disk::remove_lock(&self.folder, NAME);
+        }
     }
 
     /// Takes the file away at the end though it was there at the beginning: an earlier run of ours
@@ -82,40 +108,22 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         if self.created {
-            let _ = fs::unlinkat(&self.folder, NAME, AtFlags::empty());
+            disk::remove_lock(&self.folder, NAME);
         }
     }
 }
 
-fn open(folder: &OwnedFd) -> Result<(OwnedFd, bool), Errno> {
+fn open(folder: &OwnedFd) -> io::Result<(OwnedFd, bool)> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     loop {
         match fs::openat(folder, NAME, flags, Mode::empty()) {
             Ok(file) => return Ok((file, false)),
             Err(Errno::NOENT) => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
-        let mode = Mode::from_raw_mode(0o666);
-        match fs::openat(folder, NAME, flags | OFlags::CREATE | OFlags::EXCL, mode) {
-            Ok(file) => {
-                hand_over(folder, &file);
-                return Ok((file, true));
-            }
-            Err(Errno::EXIST) => {}
-            Err(error) => return Err(error),
+        if let Some(file) = disk::make_lock(folder, NAME, flags)? {
+            return Ok((file, true));
         }
-    }
-}
-
-/// Gives the file to the owner of the directory's WAL, else of the directory: were we killed, a
-/// file of root's would keep a Prometheus that is not root from starting.
-fn hand_over(folder: &OwnedFd, file: &OwnedFd) {
-    let owner =
-        fs::statat(folder, "wal", AtFlags::SYMLINK_NOFOLLOW).or_else(|_| fs::fstat(folder.as_fd()));
-    if let Ok(owner) = owner {
-        let (uid, gid) = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
-        // Who is not root made it as who Prometheus is, or cannot help it.
-        let _ = fs::fchown(file, Some(uid), Some(gid));
     }
 }
 

@@ -2,7 +2,14 @@
 //! how it is mended without losing what can be read. The only room that opens files of a database;
 //! their bytes are read in [`crate::walfile`].
 
+pub mod disk;
 pub mod inventory;
+pub mod journal;
 pub mod layout;
 pub mod lock;
+mod look;
+pub mod plan;
+pub mod restore;
+pub mod salvage;
+mod stage;
 pub mod survey;

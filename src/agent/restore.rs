@@ -1,0 +1,75 @@
+//! `resume` and `restore`: their runs and their words.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::datadir::restore::{self, Restored, Resumed};
+
+use super::Ended;
+use super::salvage::{refused, tell};
+
+/// The report as JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    command: &'a str,
+    outcome: &'a str,
+    /// The folder that held the old files.
+    aside: Option<&'a str>,
+    /// What is as it was.
+    paths: &'a [String],
+}
+
+pub fn resume(
+    dir: &Path,
+    json: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<Ended> {
+    match restore::resume(dir) {
+        Ok(Resumed::Nothing) => {
+            if json {
+                let answer =
+                    Answer { command: "resume", outcome: "nothing", aside: None, paths: &[] };
+                return answered(&answer, out);
+            }
+            writeln!(out, "nothing to resume")?;
+            Ok(Ended::Clean)
+        }
+        Ok(Resumed::Salvaged(report)) => tell(&report, "resume", "salvaged", json, out),
+        Ok(Resumed::Restored(restored)) => told(&restored, "resume", json, out),
+        Err(not_done) => refused(dir, &not_done, err),
+    }
+}
+
+pub fn restore(
+    dir: &Path,
+    json: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<Ended> {
+    match restore::restore(dir) {
+        Ok(restored) => told(&restored, "restore", json, out),
+        Err(not_done) => refused(dir, &not_done, err),
+    }
+}
+
+fn told(restored: &Restored, command: &str, json: bool, out: &mut dyn Write) -> io::Result<Ended> {
+    let Restored { folder, paths } = restored;
+    if json {
+        return answered(&Answer { command, outcome: "restored", aside: Some(folder), paths }, out);
+    }
+    for path in paths {
+        writeln!(out, "{path}  as it was")?;
+    }
+    writeln!(out, "{folder} is gone; the directory is as it was before the salvage")?;
+    Ok(Ended::Clean)
+}
+
+fn answered(answer: &Answer<'_>, out: &mut dyn Write) -> io::Result<Ended> {
+    serde_json::to_writer_pretty(&mut *out, answer)?;
+    writeln!(out)?;
+    Ok(Ended::Clean)
+}

@@ -1,0 +1,149 @@
+//! Reads a data directory for the planner.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use rustix::fs::FileType;
+
+use crate::walfile::fault::FaultKind;
+use crate::walfile::headchunks::{self, ChunkFault};
+use crate::walfile::segment::{self, Depth, Segment};
+
+use super::disk::{Disk, Done, Failed};
+use super::layout::{self, Layout};
+use super::plan::{Chunks, Log, LogFile, Seen, Snapshot};
+
+/// What files held when they were read, by path: what was not written since is not read again.
+#[derive(Default)]
+pub struct Known(BTreeMap<String, Segment>);
+
+impl Known {
+    pub fn of(seen: &Seen) -> Known {
+        let mut known = BTreeMap::new();
+        for file in seen.logs() {
+            known.insert(file.path.clone(), file.found.clone());
+        }
+        Known(known)
+    }
+
+    pub fn forget(&mut self, path: &str) {
+        self.0.remove(path);
+    }
+}
+
+/// What lies there, and all that is in it.
+pub fn look(disk: &Disk, root: &Path, known: &Known) -> Done<Seen> {
+    for name in ["wal", "wbl", "chunks_head"] {
+        no_link(disk, name)?;
+    }
+    let layout = layout::read(root)
+        .map_err(|error| Failed { path: root.to_owned(), error: io::Error::other(error) })?;
+    let looker = Looker { disk, root, known };
+    looker.all(&layout)
+}
+
+fn no_link(disk: &Disk, path: &str) -> Done<()> {
+    let Some(stat) = disk.stat(path)? else { return Ok(()) };
+    if FileType::from_raw_mode(stat.st_mode).is_symlink() {
+        let error = io::Error::other("a link, which is not followed");
+        return Err(Failed { path: disk.named(path), error });
+    }
+    Ok(())
+}
+
+struct Looker<'a> {
+    disk: &'a Disk,
+    root: &'a Path,
+    known: &'a Known,
+}
+
+impl Looker<'_> {
+    fn relative(&self, path: &Path) -> String {
+        path.strip_prefix(self.root).unwrap_or(path).to_string_lossy().into_owned()
+    }
+
+    fn all(&self, layout: &Layout) -> Done<Seen> {
+        let mut seen = Seen { wal: self.log(&layout.wal)?, ..Seen::default() };
+        for checkpoint in &layout.checkpoints {
+            seen.checkpoints.push(self.log(checkpoint)?);
+        }
+        seen.wbl = self.log(&layout.wbl)?;
+        seen.chunks = self.chunks(&layout.chunks_head)?;
+        for stranger in &layout.wal.strangers {
+            let path = self.relative(stranger);
+            let number = path.strip_prefix("wal/checkpoint.").unwrap_or_default();
+            if number.parse::<u64>().is_ok() {
+                seen.odd.push(path);
+            }
+        }
+        for snapshot in &layout.snapshots {
+            let path = self.relative(&snapshot.path);
+            let mut healthy = true;
+            for file in &snapshot.files {
+                healthy &= self.segment(&self.relative(&file.path), Depth::Quick)?.is_healthy();
+            }
+            let (segment, offset) = (snapshot.segment, snapshot.offset);
+            seen.snapshots.push(Snapshot { path, segment, offset, healthy });
+        }
+        Ok(seen)
+    }
+
+    /// A number that is no file is one to Prometheus all the same.
+    fn all_files(&self, log: &layout::Log) -> Done<()> {
+        for stranger in &log.strangers {
+            let path = self.relative(stranger);
+            let name = path.rsplit('/').next().unwrap_or_default();
+            let digits = name.strip_prefix(['+', '-']).unwrap_or(name);
+            if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                let error = io::Error::other("named as a file of the log and is none");
+                return Err(Failed { path: self.disk.named(&path), error });
+            }
+        }
+        Ok(())
+    }
+
+    fn log(&self, log: &layout::Log) -> Done<Log> {
+        self.all_files(log)?;
+        let mut files = Vec::new();
+        for file in &log.files {
+            let path = self.relative(&file.path);
+            let found = match self.known.0.get(&path) {
+                Some(found) => found.clone(),
+                None => self.segment(&path, Depth::Full)?,
+            };
+            files.push(LogFile { number: file.number, path, found });
+        }
+        let path = self.relative(&log.path);
+        Ok(Log { path, number: log.number, exists: log.exists, files })
+    }
+
+    fn segment(&self, path: &str, depth: Depth) -> Done<Segment> {
+        let found = segment::survey(self.disk.reader(path)?, depth);
+        if found.faults.iter().any(|fault| fault.kind == FaultKind::Io) {
+            return Err(self.disk_fails(path));
+        }
+        Ok(found)
+    }
+
+    fn chunks(&self, log: &layout::Log) -> Done<Vec<Chunks>> {
+        self.all_files(log)?;
+        let mut last = BTreeMap::new();
+        let mut all = Vec::new();
+        for file in &log.files {
+            let path = self.relative(&file.path);
+            let found = headchunks::survey(self.disk.reader(&path)?, &mut last);
+            if found.fault == Some(ChunkFault::Io) {
+                return Err(self.disk_fails(&path));
+            }
+            all.push(Chunks { number: file.number, path, found });
+        }
+        Ok(all)
+    }
+
+    /// What cannot be read now may be read from an image of the disk: nothing may be decided.
+    fn disk_fails(&self, path: &str) -> Failed {
+        let why = "the disk fails to read it; copy the volume to a good disk first";
+        Failed { path: self.disk.named(path), error: io::Error::other(why) }
+    }
+}

@@ -1,0 +1,330 @@
+//! What a salvage will do, from what was seen: values in, values out. Prometheus' rules for which
+//! files of a log it reads, and which it does not start with, are here (tsdb/wlog/wlog.go
+//! `listSegments`, tsdb/wlog/checkpoint.go `LastCheckpoint`, tsdb/head.go `Init`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::walfile::headchunks::ChunkFile;
+use crate::walfile::segment::Segment;
+
+/// More missing numbers than this are not made up for by empty files: these are not the files of
+/// one log.
+const MOST_EMPTY: u64 = 10_000;
+/// With more than this missing at the beginning, an empty checkpoint stands for them.
+const MOST_AT_FIRST: u64 = 1000;
+
+/// A data directory as the planner needs it.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    pub wal: Log,
+    /// By number; Prometheus reads the last.
+    pub checkpoints: Vec<Log>,
+    pub wbl: Log,
+    /// By number.
+    pub chunks: Vec<Chunks>,
+    pub snapshots: Vec<Snapshot>,
+    /// Named as a checkpoint and no folder: Prometheus does not start beside it.
+    pub odd: Vec<String>,
+}
+
+impl Seen {
+    /// The files of all logs that a start may read.
+    pub fn logs(&self) -> impl Iterator<Item = &LogFile> {
+        let logs = self.checkpoints.iter().chain([&self.wal, &self.wbl]);
+        logs.flat_map(|log| &log.files)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    pub path: String,
+    pub number: Option<u64>,
+    pub exists: bool,
+    /// By number.
+    pub files: Vec<LogFile>,
+}
+
+#[derive(Clone, Debug)]
+pub struct LogFile {
+    pub number: u64,
+    pub path: String,
+    pub found: Segment,
+}
+
+#[derive(Clone, Debug)]
+pub struct Chunks {
+    pub number: u64,
+    pub path: String,
+    pub found: ChunkFile,
+}
+
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub path: String,
+    pub segment: u64,
+    pub offset: u64,
+    /// Whether every record of it can be read: Prometheus takes all or nothing.
+    pub healthy: bool,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    pub path: String,
+    pub act: Act,
+    pub why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// The same records without the faults.
+    Rewrite,
+    /// The records of a file with another name.
+    Copy(String),
+    /// The first bytes of a file of chunks, under a header that holds.
+    Shorten(u64),
+    Empty,
+    EmptyFolder,
+    /// One Series record with this ref.
+    Guard(u64),
+    SetAside,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    Corrupt,
+    /// Its number lacks among those that are there.
+    Missing,
+    /// Two names are one number.
+    Duplicate,
+    /// Prometheus looks for eight digits.
+    OddName,
+    /// The checkpoint stands for it, and it is damaged or belongs to another log.
+    BehindCheckpoint,
+    /// New segments would get numbers that the checkpoint stands for, and never be read.
+    NumbersRestart,
+    /// Prometheus takes chunks up to the first fault; it makes the others anew from the log.
+    AfterFault,
+    NotAFolder,
+    /// What it points into was written anew, or it cannot be read.
+    SnapshotUseless,
+    /// Series records are lost, and their refs must not be given to others.
+    RefsLost,
+}
+
+/// Why nothing may be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    TooManyMissing { folder: String, from: u64, to: u64 },
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refusal::TooManyMissing { folder, from, to: last } => write!(
+                to,
+                "{folder}: numbers {from} to {last} are missing, more than {MOST_EMPTY}: these are \
+                 not the files of one log; move those away that do not belong"
+            ),
+        }
+    }
+}
+
+/// What is to be done, in an order in which no step leaves more broken than it found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    pub steps: Vec<Planned>,
+    /// Of the WAL and its checkpoint, the files whose records a start will read.
+    pub read: Vec<String>,
+    /// Series records may be lost.
+    pub series_at_risk: bool,
+    /// The number after the last of the WAL, once all is done.
+    pub next: u64,
+}
+
+#[must_use]
+pub fn segment(folder: &str, number: u64) -> String {
+    format!("{folder}/{number:08}")
+}
+
+pub fn plan(seen: &Seen) -> Result<Plan, Refusal> {
+    let mut plan = Plan::default();
+    for path in &seen.odd {
+        plan.push(path, Act::SetAside, Why::NotAFolder);
+    }
+    let checkpoint = seen.checkpoints.last();
+    if let Some(checkpoint) = checkpoint {
+        let files = plan.named(checkpoint);
+        plan.gaps(&checkpoint.path, &files)?;
+        plan.rewrite(&files);
+        plan.reads(&files);
+    }
+    plan.wal(&seen.wal, checkpoint.and_then(|checkpoint| checkpoint.number))?;
+    plan.series_at_risk = !plan.steps.is_empty();
+    let files = plan.named(&seen.wbl);
+    plan.gaps(&seen.wbl.path, &files)?;
+    plan.rewrite(&files);
+    plan.chunks(&seen.chunks);
+    plan.snapshots(&seen.snapshots);
+    Ok(plan)
+}
+
+impl Plan {
+    fn push(&mut self, path: &str, act: Act, why: Why) {
+        self.steps.push(Planned { path: path.to_owned(), act, why });
+    }
+
+    /// The files of a log under the names that Prometheus opens, one for each number.
+    fn named<'a>(&mut self, log: &'a Log) -> Vec<&'a LogFile> {
+        let mut files: Vec<&LogFile> = Vec::new();
+        for same in log.files.chunk_by(|a, b| a.number == b.number) {
+            let name = same.first().map(|file| segment(&log.path, file.number));
+            let named = same.iter().find(|file| Some(&file.path) == name.as_ref());
+            let Some(kept) = named.or(same.first()) else { continue };
+            for file in same {
+                if file.path != kept.path {
+                    self.push(&file.path, Act::SetAside, Why::Duplicate);
+                }
+            }
+            if named.is_none() {
+                let name = segment(&log.path, kept.number);
+                self.push(&name, Act::Copy(kept.path.clone()), Why::OddName);
+                self.push(&kept.path, Act::SetAside, Why::OddName);
+            }
+            files.push(kept);
+        }
+        files
+    }
+
+    fn missing(&mut self, folder: &str, from: u64, to: u64) -> Result<(), Refusal> {
+        let most = from.saturating_add(MOST_EMPTY);
+        if to > most {
+            return Err(Refusal::TooManyMissing { folder: folder.to_owned(), from, to: to - 1 });
+        }
+        for number in from..to {
+            self.push(&segment(folder, number), Act::Empty, Why::Missing);
+        }
+        Ok(())
+    }
+
+    fn gaps(&mut self, folder: &str, files: &[&LogFile]) -> Result<(), Refusal> {
+        for (a, b) in files.iter().zip(files.iter().skip(1)) {
+            self.missing(folder, a.number + 1, b.number)?;
+        }
+        Ok(())
+    }
+
+    fn reads(&mut self, files: &[&LogFile]) {
+        self.read.extend(files.iter().map(|file| file.path.clone()));
+    }
+
+    fn rewrite(&mut self, files: &[&LogFile]) {
+        for file in files {
+            let copied = self.steps.iter().any(|step| step.act == Act::Copy(file.path.clone()));
+            if !file.found.is_healthy() && !copied {
+                self.push(&file.path, Act::Rewrite, Why::Corrupt);
+            }
+        }
+    }
+
+    /// Prometheus reads the segments after the last checkpoint's number, or from 0 on, and none may
+    /// be missing.
+    fn wal(&mut self, wal: &Log, checkpoint: Option<u64>) -> Result<(), Refusal> {
+        let files = self.named(wal);
+        let begin = checkpoint.map_or(0, |number| number + 1);
+        let (low, high): (Vec<&LogFile>, Vec<&LogFile>) =
+            files.iter().partition(|file| file.number < begin);
+        let mut due = begin;
+        let mut behind = Vec::new();
+        for file in low.iter().rev() {
+            if due == file.number + 1 && file.found.is_healthy() {
+                due = file.number;
+            } else {
+                behind.push(file);
+            }
+        }
+        for file in behind.into_iter().rev() {
+            self.push(&file.path, Act::SetAside, Why::BehindCheckpoint);
+        }
+        let restarts = checkpoint.is_some() && high.is_empty() && due == begin;
+        if restarts {
+            self.push(&segment(&wal.path, begin), Act::Empty, Why::NumbersRestart);
+        }
+        if let Some(first) = high.first() {
+            if checkpoint.is_none() && first.number > MOST_AT_FIRST {
+                let path = format!("{}/checkpoint.{:08}", wal.path, first.number - 1);
+                self.push(&path, Act::EmptyFolder, Why::Missing);
+            } else {
+                self.missing(&wal.path, begin, first.number)?;
+            }
+        }
+        self.gaps(&wal.path, &high)?;
+        self.rewrite(&high);
+        self.reads(&high);
+        let last = high.last().map(|file| file.number);
+        self.next = last.map_or(begin + u64::from(restarts), |last| last + 1);
+        Ok(())
+    }
+
+    /// Of the files of chunks, what stands before the first fault. Prometheus passes over samples
+    /// of the log that are not newer than a series' last chunk: one missing in the middle would
+    /// not be made anew.
+    fn chunks(&mut self, chunks: &[Chunks]) {
+        let mut kept: Vec<&Chunks> = Vec::new();
+        let mut before: Option<u64> = None;
+        let mut broken = None;
+        let mut asides = Vec::new();
+        for (at, file) in chunks.iter().enumerate() {
+            let last = at + 1 == chunks.len();
+            let name = format!("chunks_head/{:06}", file.number);
+            if before == Some(file.number) || (file.path != name && duplicated(chunks, file.number))
+            {
+                asides.push((file, Why::Duplicate));
+                continue;
+            }
+            let gap = before.is_some_and(|before| before + 1 != file.number);
+            if broken.is_some() || gap {
+                broken = broken.or(Some(false));
+                asides.push((file, Why::AfterFault));
+                continue;
+            }
+            before = Some(file.number);
+            if file.found.fault.is_none() || (last && file.found.unwritten) {
+                kept.push(file);
+                continue;
+            }
+            let holds = file.found.chunks > 0;
+            broken = Some(holds);
+            if holds {
+                kept.push(file);
+            } else {
+                asides.push((file, Why::Corrupt));
+            }
+        }
+        // The last first, so that no gap is seen between.
+        for (file, why) in asides.into_iter().rev() {
+            self.push(&file.path, Act::SetAside, why);
+        }
+        if let (Some(true), Some(file)) = (broken, kept.last()) {
+            self.push(&file.path, Act::Shorten(file.found.end), Why::Corrupt);
+        }
+    }
+
+    /// A snapshot of the head replaces the log up to an offset of a segment.
+    fn snapshots(&mut self, snapshots: &[Snapshot]) {
+        for snapshot in snapshots {
+            let name = segment("wal", snapshot.segment);
+            let moved = self.steps.iter().any(|step| step.path == name && step.act == Act::Rewrite);
+            if moved || !snapshot.healthy {
+                self.push(&snapshot.path, Act::SetAside, Why::SnapshotUseless);
+            }
+        }
+    }
+}
+
+fn duplicated(chunks: &[Chunks], number: u64) -> bool {
+    chunks.iter().filter(|file| file.number == number).count() > 1
+}

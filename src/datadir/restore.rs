@@ -1,0 +1,160 @@
+//! Goes on with a salvage that was killed, or puts back what it found.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::disk::Disk;
+use super::journal::{Change, Journal, LOGS, Phase, State};
+use super::lock::Lock;
+use super::look::Known;
+use super::salvage::{self, NotDone, Report};
+
+/// What there was to go on with.
+#[derive(Debug)]
+pub enum Resumed {
+    Nothing,
+    Salvaged(Report),
+    /// It had begun to put the old files back.
+    Restored(Restored),
+}
+
+/// What was put back.
+#[derive(Debug)]
+pub struct Restored {
+    /// The folder of the salvage, which is gone.
+    pub folder: String,
+    /// Paths that are as they were.
+    pub paths: Vec<String>,
+}
+
+/// Goes on from wherever the last run was killed.
+pub fn resume(root: &Path) -> Result<Resumed, NotDone> {
+    let mut lock = Lock::take(root)?;
+    let disk = Disk::open(root)?;
+    let mut all = salvage::journals(&disk, root)?;
+    let Some(mut journal) = take_unfinished(&mut all) else { return Ok(Resumed::Nothing) };
+    let lock_created = journal.manifest.lock_created;
+    if lock_created {
+        lock.adopt();
+    }
+    match journal.manifest.phase {
+        Phase::Staging => {
+            // What was made so far is made again: the same damage has the same plan.
+            journal.remove(&disk)?;
+            let prepared = salvage::prepare(&disk, root)?;
+            let report = if prepared.report.files.is_empty() {
+                prepared.report
+            } else {
+                let created = lock_created || lock.created();
+                salvage::carry_out(&disk, root, prepared, journal.folder, created)?
+            };
+            Ok(Resumed::Salvaged(report))
+        }
+        Phase::Swapping => {
+            check_forward(&disk, &journal)?;
+            salvage::swap(&disk, root, &mut journal, &Known::default()).map(Resumed::Salvaged)
+        }
+        Phase::Restoring => put_back(&disk, lock, journal).map(Resumed::Restored),
+        Phase::Done => Ok(Resumed::Nothing),
+    }
+}
+
+/// Puts back what the last salvage changed.
+pub fn restore(root: &Path) -> Result<Restored, NotDone> {
+    let mut lock = Lock::take(root)?;
+    let disk = Disk::open(root)?;
+    let mut all = salvage::journals(&disk, root)?;
+    let Some(journal) = take_unfinished(&mut all).or_else(|| all.pop()) else {
+        return Err(NotDone::Refused(format!("{}: nothing was salvaged here", root.display())));
+    };
+    if journal.manifest.lock_created {
+        lock.adopt();
+    }
+    put_back(&disk, lock, journal)
+}
+
+fn take_unfinished(all: &mut Vec<Journal>) -> Option<Journal> {
+    let at = all.iter().position(|journal| journal.manifest.phase != Phase::Done)?;
+    Some(all.remove(at))
+}
+
+fn put_back(disk: &Disk, mut lock: Lock, mut journal: Journal) -> Result<Restored, NotDone> {
+    let staging = journal.manifest.phase == Phase::Staging;
+    if !staging {
+        check_back(disk, &journal)?;
+    }
+    let unfinished = NotDone::Unfinished;
+    if matches!(journal.manifest.phase, Phase::Swapping | Phase::Done) {
+        journal.enter(disk, Phase::Restoring)?;
+    }
+    let mut paths = Vec::new();
+    if !staging {
+        disk.make_folder(&format!("{}/new", journal.folder), disk.owner(&journal.folder)?)
+            .map_err(unfinished)?;
+        for (at, step) in journal.manifest.steps.iter().enumerate().rev() {
+            journal.back(disk, at, step).map_err(unfinished)?;
+            paths.push(step.path.clone());
+        }
+    }
+    // All is as it was; what follows is our own. Were we killed between, the next run still knows
+    // from the manifest whose the lock's file is.
+    lock.remove_file();
+    journal.remove(disk).map_err(unfinished)?;
+    Ok(Restored { folder: journal.folder, paths })
+}
+
+/// Nothing that is in the way may be something else than what we left there.
+fn check_forward(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
+    for (at, step) in journal.manifest.steps.iter().enumerate() {
+        match journal.state(disk, at, step)? {
+            State::Before | State::Exchanged | State::Between | State::After => {}
+            State::Undone | State::Strange => return Err(changed(disk, &step.path)),
+        }
+    }
+    check_untouched(disk, journal)
+}
+
+fn check_back(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
+    let begun = journal.manifest.phase == Phase::Restoring;
+    for (at, step) in journal.manifest.steps.iter().enumerate() {
+        match journal.state(disk, at, step)? {
+            State::Before | State::Exchanged | State::Between | State::After => {}
+            State::Undone if begun => {}
+            State::Undone | State::Strange => return Err(changed(disk, &step.path)),
+        }
+    }
+    check_untouched(disk, journal)
+}
+
+/// Each start of Prometheus makes a segment: what was not there tells that it has written.
+fn check_untouched(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
+    let mut now = BTreeMap::new();
+    LOGS.iter().try_for_each(|log| disk.walk(log, &mut now))?;
+    let known = &journal.manifest.untouched;
+    let ours = |path: &str| journal.manifest.steps.iter().any(|step| is_within(path, step));
+    let differs = |(path, size): (&String, &u64)| known.get(path) != Some(size) && !ours(path);
+    if let Some((path, _)) = now.iter().find(|entry| differs(*entry)) {
+        return Err(changed(disk, path));
+    }
+    match known.keys().find(|path| !now.contains_key(*path)) {
+        Some(path) => Err(changed(disk, path)),
+        None => Ok(()),
+    }
+}
+
+/// What lies in a folder that we added is not ours unless a step says so.
+fn is_within(path: &str, step: &super::journal::Step) -> bool {
+    match path.strip_prefix(&step.path) {
+        Some("") => true,
+        Some(rest) => rest.starts_with('/') && step.change == Change::SetAside,
+        None => false,
+    }
+}
+
+fn changed(disk: &Disk, path: &str) -> NotDone {
+    NotDone::Refused(format!(
+        "{}: not as the salvage left it; Prometheus has started since, or somebody changed it. \
+         Nothing was put back",
+        disk.named(path).display()
+    ))
+}

@@ -1,0 +1,338 @@
+//! Mends a data directory without losing what can be read: plans, makes the new files aside, swaps
+//! them in, and looks again. The old files stay below `prom-fix-<time>/`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::walfile::count::Kept;
+use crate::walfile::fault::Fault;
+use crate::walfile::mend::Traces;
+use crate::walfile::refs::Refs;
+
+use super::disk::{Disk, Done, Failed};
+use super::journal::{Journal, Phase};
+use super::layout::{self, ASIDE};
+use super::lock::{Lock, NotTaken};
+use super::look::{Known, look};
+use super::plan::{Act, LogFile, Plan, Planned, Refusal, Seen, Why, plan, segment};
+use super::stage;
+
+/// What a salvage did, or would do.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    pub files: Vec<Touched>,
+    /// Where the old files are.
+    pub aside: Option<String>,
+    /// What a start reads of WAL and checkpoint.
+    pub kept: Kept,
+    pub orphans: Orphans,
+    /// Bytes that the new files take.
+    pub extra_bytes: u64,
+}
+
+/// One file, or folder, that is changed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Touched {
+    #[serde(flatten)]
+    pub planned: Planned,
+    /// Bytes before, and what of the records is kept.
+    pub was: Option<u64>,
+    pub kept: Option<Kept>,
+    /// The first of them.
+    pub faults: Vec<Fault>,
+    pub fault_count: u64,
+}
+
+/// Samples whose Series record is lost: which series they are of is not known any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Orphans {
+    pub samples: u64,
+    pub series: u64,
+    /// Samples by ref, of the first thousand.
+    pub named: BTreeMap<u64, u64>,
+}
+
+#[derive(Debug)]
+pub enum NotDone {
+    /// Nothing was changed.
+    Refused(String),
+    /// Nothing was changed, either.
+    Failed(Failed),
+    /// It began: `resume` and `restore` go on from here.
+    Unfinished(Failed),
+    /// All was done, and what is left is not what was promised.
+    Unproved(String),
+}
+
+impl From<Failed> for NotDone {
+    fn from(failed: Failed) -> NotDone {
+        NotDone::Failed(failed)
+    }
+}
+
+impl From<NotTaken> for NotDone {
+    fn from(not_taken: NotTaken) -> NotDone {
+        NotDone::Refused(not_taken.to_string())
+    }
+}
+
+impl From<Refusal> for NotDone {
+    fn from(refusal: Refusal) -> NotDone {
+        NotDone::Refused(refusal.to_string())
+    }
+}
+
+/// Faults told of one file.
+const MOST_FAULTS: usize = 10;
+/// Refs have 40 bits where chunks name their series (tsdb/chunks/chunks.go `NewHeadChunkRef`).
+const MOST_REF: u64 = 1 << 40;
+/// What a manifest and the ends of blocks may take beside the new files.
+const BESIDE: u64 = 1 << 20;
+
+/// What was seen, and what follows from it.
+pub(super) struct Prepared {
+    pub seen: Seen,
+    pub report: Report,
+}
+
+/// What salvage would do; nothing is written, not even the lock's file.
+pub fn rehearse(root: &Path) -> Result<Report, NotDone> {
+    Lock::look(root)?;
+    let disk = Disk::open(root)?;
+    unfinished(&disk, root)?;
+    Ok(prepare(&disk, root)?.report)
+}
+
+/// Mends the directory; does nothing where there is nothing to mend.
+pub fn salvage(root: &Path) -> Result<Report, NotDone> {
+    let lock = Lock::take(root)?;
+    let disk = Disk::open(root)?;
+    unfinished(&disk, root)?;
+    let prepared = prepare(&disk, root)?;
+    if prepared.report.files.is_empty() {
+        return Ok(prepared.report);
+    }
+    let folder = free_name(&disk)?;
+    carry_out(&disk, root, prepared, folder, lock.created())
+}
+
+/// From the plan to the proof.
+pub(super) fn carry_out(
+    disk: &Disk,
+    root: &Path,
+    prepared: Prepared,
+    folder: String,
+    lock_created: bool,
+) -> Result<Report, NotDone> {
+    room(disk, &prepared.report)?;
+    let mut journal = stage::begin(disk, &folder, &prepared, lock_created)?;
+    if let Err(failed) = stage::stage(disk, &prepared, &mut journal) {
+        // Nothing was swapped yet: the directory is as it was once our own folder is gone.
+        return Err(match journal.remove(disk) {
+            Ok(()) => NotDone::Failed(failed),
+            Err(_) => NotDone::Unfinished(failed),
+        });
+    }
+    let mut known = Known::of(&prepared.seen);
+    prepared.report.files.iter().for_each(|file| known.forget(&file.planned.path));
+    swap(disk, root, &mut journal, &known)
+}
+
+/// Puts the new files in the place of the old, and proves that they are what was promised.
+pub(super) fn swap(
+    disk: &Disk,
+    root: &Path,
+    journal: &mut Journal,
+    known: &Known,
+) -> Result<Report, NotDone> {
+    let unfinished = NotDone::Unfinished;
+    for (at, step) in journal.manifest.steps.iter().enumerate() {
+        journal.forward(disk, at, step).map_err(unfinished)?;
+    }
+    disk.remove_folder(&format!("{}/new", journal.folder)).map_err(unfinished)?;
+    journal.enter(disk, Phase::Done).map_err(unfinished)?;
+    let report: Report = serde_json::from_value(journal.manifest.report.clone())
+        .map_err(|error| NotDone::Unproved(error.to_string()))?;
+    prove(disk, root, &report, known)?;
+    Ok(report)
+}
+
+fn prove(disk: &Disk, root: &Path, report: &Report, known: &Known) -> Result<(), NotDone> {
+    let left = prepare_with(disk, root, known)?.report;
+    if let Some(file) = left.files.first() {
+        return Err(NotDone::Unproved(format!("{}: still at fault", file.planned.path)));
+    }
+    if left.kept != report.kept {
+        let (found, said) = (left.kept, report.kept);
+        return Err(NotDone::Unproved(format!(
+            "{} records, {} series and {} samples are to be read, and not {}, {} and {}",
+            found.records, found.series, found.samples, said.records, said.series, said.samples
+        )));
+    }
+    Ok(())
+}
+
+pub(super) fn prepare(disk: &Disk, root: &Path) -> Result<Prepared, NotDone> {
+    prepare_with(disk, root, &Known::default())
+}
+
+fn prepare_with(disk: &Disk, root: &Path, known: &Known) -> Result<Prepared, NotDone> {
+    let seen = look(disk, root, known)?;
+    let mut plan = plan(&seen)?;
+    let mut report = Report::default();
+    let read: Vec<&LogFile> = seen.logs().filter(|file| plan.read.contains(&file.path)).collect();
+    for file in &read {
+        report.kept.add(&file.found.kept.fragment);
+    }
+    // The highest ref that will be known after a start.
+    let last = read.iter().filter_map(|file| file.found.counts.entries.refs).map(|r| r.last).max();
+    if plan.series_at_risk || (last.is_none() && !seen.chunks.is_empty()) {
+        let traces = trace(disk, &seen, &read)?;
+        if traces.highest > last.unwrap_or(0) {
+            guard(&mut plan, &seen, traces.highest + 1);
+            report.kept.records += 1;
+            report.kept.series += 1;
+        }
+        let (samples, series) = (traces.orphans, traces.orphan_refs.len());
+        report.orphans = Orphans { samples, series, named: traces.named };
+    }
+    report.files = plan.steps.into_iter().map(|planned| touched(&seen, planned)).collect();
+    report.extra_bytes = report.files.iter().map(needed).sum();
+    Ok(Prepared { seen, report })
+}
+
+/// Reads once more what damage left, for the refs in it.
+fn trace(disk: &Disk, seen: &Seen, read: &[&LogFile]) -> Done<Traces> {
+    let mut known = Refs::default();
+    read.iter().for_each(|file| known.extend(&file.found.refs));
+    let mut traces = Traces::default();
+    for file in read.iter().copied().chain(&seen.wbl.files) {
+        traces.read(disk.reader(&file.path)?, &known);
+    }
+    seen.chunks.iter().for_each(|file| traces.see(file.found.highest));
+    Ok(traces)
+}
+
+/// Before all else: should the salvage end there, it does good.
+fn guard(plan: &mut Plan, seen: &Seen, reference: u64) {
+    if reference >= MOST_REF {
+        return;
+    }
+    let path = segment("wal", plan.next);
+    plan.steps.insert(0, Planned { path, act: Act::Guard(reference), why: Why::RefsLost });
+    if !seen.wal.exists {
+        let planned = Planned { path: "wal".into(), act: Act::EmptyFolder, why: Why::Missing };
+        plan.steps.insert(0, planned);
+    }
+}
+
+fn touched(seen: &Seen, planned: Planned) -> Touched {
+    let of = match &planned.act {
+        Act::Copy(from) => from,
+        _ => &planned.path,
+    };
+    let log = seen.logs().find(|file| file.path == *of);
+    let chunks = seen.chunks.iter().find(|file| file.path == *of);
+    let was = log.map(|file| file.found.size).or(chunks.map(|file| file.found.size));
+    let mut faults = log.map(|file| file.found.faults.clone()).unwrap_or_default();
+    faults.truncate(MOST_FAULTS);
+    Touched {
+        was,
+        kept: log.map(|file| file.found.kept.fragment),
+        faults,
+        fault_count: log.map_or(0, |file| file.found.fault_count),
+        planned,
+    }
+}
+
+/// Bytes that a new file may take.
+fn needed(file: &Touched) -> u64 {
+    match file.planned.act {
+        Act::Rewrite | Act::Copy(_) => file.was.unwrap_or(0),
+        Act::Shorten(end) => end,
+        Act::Empty | Act::EmptyFolder | Act::Guard(_) | Act::SetAside => 0,
+    }
+}
+
+/// Refuses where the new files may not fit beside the old ones.
+fn room(disk: &Disk, report: &Report) -> Result<(), NotDone> {
+    let need = report.extra_bytes + BESIDE;
+    let free = disk.space()?;
+    if free >= need {
+        return Ok(());
+    }
+    Err(NotDone::Refused(format!(
+        "{need} bytes are needed beside the damaged files, and {free} are free: free {} more on \
+         this volume, or make it larger",
+        need - free
+    )))
+}
+
+/// Refuses where one is under way.
+fn unfinished(disk: &Disk, root: &Path) -> Result<(), NotDone> {
+    for journal in journals(disk, root)? {
+        if journal.manifest.phase != Phase::Done {
+            return Err(NotDone::Refused(format!(
+                "{}: a salvage that was not finished; first\n  prom-fix-agent resume {root}\nor\n  \
+                 prom-fix-agent restore {root}",
+                disk.named(&journal.folder).display(),
+                root = root.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The salvages of a directory, the oldest first. One that was killed before it wrote its manifest
+/// has nothing to say.
+pub(super) fn journals(disk: &Disk, root: &Path) -> Done<Vec<Journal>> {
+    let named = |error| Failed { path: root.to_owned(), error };
+    let mut all = Vec::new();
+    for path in layout::read(root).map_err(named)?.aside {
+        let folder = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Some(journal) = Journal::read(disk, &folder)? {
+            all.push(journal);
+            continue;
+        }
+        let mut inside = BTreeMap::new();
+        disk.walk(&folder, &mut inside)?;
+        if inside.keys().all(|path| *path == format!("{folder}/manifest.json.tmp")) {
+            all.push(Journal::begin(&folder, false, Vec::new()));
+        }
+    }
+    Ok(all)
+}
+
+/// A name that nothing has, by the time: `prom-fix-20261125T081500Z`.
+fn free_name(disk: &Disk) -> Done<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut at = now;
+    loop {
+        let name = format!("{ASIDE}{}", stamp(at));
+        if !disk.exists(&name)? {
+            return Ok(name);
+        }
+        at += 1;
+    }
+}
+
+/// Seconds since 1970 as a time in UTC.
+fn stamp(seconds: u64) -> String {
+    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+    // Days since 1 March of year 0, in eras of 400 years.
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3600, of_day % 3600 / 60, of_day % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}

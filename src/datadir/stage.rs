@@ -1,0 +1,132 @@
+//! Makes the new files of a salvage aside, and the journal that says where they go.
+
+use std::io::{self, Read, Write};
+
+use crate::walfile::headchunks;
+use crate::walfile::mend;
+
+use super::disk::{Disk, Done, Failed, Owner, Sum};
+use super::journal::{Change, Journal, LOGS, Phase, Step};
+use super::plan::{Act, Planned};
+use super::salvage::Prepared;
+
+/// Makes the folder, with what is to be made in it.
+pub(super) fn begin(
+    disk: &Disk,
+    folder: &str,
+    prepared: &Prepared,
+    lock_created: bool,
+) -> Done<Journal> {
+    let steps = prepared.report.files.iter().map(|file| step(&file.planned)).collect();
+    let journal = Journal::begin(folder, lock_created, steps);
+    disk.make_folder(folder, owner_of_folder(disk, "wal")?)?;
+    match journal.write(disk) {
+        Ok(()) => Ok(journal),
+        Err(failed) => {
+            // Should this fail too, the folder is found, and removed, by the next run.
+            let _ = journal.remove(disk);
+            Err(failed)
+        }
+    }
+}
+
+fn step(planned: &Planned) -> Step {
+    let change = match planned.act {
+        Act::Rewrite | Act::Shorten(_) => Change::Replace,
+        Act::Copy(_) | Act::Empty | Act::Guard(_) => Change::Add,
+        Act::EmptyFolder => Change::AddFolder,
+        Act::SetAside => Change::SetAside,
+    };
+    Step { path: planned.path.clone(), change, old: None, new: None }
+}
+
+/// Of the folder, else of the data directory.
+fn owner_of_folder(disk: &Disk, folder: &str) -> Done<Owner> {
+    if disk.is_folder(folder)? { disk.owner(folder) } else { disk.owner("") }
+}
+
+/// Makes all new files, and the manifest by which they are swapped in.
+pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> Done<()> {
+    let own = disk.owner(&journal.folder)?;
+    disk.make_folder(&format!("{}/new", journal.folder), own)?;
+    for (at, file) in prepared.report.files.iter().enumerate() {
+        let new = new_file(disk, &file.planned, &journal.new_path(at))?;
+        let old = match file.planned.act {
+            Act::Rewrite | Act::Shorten(_) => Some(disk.sum(&file.planned.path)?),
+            Act::SetAside if !disk.is_folder(&file.planned.path)? => sum(disk, &file.planned.path)?,
+            Act::SetAside | Act::Copy(_) | Act::Empty | Act::EmptyFolder | Act::Guard(_) => None,
+        };
+        if let Some(step) = journal.manifest.steps.get_mut(at) {
+            (step.old, step.new) = (old, new);
+        }
+    }
+    for folder in journal.old_folders() {
+        disk.make_folder(&folder, own)?;
+    }
+    for log in LOGS {
+        disk.walk(log, &mut journal.manifest.untouched)?;
+    }
+    let steps = &journal.manifest.steps;
+    journal.manifest.untouched.retain(|path, _| {
+        let below = |step: &Step| {
+            path.strip_prefix(&step.path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        !steps.iter().any(below)
+    });
+    let mut report = prepared.report.clone();
+    report.aside = Some(journal.folder.clone());
+    report.extra_bytes = steps.iter().filter_map(|step| step.new).map(|new| new.size).sum();
+    let report = serde_json::to_value(report)
+        .map_err(|error| Failed { path: disk.named(&journal.folder), error: error.into() })?;
+    journal.manifest.report = report;
+    journal.enter(disk, Phase::Swapping)
+}
+
+/// What is no file, as a link, has none.
+fn sum(disk: &Disk, path: &str) -> Done<Option<Sum>> {
+    if disk.is_file(path)? { disk.sum(path).map(Some) } else { Ok(None) }
+}
+
+fn new_file(disk: &Disk, planned: &Planned, new: &str) -> Done<Option<Sum>> {
+    let path = planned.path.as_str();
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let like_folder = || owner_of_folder(disk, folder).map(Owner::of_file);
+    let made = match &planned.act {
+        Act::SetAside => return Ok(None),
+        Act::EmptyFolder => {
+            disk.make_folder(new, owner_of_folder(disk, "wal")?)?;
+            return Ok(None);
+        }
+        Act::Empty => disk.create(new, like_folder()?, |_| Ok(())),
+        Act::Guard(reference) => {
+            disk.create(new, like_folder()?, |out| mend::guard(*reference, out))
+        }
+        Act::Rewrite => mended(disk, path, new),
+        Act::Copy(from) => mended(disk, from, new),
+        Act::Shorten(end) => {
+            let input = disk.reader(path)?;
+            disk.create(new, disk.owner(path)?, |out| shortened(input, *end, out))
+        }
+    };
+    made.map(Some)
+}
+
+fn mended(disk: &Disk, from: &str, new: &str) -> Done<Sum> {
+    let input = disk.reader(from)?;
+    disk.create(new, disk.owner(from)?, |out| mend::mend(input, out).map(|_| ()))
+}
+
+/// The chunks of a file up to an offset, under a header that holds.
+fn shortened(mut input: impl Read, end: u64, out: &mut dyn Write) -> io::Result<()> {
+    let header = headchunks::HEADER;
+    let size = header.len() as u64;
+    io::copy(&mut (&mut input).take(size), &mut io::sink())?;
+    out.write_all(&header)?;
+    let rest = end.saturating_sub(size);
+    if io::copy(&mut input.take(rest), out)? == rest {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
