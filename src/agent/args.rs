@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::inventory;
+use crate::datadir::owners::User;
 use crate::walfile::inventory::{memory, ranking};
 use crate::walfile::segment::Depth;
 
@@ -22,6 +23,8 @@ commands:
   inventory  who fills the head: series by metric, job and label, values by label, churn, and the
              memory that a start needs; --top N of each (10), --prometheus-version V of that only
   layout     what lies in it, by its names
+  owners     whose its files are, by uid, gid and mode; with --uid U --gid G [--groups G,G]: what
+             that user could not read, write or traverse
   salvage    mends it: damaged files are written anew without the damage, the old ones are kept in
              DIR/prom-fix-<time>; refused while a Prometheus runs on it; with --dry-run only says
              what it would do
@@ -48,6 +51,7 @@ pub enum Command {
     Layout { dir: PathBuf },
     Survey { dir: PathBuf, depth: Depth },
     Inventory { dir: PathBuf, asked: inventory::Asked },
+    Owners { dir: PathBuf, user: Option<User> },
     Salvage { dir: PathBuf, dry_run: bool },
     Resume { dir: PathBuf },
     Restore { dir: PathBuf },
@@ -56,7 +60,7 @@ pub enum Command {
 /// Flags that stand alone.
 const SWITCHES: &[&str] = &["--json", "--quick", "--dry-run"];
 /// Flags that a value follows.
-const VALUED: &[&str] = &["--top", "--prometheus-version"];
+const VALUED: &[&str] = &["--top", "--prometheus-version", "--uid", "--gid", "--groups"];
 
 /// The flags that were given; each command takes those that are its own.
 #[derive(Default)]
@@ -129,6 +133,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Asked, String> 
             Command::Survey { dir: dir?, depth }
         }
         Some("inventory") => Command::Inventory { dir: dir?, asked: inventory(&mut flags)? },
+        Some("owners") => Command::Owners { dir: dir?, user: user(&mut flags)? },
         Some("salvage") => Command::Salvage { dir: dir?, dry_run: flags.has("--dry-run") },
         Some("resume") => Command::Resume { dir: dir? },
         Some("restore") => Command::Restore { dir: dir? },
@@ -137,6 +142,25 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Asked, String> 
     match flags.0.first() {
         Some((name, _)) => Err(format!("{name}: not a flag of this command, or given twice")),
         None => Ok(Asked { command, json }),
+    }
+}
+
+/// Neither uid nor gid, or both.
+fn user(flags: &mut Flags) -> Result<Option<User>, String> {
+    let (uid, gid) = (flags.number("--uid")?, flags.number("--gid")?);
+    let groups = flags.take("--groups");
+    match (uid, gid, &groups) {
+        (Some(uid), Some(gid), _) => {
+            let group = |word: &str| {
+                word.parse().map_err(|_| format!("--groups {word}: not the number of a group"))
+            };
+            let groups = groups.as_deref().unwrap_or_default();
+            let groups: Result<Vec<u32>, String> =
+                groups.split(',').filter(|word| !word.is_empty()).map(group).collect();
+            Ok(Some(User { uid, gid, groups: groups? }))
+        }
+        (None, None, None) => Ok(None),
+        (_, _, _) => Err("--uid and --gid: one is not enough".to_owned()),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod args;
 mod inventory;
+mod owners;
 mod restore;
 mod salvage;
 mod survey;
@@ -82,6 +83,7 @@ fn act(asked: &Asked, screen: &mut Screen<'_>) -> std::io::Result<Ended> {
         Command::Salvage { dir, dry_run: true } => salvage::rehearse(dir, asked.json, out, err),
         Command::Resume { dir } => restore::resume(dir, asked.json, out, err),
         Command::Restore { dir } => restore::restore(dir, asked.json, out, err),
+        Command::Owners { dir, user } => owners::run(dir, user.as_ref(), asked.json, out, err),
         Command::Layout { dir } => match layout::read(dir) {
             Ok(found) => report(&found, asked.json, out),
             Err(error) => {

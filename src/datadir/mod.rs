@@ -8,6 +8,7 @@ pub mod journal;
 pub mod layout;
 pub mod lock;
 mod look;
+pub mod owners;
 pub mod plan;
 pub mod restore;
 pub mod salvage;
