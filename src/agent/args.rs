@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::inventory;
+use crate::datadir::chown::Change;
 use crate::datadir::owners::User;
 use crate::walfile::inventory::{memory, ranking};
 use crate::walfile::segment::Depth;
@@ -25,11 +26,14 @@ commands:
   layout     what lies in it, by its names
   owners     whose its files are, by uid, gid and mode; with --uid U --gid G [--groups G,G]: what
              that user could not read, write or traverse
+  chown      gives them to --uid U --gid G, and with --bits owner, group or owner,group the bits
+             that these lack; what they were is kept in DIR/prom-fix-<time>, for restore; with
+             --dry-run only says what it would do
   salvage    mends it: damaged files are written anew without the damage, the old ones are kept in
              DIR/prom-fix-<time>; refused while a Prometheus runs on it; with --dry-run only says
              what it would do
-  resume     goes on with a salvage that was interrupted
-  restore    puts back, bit for bit, what the last salvage changed
+  resume     goes on with a salvage or chown that was interrupted
+  restore    puts back, bit for bit, what the last salvage or chown changed
 
   --json     the report as one JSON document on stdout
   --help, --version
@@ -52,6 +56,7 @@ pub enum Command {
     Survey { dir: PathBuf, depth: Depth },
     Inventory { dir: PathBuf, asked: inventory::Asked },
     Owners { dir: PathBuf, user: Option<User> },
+    Chown { dir: PathBuf, change: Change, dry_run: bool },
     Salvage { dir: PathBuf, dry_run: bool },
     Resume { dir: PathBuf },
     Restore { dir: PathBuf },
@@ -60,7 +65,7 @@ pub enum Command {
 /// Flags that stand alone.
 const SWITCHES: &[&str] = &["--json", "--quick", "--dry-run"];
 /// Flags that a value follows.
-const VALUED: &[&str] = &["--top", "--prometheus-version", "--uid", "--gid", "--groups"];
+const VALUED: &[&str] = &["--top", "--prometheus-version", "--uid", "--gid", "--groups", "--bits"];
 
 /// The flags that were given; each command takes those that are its own.
 #[derive(Default)]
@@ -134,6 +139,11 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Asked, String> 
         }
         Some("inventory") => Command::Inventory { dir: dir?, asked: inventory(&mut flags)? },
         Some("owners") => Command::Owners { dir: dir?, user: user(&mut flags)? },
+        Some("chown") => Command::Chown {
+            dir: dir?,
+            change: change(&mut flags)?,
+            dry_run: flags.has("--dry-run"),
+        },
         Some("salvage") => Command::Salvage { dir: dir?, dry_run: flags.has("--dry-run") },
         Some("resume") => Command::Resume { dir: dir? },
         Some("restore") => Command::Restore { dir: dir? },
@@ -162,6 +172,22 @@ fn user(flags: &mut Flags) -> Result<Option<User>, String> {
         (None, None, None) => Ok(None),
         (_, _, _) => Err("--uid and --gid: one is not enough".to_owned()),
     }
+}
+
+fn change(flags: &mut Flags) -> Result<Change, String> {
+    let (Some(uid), Some(gid)) = (flags.number("--uid")?, flags.number("--gid")?) else {
+        return Err("chown: to whom? --uid U --gid G".to_owned());
+    };
+    let bits = flags.take("--bits").unwrap_or_default();
+    let mut change = Change { uid, gid, owner_bits: false, group_bits: false };
+    for word in bits.split(',').filter(|word| !word.is_empty()) {
+        match word {
+            "owner" => change.owner_bits = true,
+            "group" => change.group_bits = true,
+            _ => return Err(format!("--bits {word}: owner, group, or owner,group")),
+        }
+    }
+    Ok(change)
 }
 
 fn inventory(flags: &mut Flags) -> Result<inventory::Asked, String> {

@@ -3,6 +3,7 @@
 //! numbers and its words.
 
 mod args;
+mod chown;
 mod inventory;
 mod owners;
 mod restore;
@@ -81,8 +82,20 @@ fn act(asked: &Asked, screen: &mut Screen<'_>) -> std::io::Result<Ended> {
         Command::Survey { dir, depth } => survey::run(dir, *depth, asked.json, screen),
         Command::Salvage { dir, dry_run: false } => salvage::run(dir, asked.json, out, err),
         Command::Salvage { dir, dry_run: true } => salvage::rehearse(dir, asked.json, out, err),
+        Command::Resume { dir } if chown::is_last(dir) => {
+            chown::resume(dir, asked.json, (out, err))
+        }
+        Command::Restore { dir } if chown::is_last(dir) => {
+            chown::restore(dir, asked.json, (out, err))
+        }
         Command::Resume { dir } => restore::resume(dir, asked.json, out, err),
         Command::Restore { dir } => restore::restore(dir, asked.json, out, err),
+        Command::Chown { dir, change, dry_run: false } => {
+            chown::run(dir, *change, asked.json, (out, err))
+        }
+        Command::Chown { dir, change, dry_run: true } => {
+            chown::rehearse(dir, *change, asked.json, (out, err))
+        }
         Command::Owners { dir, user } => owners::run(dir, user.as_ref(), asked.json, out, err),
         Command::Layout { dir } => match layout::read(dir) {
             Ok(found) => report(&found, asked.json, out),

@@ -20,13 +20,13 @@ use rustix::io::Errno;
 pub static BEFORE: std::sync::OnceLock<fn(&str) -> io::Result<()>> = std::sync::OnceLock::new();
 
 #[cfg(feature = "faults")]
-fn before(call: &str) -> io::Result<()> {
+pub(super) fn before(call: &str) -> io::Result<()> {
     BEFORE.get().map_or(Ok(()), |hook| hook(call))
 }
 
 #[cfg(not(feature = "faults"))]
 #[expect(clippy::unnecessary_wraps, reason = "it can fail where tests make it")]
-fn before(_: &str) -> io::Result<()> {
+pub(super) fn before(_: &str) -> io::Result<()> {
     Ok(())
 }
 
@@ -36,7 +36,7 @@ const FOLDER: OFlags =
 /// An open data directory.
 #[derive(Debug)]
 pub struct Disk {
-    root: OwnedFd,
+    pub(super) root: OwnedFd,
     path: PathBuf,
 }
 
@@ -106,7 +106,7 @@ impl Disk {
     }
 
     /// The folder that holds `path`, and the name in it.
-    fn parent<'a>(&self, path: &'a str) -> io::Result<(OwnedFd, &'a OsStr)> {
+    pub(super) fn parent<'a>(&self, path: &'a str) -> io::Result<(OwnedFd, &'a OsStr)> {
         let mut names: Vec<&OsStr> = Vec::new();
         for part in Path::new(path).components() {
             match part {

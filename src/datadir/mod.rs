@@ -2,6 +2,7 @@
 //! how it is mended without losing what can be read. The only room that opens files of a database;
 //! their bytes are read in [`crate::walfile`].
 
+pub mod chown;
 pub mod disk;
 pub mod inventory;
 pub mod journal;

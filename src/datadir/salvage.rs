@@ -309,7 +309,7 @@ pub(super) fn journals(disk: &Disk, root: &Path) -> Done<Vec<Journal>> {
 }
 
 /// A name that nothing has, by the time: `prom-fix-20261125T081500Z`.
-fn free_name(disk: &Disk) -> Done<String> {
+pub(super) fn free_name(disk: &Disk) -> Done<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut at = now;
     loop {

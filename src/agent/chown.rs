@@ -1,0 +1,128 @@
+//! `chown`, and what puts it back: their runs and their words.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::Ended;
+use super::owners::name;
+use super::salvage::refused;
+use crate::datadir::chown::{self, Change, Report};
+use crate::datadir::salvage::NotDone;
+
+/// Paths that are told to a person one by one.
+const FIRST: usize = 10;
+
+/// What a run did to each path of its report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Outcome {
+    Nothing,
+    WouldChange,
+    Changed,
+    Restored,
+}
+
+/// The report as JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    command: &'a str,
+    outcome: Outcome,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+pub fn run(
+    dir: &Path,
+    change: Change,
+    json: bool,
+    (out, err): (&mut dyn Write, &mut dyn Write),
+) -> io::Result<Ended> {
+    told(dir, chown::chown(dir, change), ("chown", Outcome::Changed), json, (out, err))
+}
+
+pub fn rehearse(
+    dir: &Path,
+    change: Change,
+    json: bool,
+    (out, err): (&mut dyn Write, &mut dyn Write),
+) -> io::Result<Ended> {
+    told(dir, chown::plan(dir, change), ("chown", Outcome::WouldChange), json, (out, err))
+}
+
+/// Whether `resume` and `restore` are about a change of owner here; an error is an answer of theirs.
+pub fn is_last(dir: &Path) -> bool {
+    chown::is_last(dir).unwrap_or(false)
+}
+
+pub fn resume(
+    dir: &Path,
+    json: bool,
+    (out, err): (&mut dyn Write, &mut dyn Write),
+) -> io::Result<Ended> {
+    told(dir, chown::resume(dir), ("resume", Outcome::Changed), json, (out, err))
+}
+
+pub fn restore(
+    dir: &Path,
+    json: bool,
+    (out, err): (&mut dyn Write, &mut dyn Write),
+) -> io::Result<Ended> {
+    told(dir, chown::restore(dir), ("restore", Outcome::Restored), json, (out, err))
+}
+
+fn told(
+    dir: &Path,
+    done: Result<Report, NotDone>,
+    (command, outcome): (&str, Outcome),
+    json: bool,
+    (out, err): (&mut dyn Write, &mut dyn Write),
+) -> io::Result<Ended> {
+    let report = match done {
+        Ok(report) => report,
+        Err(not_done) => return refused(dir, &not_done, err),
+    };
+    let nothing = report.paths.is_empty() && report.gone.is_empty();
+    let outcome = if nothing { Outcome::Nothing } else { outcome };
+    if json {
+        serde_json::to_writer_pretty(&mut *out, &Answer { command, outcome, report: &report })?;
+        writeln!(out)?;
+        return Ok(ended(outcome));
+    }
+    let Report { aside, paths, gone } = &report;
+    let verb = match outcome {
+        Outcome::Nothing => {
+            writeln!(out, "nothing to do")?;
+            return Ok(Ended::Clean);
+        }
+        Outcome::WouldChange => "would be changed",
+        Outcome::Changed => "changed",
+        Outcome::Restored => "as they were",
+    };
+    writeln!(out, "{} {verb}:", paths.len())?;
+    for path in paths.iter().take(FIRST) {
+        writeln!(out, "  {}", name(Path::new(path)))?;
+    }
+    if paths.len() > FIRST {
+        writeln!(out, "  and {} more", paths.len() - FIRST)?;
+    }
+    for path in gone {
+        writeln!(out, "  {}  is gone, or is another file now: left alone", name(Path::new(path)))?;
+    }
+    if let (Outcome::Changed, Some(aside)) = (outcome, aside) {
+        let dir = dir.display();
+        writeln!(out, "what they were is in {dir}/{aside}; to go back:")?;
+        writeln!(out, "  prom-fix-agent restore {dir}")?;
+    }
+    Ok(ended(outcome))
+}
+
+/// A dry run that finds something to change has found a fault.
+fn ended(outcome: Outcome) -> Ended {
+    match outcome {
+        Outcome::WouldChange => Ended::Found,
+        Outcome::Nothing | Outcome::Changed | Outcome::Restored => Ended::Clean,
+    }
+}
