@@ -1,0 +1,215 @@
+//! The ways in which a data directory is broken: one each.
+
+use std::fs;
+use std::path::Path;
+
+use prom_fix::walfile::frame::PAGE;
+use prom_fix::walfile::record::RecordType;
+
+use super::dir::{self, Dir, edit, size};
+
+pub struct Damage {
+    pub name: &'static str,
+    pub does: fn(&Dir),
+    /// Whether all that is lost may be one record of samples.
+    pub one_record: bool,
+}
+
+const fn damage(name: &'static str, does: fn(&Dir)) -> Damage {
+    Damage { name, does, one_record: false }
+}
+
+const fn one_record(name: &'static str, does: fn(&Dir)) -> Damage {
+    Damage { name, does, one_record: true }
+}
+
+pub const ALL: &[Damage] = &[
+    damage("none", |_| {}),
+    // One byte of the log.
+    one_record("flip in a Samples record", |d| flip(d, RecordType::Samples, 40)),
+    damage("flip in a Series record", |d| flip(d, RecordType::Series, 40)),
+    one_record("flip in a checksum", |d| flip(d, RecordType::Samples, 4)),
+    one_record("flip in a length", |d| flip(d, RecordType::Samples, 1)),
+    one_record("flip in a type", |d| flip(d, RecordType::Samples, 0)),
+    damage("flips in three segments", flips),
+    // Pages.
+    damage("page of zeros", |d| edit(&d.middle(), |b| b[PAGE..2 * PAGE].fill(0))),
+    damage("page twice", |d| edit(&d.middle(), |b| b.copy_within(PAGE..2 * PAGE, 2 * PAGE))),
+    damage("page inserted again", |d| edit(&d.middle(), insert_page)),
+    damage("pages swapped", |d| edit(&d.middle(), |b| swap_pages(b))),
+    damage("garbage in a page", |d| edit(&d.middle(), |b| garbage(&mut b[PAGE + 900..2 * PAGE]))),
+    // Ends.
+    damage("last record torn", |d| edit(&last(d), |b| b.truncate(b.len() - 9))),
+    damage("last segment cut in a header", |d| edit(&last(d), cut_in_header)),
+    damage("garbage at the end of the last", |d| edit(&last(d), append_garbage)),
+    damage("garbage at the end of a middle one", |d| edit(&d.middle(), append_garbage)),
+    damage("zeros at the end of a middle one", |d| edit(&d.middle(), |b| b.extend([0; 9000]))),
+    damage("middle segment cut in half", |d| edit(&d.middle(), |b| b.truncate(b.len() / 2))),
+    damage("middle segment empty", |d| edit(&d.middle(), Vec::clear)),
+    damage("middle segment all garbage", |d| edit(&d.middle(), |b| garbage(b))),
+    // Segments.
+    damage("first segment missing", |d| remove(&d.segments()[0])),
+    damage("middle segment missing", |d| remove(&d.middle())),
+    damage("two middle segments missing", |d| {
+        remove(&d.middle());
+        remove(&d.middle());
+    }),
+    damage("last segment missing", |d| remove(&last(d))),
+    damage("all segments missing", |d| d.numbered("wal").iter().for_each(|(_, p)| remove(p))),
+    damage("wal missing", |d| remove_folder(d, "wal")),
+    damage("a number twice", number_twice),
+    // Checkpoints.
+    damage("flip in the checkpoint", |d| flip_checkpoint(d, 3)),
+    damage("flip at the end of the checkpoint", |d| flip_checkpoint(d, 1)),
+    damage("checkpoint torn", |d| {
+        edit(&d.first_of(&d.checkpoint().1), |b| b.truncate(b.len() / 2 + 11));
+    }),
+    damage("checkpoint missing", |d| remove_folder(d, &d.checkpoint().1)),
+    damage("checkpoint without files", |d| {
+        let (_, folder) = d.checkpoint();
+        remove_folder(d, &folder);
+        fs::create_dir(d.0.join(folder)).expect("a folder");
+    }),
+    damage("checkpoint of no bytes", |d| edit(&d.first_of(&d.checkpoint().1), Vec::clear)),
+    damage("flip in checkpoint and segment", |d| {
+        flip_checkpoint(d, 2);
+        flip(d, RecordType::Samples, 40);
+    }),
+    // The out-of-order log.
+    damage("flip in the wbl", |d| flip_in(d, &d.first_of("wbl"))),
+    damage("wbl torn", |d| edit(&d.first_of("wbl"), |b| b.truncate(b.len() / 2 + 3))),
+    damage("wbl segment missing", |d| {
+        let files = d.numbered("wbl");
+        remove(&files[files.len() / 2].1);
+    }),
+    damage("wbl missing", |d| remove_folder(d, "wbl")),
+    // Chunks of the head.
+    damage("chunks_head magic", |d| edit(&chunks(d, 1), |b| b[0] ^= 0xff)),
+    damage("chunks_head version", |d| edit(&chunks(d, 1), |b| b[4] = 9)),
+    damage("flip in a chunk", |d| edit(&chunks(d, 1), |b| b[60] ^= 0x10)),
+    damage("flip in the ref of a chunk", |d| edit(&chunks(d, 1), |b| b[15] ^= 0x10)),
+    damage("chunks_head cut", |d| edit(&chunks(d, 1), |b| b.truncate(100))),
+    damage("chunks_head middle missing", |d| remove(&chunks(d, 1))),
+    damage("chunks_head middle empty", |d| edit(&chunks(d, 1), Vec::clear)),
+    damage("chunks_head last empty", |d| edit(&chunks(d, usize::MAX), Vec::clear)),
+    damage("chunks_head missing", |d| remove_folder(d, "chunks_head")),
+    damage("flip in a chunk and a Series record", |d| {
+        edit(&chunks(d, 1), |b| b[60] ^= 0x10);
+        flip(d, RecordType::Series, 40);
+    }),
+    // Left by hands (real case C4), or by a start that was killed.
+    damage("two generations", generations),
+    damage("checkpoint half made", |d| {
+        let (number, from) = d.checkpoint();
+        let to = d.0.join(format!("wal/checkpoint.{:08}.tmp", number + 1));
+        dir::copy(&d.0.join(from), &to);
+    }),
+    damage("repair begun", |d| {
+        let middle = d.middle();
+        fs::rename(&middle, middle.with_extension("repair")).expect("renamed");
+    }),
+];
+
+fn last(dir: &Dir) -> std::path::PathBuf {
+    dir.segments().pop().expect("a segment")
+}
+
+fn chunks(dir: &Dir, at: usize) -> std::path::PathBuf {
+    let files = dir.numbered("chunks_head");
+    assert!(files.len() > 2, "{files:?}");
+    files[at.min(files.len() - 1)].1.clone()
+}
+
+fn remove(path: &Path) {
+    fs::remove_file(path).expect("removed");
+}
+
+/// Out of the way, not removed.
+fn remove_folder(dir: &Dir, folder: &str) {
+    let away = dir.0.with_extension(folder.replace('/', "-"));
+    fs::rename(dir.0.join(folder), away).expect("renamed");
+}
+
+/// A bit of a record of a type, so many bytes behind the head of its first fragment.
+fn flip(dir: &Dir, kind: RecordType, behind: usize) {
+    let segments = dir.segments();
+    let from = segments.len() / 2;
+    let records: Vec<_> =
+        segments[from..].iter().flat_map(|segment| dir.records(segment, kind)).collect();
+    let whole_in_page = |at: &std::ops::Range<usize>| at.start / PAGE == (at.end - 1) / PAGE;
+    let mut fit = records.iter().filter(|(_, at)| whole_in_page(at) && at.len() > behind);
+    let (file, at) = fit.next().expect("a record within a page");
+    edit(file, |bytes| bytes[at.start + behind] ^= 0x10);
+}
+
+fn flip_in(dir: &Dir, file: &Path) {
+    let (_, at) = dir.record(file, RecordType::Samples);
+    edit(file, |bytes| bytes[at.start + 20] ^= 0x10);
+}
+
+fn flips(dir: &Dir) {
+    for segment in &dir.segments()[1..4] {
+        flip_in(dir, segment);
+    }
+}
+
+/// After one part of so many of its bytes.
+fn flip_checkpoint(dir: &Dir, part: usize) {
+    edit(&dir.first_of(&dir.checkpoint().1), |bytes| {
+        let at = (bytes.len() / part).min(bytes.len() - 5);
+        bytes[at] ^= 0x10;
+    });
+}
+
+fn insert_page(bytes: &mut Vec<u8>) {
+    let page = bytes[PAGE..2 * PAGE].to_vec();
+    bytes.splice(2 * PAGE..2 * PAGE, page);
+}
+
+fn swap_pages(bytes: &mut [u8]) {
+    let (first, second) = bytes.split_at_mut(2 * PAGE);
+    first[PAGE..].swap_with_slice(&mut second[..PAGE]);
+}
+
+/// The same bytes at each run, and no fragment among them.
+fn garbage(bytes: &mut [u8]) {
+    let mut state = 0x2545_f491_u32;
+    for byte in bytes {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        *byte = state.to_le_bytes()[1];
+    }
+}
+
+fn append_garbage(bytes: &mut Vec<u8>) {
+    let length = bytes.len();
+    bytes.resize(length + 3000, 0);
+    garbage(&mut bytes[length..]);
+}
+
+fn cut_in_header(bytes: &mut Vec<u8>) {
+    bytes.truncate(bytes.len() / PAGE * PAGE + 3);
+}
+
+/// `3` beside `00000003`, as a tool for copies may leave it.
+fn number_twice(dir: &Dir) {
+    let middle = dir.middle();
+    let name = middle.file_name().and_then(|n| n.to_str()).expect("a name");
+    let short = name.trim_start_matches('0');
+    fs::copy(&middle, middle.with_file_name(short)).expect("a copy");
+}
+
+/// A backup was put back over a younger log: low numbers of a log of its own, whose refs mean other
+/// series.
+fn generations(dir: &Dir) {
+    let (last, checkpoint) = dir.checkpoint();
+    assert!(last > 2, "{last}: the old numbers would be its own");
+    let segments = dir.segments();
+    for (number, from) in [(1, dir.first_of(&checkpoint)), (2, segments[1].clone())] {
+        let to = dir.0.join(format!("wal/{number:08}"));
+        if !to.exists() || size(&to) == 0 {
+            fs::copy(from, to).expect("a copy");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! `prom-fix-agent` as a process, on data directories that Prometheus itself wrote and reads.
+
+#![cfg(test)]
+
+mod corruptions;
