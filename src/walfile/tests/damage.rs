@@ -124,27 +124,6 @@ fn a_log_cut_at_every_length_loses_its_last_record_only() {
 }
 
 #[test]
-#[ignore = "a minute: cargo test --release --no-default-features --lib -- --ignored"]
-fn every_bit_of_two_pages_costs_one_record_at_most() {
-    let mut log = Writer::default();
-    while log.bytes.len() < 2 * PAGE {
-        let time = i64::try_from(log.starts.len()).expect("few") * 15_000;
-        log.record(Compression::None, &samples(1..120, time));
-    }
-    log.bytes.truncate(2 * PAGE);
-    let whole = full(&log.bytes).kept.fragment.records;
-    for bit in 0..log.bytes.len() * 8 {
-        let mut bytes = log.bytes.clone();
-        bytes[bit / 8] ^= 1 << (bit % 8);
-        let found = full(&bytes);
-        let kept = found.kept;
-        assert!(kept.fragment.records + 1 >= whole, "bit {bit}: {:?}", found.faults);
-        assert!(kept.fragment.records >= kept.page.records, "bit {bit}");
-        assert!(kept.page.records >= kept.prometheus.records, "bit {bit}");
-    }
-}
-
-#[test]
 fn the_rest_of_a_lost_record_is_no_second_fault() {
     let mut bytes = fragment(2, &[9; 100]);
     bytes.extend(fragment(3, &[9; 100]));

@@ -1,0 +1,182 @@
+//! What holds whatever the bytes are.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use prom_fix::walfile::compression::{Compression, Decompressor, MOST, peek};
+use prom_fix::walfile::count::Kept;
+use prom_fix::walfile::fault::FaultKind;
+use prom_fix::walfile::frame::{Frames, Item, PAGE};
+use prom_fix::walfile::headchunks;
+use prom_fix::walfile::mend;
+use prom_fix::walfile::record::{self, Entry, RecordType};
+use prom_fix::walfile::refs::Refs;
+use prom_fix::walfile::segment::{Depth, Segment, orphans, survey};
+
+use super::chance::Chance;
+
+pub fn log(bytes: &[u8], chance: &mut Chance) {
+    let full = survey(bytes, Depth::Full);
+    judged(&full, bytes);
+    let quick = survey(bytes, Depth::Quick);
+    judged(&quick, bytes);
+    shallow(&quick, &full);
+    lent(bytes);
+    match chance.below(4) {
+        0 => {
+            assert_eq!(text(&survey(Bits(bytes, chance), Depth::Full)), text(&full), "short reads")
+        }
+        1 => lost(bytes, &full),
+        2 => mended(bytes, &full),
+        _ => {}
+    }
+}
+
+fn text(segment: &Segment) -> String {
+    serde_json::to_string(segment).expect("JSON")
+}
+
+/// A report agrees with itself.
+fn judged(found: &Segment, bytes: &[u8]) {
+    let size = bytes.len() as u64;
+    assert_eq!(found.size, size);
+    assert_eq!(found.counts.records, found.kept.fragment.records);
+    let by_type: u64 = found.counts.by_type.values().map(|of| of.records).sum();
+    assert_eq!(found.counts.records, by_type);
+    let kept = found.kept;
+    for (less, more) in [(kept.prometheus, kept.page), (kept.page, kept.fragment)] {
+        let Kept { records, series, samples } = less;
+        assert!(records <= more.records && series <= more.series, "{kept:?}");
+        assert!(samples <= more.samples, "{kept:?}");
+    }
+    assert_eq!(found.is_healthy(), found.faults.is_empty());
+    if found.is_healthy() {
+        assert_eq!(kept.prometheus, kept.fragment);
+    }
+    let mut before = 0;
+    let mut skipped = 0;
+    for fault in &found.faults {
+        assert!(fault.offset >= before, "{:?}", found.faults);
+        assert!(fault.offset + fault.skipped <= size, "{fault:?} of {size}");
+        assert_eq!(fault.page, fault.offset / PAGE as u64);
+        before = fault.offset;
+        skipped += fault.skipped;
+    }
+    assert!(skipped <= size, "{skipped} of {size}: {:?}", found.faults);
+}
+
+/// A quick look sees the same frames.
+fn shallow(quick: &Segment, full: &Segment) {
+    let deep = |kind| matches!(kind, FaultKind::Compression | FaultKind::Decoding);
+    let framed = |of: &Segment| -> Vec<u64> {
+        of.faults.iter().filter(|f| !deep(f.kind)).map(|f| f.offset).collect()
+    };
+    assert_eq!(framed(quick), framed(full));
+    let unreadable = full.faults.iter().filter(|f| deep(f.kind)).count() as u64;
+    assert!(quick.counts.records >= full.counts.records);
+    assert!(quick.counts.records <= full.counts.records + unreadable);
+    if unreadable == 0 {
+        let types = |of: &Segment| -> Vec<(RecordType, u64)> {
+            of.counts.by_type.iter().map(|(kind, of)| (*kind, of.records)).collect()
+        };
+        assert_eq!(types(quick), types(full));
+    }
+}
+
+/// Records lie in the file one behind the other, and nothing is in two of them.
+fn lent(bytes: &[u8]) {
+    let mut frames = Frames::new(bytes);
+    let mut end = 0;
+    while let Some(item) = frames.advance() {
+        if let Item::Record(frame) = item {
+            assert!(frame.offset >= end && frame.offset < frame.end, "{} {end}", frame.offset);
+            assert!(frame.bytes.len() as u64 <= frame.end - frame.offset);
+            end = frame.end;
+        }
+    }
+    assert!(end <= bytes.len().next_multiple_of(PAGE) as u64);
+}
+
+/// With no series known all samples are orphans; with all that are met, none.
+fn lost(bytes: &[u8], full: &Segment) {
+    let all = orphans(bytes, &Refs::default());
+    assert_eq!(all.samples, full.counts.entries.samples);
+    assert_eq!(orphans(bytes, &all.refs).samples, 0);
+}
+
+/// What is written anew has no fault, all that was kept, and is written anew the same.
+fn mended(bytes: &[u8], full: &Segment) {
+    let mut out = Vec::new();
+    let kept = mend::mend(bytes, &mut out).expect("memory");
+    assert_eq!(kept, full.kept.fragment);
+    let found = survey(&out[..], Depth::Full);
+    assert_eq!(found.faults, []);
+    assert_eq!(found.counts, full.counts);
+    let mut again = Vec::new();
+    mend::mend(&out[..], &mut again).expect("memory");
+    assert_eq!(again, out);
+}
+
+pub fn record(bytes: &[u8]) {
+    let mut entries = 0;
+    let mut labels = 0;
+    let read = record::read(bytes, |entry| {
+        entries += 1;
+        if let Entry::Series { labels: of, .. } = entry {
+            labels += of.iter().map(|(name, value)| name.len() + value.len() + 2).sum::<usize>();
+        }
+    });
+    assert!(entries <= bytes.len() && labels <= bytes.len(), "{entries} {labels}");
+    if RecordType::of(bytes.first().copied()) == RecordType::Unknown {
+        assert_eq!((read, entries), (Ok(()), 0));
+    }
+}
+
+pub fn block((how, bytes): &(Compression, Vec<u8>), chance: &mut Chance) {
+    let mut decompressor = Decompressor::default();
+    // One that was used for another record says the same.
+    let mut used = Decompressor::default();
+    if chance.below(2) == 0 {
+        used.decode(*how, &bytes[..bytes.len() / 2]);
+    }
+    let whole = decompressor.decode(*how, bytes);
+    assert_eq!(whole, used.decode(*how, bytes));
+    if let Some(record) = whole {
+        assert!(record.len() <= MOST);
+        if let Some(first) = peek(*how, bytes).filter(|_| !bytes.is_empty()) {
+            assert_eq!(record.first(), Some(&first));
+        }
+    }
+}
+
+pub fn chunks(bytes: &[u8], chance: &mut Chance) {
+    let mut last = BTreeMap::new();
+    let found = headchunks::survey(bytes, &mut last);
+    assert_eq!(found.size, bytes.len() as u64);
+    assert!(found.end <= found.size, "{found:?}");
+    assert!(found.chunks * 30 <= found.size && last.len() as u64 <= found.chunks, "{found:?}");
+    assert!(found.samples <= found.chunks * 0xffff);
+    let short = headchunks::survey(Bits(bytes, chance), &mut BTreeMap::new());
+    assert_eq!(short, found);
+    // Up to the first fault it is whole.
+    let end = usize::try_from(found.end).expect("small");
+    if !found.bad_header && end > 0 {
+        let again = headchunks::survey(&bytes[..end], &mut BTreeMap::new());
+        assert_eq!((again.fault, again.chunks, again.end), (None, found.chunks, found.end));
+    }
+}
+
+/// Gives fewer bytes at once than were asked for.
+struct Bits<'a>(&'a [u8], &'a mut Chance);
+
+impl Read for Bits<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let most = 1 + self.1.below(20_000);
+        let Bits(bytes, _) = self;
+        let count = into.len().min(bytes.len()).min(most);
+        let (now, later) = bytes.split_at(count);
+        into[..count].copy_from_slice(now);
+        *bytes = later;
+        Ok(count)
+    }
+}
