@@ -102,7 +102,7 @@ impl Corpus {
             if folder.ends_with("chunks_head") {
                 self.chunks.push(bytes[..bytes.len().min(MOST_LOG)].to_vec());
             } else if !bytes.is_empty() {
-                let most = if self.logs.len() % 8 == 0 { MOST_PAGES } else { MOST_LOG };
+                let most = if self.logs.len().is_multiple_of(8) { MOST_PAGES } else { MOST_LOG };
                 self.add_log(&bytes[..bytes.len().min(most)]);
             }
         }

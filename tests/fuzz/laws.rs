@@ -24,7 +24,7 @@ pub fn log(bytes: &[u8], chance: &mut Chance) {
     lent(bytes);
     match chance.below(4) {
         0 => {
-            assert_eq!(text(&survey(Bits(bytes, chance), Depth::Full)), text(&full), "short reads")
+            assert_eq!(text(&survey(Bits(bytes, chance), Depth::Full)), text(&full), "short reads");
         }
         1 => lost(bytes, &full),
         2 => mended(bytes, &full),
