@@ -9,6 +9,7 @@ const SLACK: usize = 96;
 const AHEAD: usize = 24;
 /// The longest literal, and copy, that one write covers.
 const AT_ONCE: usize = 16;
+const WORD: usize = 8;
 
 /// How long the block is once decompressed, and where its first element stands.
 pub(super) fn length(block: &[u8]) -> Option<(usize, usize)> {
@@ -27,16 +28,38 @@ pub(super) fn length(block: &[u8]) -> Option<(usize, usize)> {
 /// Decompresses a whole block; `None` where it is not one. `out` grows to what is needed, and is not
 /// emptied: its bytes from before are of no account.
 pub(super) fn decompress<'a>(block: &[u8], out: &'a mut Vec<u8>) -> Option<&'a [u8]> {
-    let (length, mut at) = length(block)?;
+    let (length, at) = length(block)?;
     if out.len() < length + SLACK {
         out.resize(length + SLACK, 0);
     }
     let room = out.get_mut(..length + SLACK)?;
-    let mut end = 0;
-    while let Some(mut head) = ahead(block, at) {
+    let (at, end) = elements(block, at, block.len(), room, 0)?;
+    // What is left is too short to look ahead in.
+    let left = block.get(at..)?;
+    let mut padded = [0; 2 * AHEAD];
+    padded.get_mut(..left.len())?.copy_from_slice(left);
+    let (at, end) = elements(&padded, 0, left.len(), room, end)?;
+    // A last element that is cut off leads behind the end.
+    if end == length && at == left.len() { out.get(..length) } else { None }
+}
+
+/// Elements from `at` on to `stop`, or to where the input is too short to look ahead in; where the
+/// input and the output go on.
+#[inline]
+fn elements(
+    block: &[u8],
+    mut at: usize,
+    stop: usize,
+    room: &mut [u8],
+    mut end: usize,
+) -> Option<(usize, usize)> {
+    while at < stop
+        && let Some(mut head) = ahead(block, at)
+    {
+        let mut tag = head[0];
         // A literal, and then, as a rule, a copy.
-        if head[0] & 3 == 0 {
-            let short = usize::from(head[0] >> 2) + 1;
+        if tag & 3 == 0 {
+            let short = usize::from(tag >> 2) + 1;
             if short > AT_ONCE {
                 (at, end) = literal(block, at, room, end)?;
                 continue;
@@ -45,31 +68,34 @@ pub(super) fn decompress<'a>(block: &[u8], out: &'a mut Vec<u8>) -> Option<&'a [
             *room.get_mut(end..)?.first_chunk_mut::<AT_ONCE>()? = *bytes.first_chunk()?;
             end += short;
             at += 1 + short;
-            match ahead(block, at) {
-                Some(next) if next[0] & 3 != 0 => head = next,
-                Some(_) => continue,
-                None => break,
+            let Some(next) = ahead(block, at) else { break };
+            head = next;
+            tag = head[0];
+            if tag & 3 == 0 {
+                continue;
             }
         }
-        let (size, back, taken) = copy(*head.first_chunk()?);
-        at += taken;
-        repeat(room, end, back, size)?;
-        end += size;
-    }
-    while let Some(tag) = block.get(at) {
-        if tag & 3 == 0 {
-            (at, end) = literal(block, at, room, end)?;
-            continue;
+        // Where the next element stands is guessed by the processor: nearly all copies are of the
+        // first kind. A table would make each element wait for the one before.
+        let [_, a, b, c, d, ..] = *head;
+        let (size, back);
+        if tag & 2 == 0 {
+            size = usize::from(tag >> 2 & 7) + 4;
+            back = usize::from(tag >> 5) << 8 | usize::from(a);
+            at += 2;
+        } else if tag & 1 == 0 {
+            size = usize::from(tag >> 2) + 1;
+            back = usize::from(u16::from_le_bytes([a, b]));
+            at += 3;
+        } else {
+            size = usize::from(tag >> 2) + 1;
+            back = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
+            at += 5;
         }
-        let mut head = [0; 5];
-        head.iter_mut().zip(block.get(at..)?).for_each(|(to, from)| *to = *from);
-        let (size, back, taken) = copy(head);
-        at += taken;
         repeat(room, end, back, size)?;
         end += size;
     }
-    // A last element that is cut off leaves `at` behind the end.
-    if end == length && at == block.len() { out.get(..length) } else { None }
+    Some((at, end))
 }
 
 #[inline]
@@ -94,21 +120,6 @@ fn literal(block: &[u8], at: usize, room: &mut [u8], end: usize) -> Option<(usiz
     Some((from + size, end + size))
 }
 
-/// How long a copy is, how far back it looks, and the bytes that say so. What the next element's
-/// place depends on is guessed by the processor, for nearly all are of the first kind.
-#[inline]
-fn copy([tag, a, b, c, d]: [u8; 5]) -> (usize, usize, usize) {
-    if tag & 2 == 0 {
-        let back = usize::from(tag >> 5) << 8 | usize::from(a);
-        return (usize::from(tag >> 2 & 7) + 4, back, 2);
-    }
-    let size = usize::from(tag >> 2) + 1;
-    if tag & 1 == 0 {
-        return (size, usize::from(u16::from_le_bytes([a, b])), 3);
-    }
-    (size, usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or(usize::MAX), 5)
-}
-
 /// Writes at `end` what stands `back` before it, which may be the very bytes that are written.
 #[inline]
 fn repeat(room: &mut [u8], end: usize, back: usize, size: usize) -> Option<()> {
@@ -118,21 +129,33 @@ fn repeat(room: &mut [u8], end: usize, back: usize, size: usize) -> Option<()> {
         *room.get_mut(end..)?.first_chunk_mut()? = bytes;
         return Some(());
     }
-    let word =
-        |room: &[u8], at: usize| room.get(at..)?.first_chunk().map(|w| u64::from_le_bytes(*w));
-    if back >= 8 {
-        for step in (0..size).step_by(8) {
-            let bytes = word(room, from + step)?.to_le_bytes();
-            *room.get_mut(end + step..)?.first_chunk_mut()? = bytes;
+    // Loops by hand: with iterators the registers do not suffice for the loop around.
+    let mut done = 0;
+    if back >= WORD {
+        while done < size {
+            put(room, end + done, word(room, from + done)?)?;
+            done += WORD;
         }
         return Some(());
     }
     // A pattern of fewer bytes than a word: filled up to a word, which is written over and over.
     let Period { mask, times, step } = PERIODS.get(back.checked_sub(1)?)?;
-    let bytes = (word(room, from)? & mask).wrapping_mul(*times).to_le_bytes();
-    for step in (0..size).step_by(*step) {
-        *room.get_mut(end + step..)?.first_chunk_mut()? = bytes;
+    let filled = (word(room, from)? & mask).wrapping_mul(*times);
+    while done < size {
+        put(room, end + done, filled)?;
+        done += step;
     }
+    Some(())
+}
+
+#[inline]
+fn word(room: &[u8], at: usize) -> Option<u64> {
+    room.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
+#[inline]
+fn put(room: &mut [u8], at: usize, word: u64) -> Option<()> {
+    *room.get_mut(at..)?.first_chunk_mut()? = word.to_le_bytes();
     Some(())
 }
 
@@ -146,11 +169,11 @@ struct Period {
 
 const fn period(bytes: usize) -> Period {
     let (mut times, mut at) = (0, 0);
-    while at < 8 {
+    while at < WORD {
         times |= 1 << (8 * at);
         at += bytes;
     }
-    Period { mask: (1 << (8 * bytes)) - 1, times, step: 8 / bytes * bytes }
+    Period { mask: (1 << (8 * bytes)) - 1, times, step: WORD / bytes * bytes }
 }
 
 static PERIODS: [Period; 7] =
