@@ -52,6 +52,17 @@ pub struct Contents {
     pub aside: Vec<PathBuf>,
 }
 
+impl Contents {
+    /// Whether a file is damaged in a way that Prometheus does not see.
+    #[must_use]
+    pub fn read_blindly(&self) -> bool {
+        let old = self.checkpoints.iter().flat_map(|checkpoint| &checkpoint.files);
+        old.chain(&self.segments)
+            .chain(&self.wbl)
+            .any(|file| !file.found.is_healthy() && file.found.stops.is_none())
+    }
+}
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Checkpoint {

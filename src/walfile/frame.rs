@@ -80,6 +80,8 @@ pub struct Frames<R> {
     given: bool,
     /// After a fault: the rest of a record that lost its beginning is no fault of its own.
     orphans: bool,
+    /// Passes over zeros inside a record, as Prometheus' reader does, and joins what is around them.
+    joins: bool,
 }
 
 struct Header {
@@ -124,7 +126,13 @@ impl<R: Read> Frames<R> {
             pending: Pending::default(),
             given: false,
             orphans: false,
+            joins: false,
         }
+    }
+
+    /// Reads what Prometheus' reader would, up to the first fault that it sees.
+    pub fn as_prometheus(input: R) -> Frames<R> {
+        Frames { joins: true, ..Frames::new(input) }
     }
 
     /// Bytes of the file, once all was read.
@@ -305,7 +313,7 @@ impl<R: Read> Frames<R> {
     /// The rest of the page, which must be zero.
     fn padding(&mut self) -> Result<(), Fault> {
         let rest = self.of_page().min(self.left().len());
-        if self.pending.offset.is_some() {
+        if self.pending.offset.is_some() && !self.joins {
             // Not so at the end, where the page goes on with zeros that are not in the file.
             let ends = self.size.is_some_and(|size| self.offset() >= size);
             return if ends {

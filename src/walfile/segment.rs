@@ -38,6 +38,8 @@ pub struct Segment {
     /// Also those beyond the first thousand.
     pub fault_count: u64,
     pub kept: Policies,
+    /// Where Prometheus' reader stops: at the first fault, unless it does not see it.
+    pub stops: Option<u64>,
     /// The highest ref of any entry, told by more than Series records; none where not decoded.
     pub highest: Option<u64>,
     /// Of Series records.
@@ -67,6 +69,7 @@ impl Segment {
 
     fn fault(&mut self, fault: Fault) {
         self.fault_count += 1;
+        self.stops = self.stops.or(Some(fault.offset));
         if self.faults.len() < MOST_FAULTS {
             self.faults.push(fault);
         }
@@ -114,6 +117,31 @@ pub fn survey<R: Read>(input: R, depth: Depth) -> Segment {
     }
     found.size = frames.size().unwrap_or_default();
     found
+}
+
+/// Whether a file has to be read again to know what Prometheus makes of it: its reader does not see
+/// that a page was lost inside a record.
+#[must_use]
+pub fn is_in_doubt(found: &Segment) -> bool {
+    found.faults.first().is_some_and(|fault| fault.kind == FaultKind::MissingFragment)
+}
+
+/// Reads a file as Prometheus does, to where it stops: what it keeps, and that place. Of a record
+/// that it joined of what does not belong together it may keep numbers that were never written.
+pub fn as_prometheus<R: Read>(input: R, depth: Depth) -> (Kept, Option<u64>) {
+    let mut frames = Frames::as_prometheus(input);
+    let mut reader = Reader::new(depth);
+    let mut kept = Kept::default();
+    while let Some(item) = frames.advance() {
+        match item {
+            Item::Fault(fault) => return (kept, Some(fault.offset)),
+            Item::Record(frame) if reader.read(&frame).is_err() => {
+                return (kept, Some(frame.offset));
+            }
+            Item::Record(_) => kept.record(&reader.entries),
+        }
+    }
+    (kept, None)
 }
 
 /// One record after the other; what the last one held.

@@ -4,6 +4,7 @@
 
 mod damage;
 mod dir;
+mod foretold;
 mod history;
 mod map;
 mod server;

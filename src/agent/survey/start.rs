@@ -18,7 +18,16 @@ pub fn write(found: &Survey, out: &mut String) -> fmt::Result {
         format!("{} ({})", count(records, "record"), share(records, kept.fragment.records))
     };
     match &found.judged.next_start {
-        NextStart::Starts => writeln!(out, " starts: nothing is deleted")?,
+        NextStart::Starts => {
+            writeln!(out, " starts: nothing is deleted")?;
+            if found.contents.read_blindly() {
+                writeln!(
+                    out,
+                    " but it does not see that a page was lost inside a record: it joins"
+                )?;
+                writeln!(out, " what is around it, and may take for samples what never was one")?;
+            }
+        }
         NextStart::Repairs { log, number, offset, deletes } => {
             writeln!(out, " DESTROYS DATA: it cuts {log}/{number:08} at byte {offset}")?;
             if !deletes.is_empty() {

@@ -21,8 +21,20 @@ pub(super) type Read = io::Result<Segment>;
 
 /// Surveys files and tells `each` of them in their order.
 pub(super) fn survey(files: &[Numbered], depth: Depth, each: &mut dyn FnMut(&Numbered, Read)) {
-    let read = |file: &Numbered| File::open(&file.path).map(|file| segment::survey(file, depth));
-    in_order(files, read, each);
+    in_order(files, |file| one(file, depth), each);
+}
+
+fn one(file: &Numbered, depth: Depth) -> Read {
+    let mut found = segment::survey(File::open(&file.path)?, depth);
+    if segment::is_in_doubt(&found) {
+        // A record that was joined shows only when it is decompressed and decoded.
+        let full = segment::as_prometheus(File::open(&file.path)?, Depth::Full);
+        (found.kept.prometheus, found.stops) = full;
+        if depth == Depth::Quick {
+            (found.kept.prometheus.series, found.kept.prometheus.samples) = (0, 0);
+        }
+    }
+    Ok(found)
 }
 
 struct Desk<T> {

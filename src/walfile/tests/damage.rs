@@ -6,7 +6,7 @@ use crate::walfile::compression::Compression;
 use crate::walfile::fault::FaultKind as K;
 use crate::walfile::frame::PAGE;
 use crate::walfile::record::RecordType;
-use crate::walfile::segment::{Depth, Segment, survey};
+use crate::walfile::segment::{Depth, Segment, as_prometheus, is_in_doubt, survey};
 
 /// Some 300 kB: 41 records, most within a page, some over the end of one, two over several.
 fn log() -> Writer {
@@ -159,6 +159,36 @@ fn a_record_that_cannot_be_decoded_costs_itself() {
     let kinds: Vec<K> = found.faults.iter().map(|f| f.kind).collect();
     assert_eq!(kinds, [K::Decoding, K::Compression]);
     assert_eq!(found.kept.fragment.records, 2);
+}
+
+/// Prometheus joins what is around a lost page: it sees that only where the whole then does not fit.
+#[test]
+fn a_page_that_is_lost_inside_a_record_is_in_doubt() {
+    let with = |how, record: &[u8]| {
+        let mut log = Writer::default();
+        log.record(how, &series(1..2));
+        log.record(how, record);
+        log.record(how, &samples(1..2, 5));
+        log.bytes[PAGE..2 * PAGE].fill(0);
+        assert!(is_in_doubt(&full(&log.bytes)));
+        let (kept, stops) = as_prometheus(log.bytes.as_slice(), Depth::Full);
+        (kept.records, stops, log.starts[1] as u64)
+    };
+    // Of a type that Prometheus passes over: whatever is in it fits.
+    let mut state = 1_u32;
+    let mut noise: Vec<u8> = Vec::new();
+    for _ in 0..100_000 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        noise.push(state.to_be_bytes()[0]);
+    }
+    noise[0] = 99;
+    let (records, stops, _) = with(Compression::None, &noise);
+    assert_eq!((records, stops), (3, None));
+    let (records, stops, at) = with(Compression::Snappy, &noise);
+    assert_eq!((records, stops), (1, Some(at)));
+    let markers: Vec<u8> = [5].into_iter().chain(noise.iter().copied().take(16 * 6000)).collect();
+    let (records, stops, at) = with(Compression::None, &markers);
+    assert_eq!((records, stops), (1, Some(at)));
 }
 
 /// Disks that fail: what was read stands, and the fault is not the log's.

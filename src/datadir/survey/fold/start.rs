@@ -59,14 +59,16 @@ pub enum Refusal {
     },
 }
 
-/// The first file with a fault, in the order in which Prometheus reads.
+/// The first file that Prometheus cannot read to its end, in the order in which it reads. What is
+/// being written while it runs is none.
 fn first_bad<'a>(
     mut files: impl Iterator<Item = &'a SegmentFile>,
     log: LogName,
     problems: &[Problem],
 ) -> Option<&'a SegmentFile> {
     files.find(|file| {
-        problems.iter().any(|problem| match problem {
+        let stops = file.closed.is_some() || file.found.stops.is_some();
+        let told = |problem: &Problem| match problem {
             Problem::Damaged { log: of, number, .. } | Problem::Closed { log: of, number, .. } => {
                 *of == log && *number == file.number
             }
@@ -77,7 +79,8 @@ fn first_bad<'a>(
             | Problem::HeadChunks { .. }
             | Problem::Snapshot { .. }
             | Problem::Block { .. } => false,
-        })
+        };
+        stops && problems.iter().any(told)
     })
 }
 
@@ -139,7 +142,7 @@ pub(super) fn next_start(
         return NextStart::Repairs {
             log,
             number: bad.number,
-            offset: bad.found.faults.first().map_or(0, |fault| fault.offset),
+            offset: bad.found.stops.unwrap_or_default(),
             deletes: later.collect(),
         };
     }
@@ -176,11 +179,10 @@ pub(super) fn kept_by_prometheus(
     let mut add = |files: &mut dyn Iterator<Item = &SegmentFile>| {
         for file in files {
             kept.add(&file.found.kept.prometheus);
-            if !file.found.is_healthy() {
-                return false;
+            if file.found.stops.is_some() {
+                return;
             }
         }
-        true
     };
     match next {
         NextStart::Fails { .. } => {}

@@ -56,6 +56,7 @@ fn damage(file: &mut SegmentFile) {
     let kept = |samples| Kept { records: samples / 10, series: 0, samples };
     file.found.kept = Policies { prometheus: kept(20), page: kept(50), fragment: kept(90) };
     file.found.fault_count = 1;
+    file.found.stops = Some(4321);
     let (kind, offset) = (FaultKind::Checksum, 4321);
     file.found.faults = vec![Fault { kind, offset, page: 0, skipped: 500 }];
 }
@@ -103,6 +104,16 @@ fn a_damaged_segment_is_cut_and_all_later_ones_are_deleted() {
     // Checkpoint, segment 4, the wbl, and what stands before the fault.
     assert_eq!(found.kept.prometheus.samples, 300 + 20);
     assert_eq!((found.kept.page.samples, found.kept.fragment.samples), (550, 590));
+}
+
+#[test]
+fn a_fault_that_prometheus_does_not_see_is_none_to_it() {
+    let found = judged(|c| {
+        damage(&mut c.segments[2]);
+        c.segments[2].found.stops = None;
+    });
+    assert_eq!((found.problems.len(), found.next_start), (1, NextStart::Starts));
+    assert_eq!(found.kept.prometheus.samples, 500 + 20);
 }
 
 #[test]
