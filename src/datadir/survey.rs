@@ -108,7 +108,7 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
     let logs = layout.checkpoints.iter().chain([&layout.wal, &layout.wbl, &layout.chunks_head]);
     reader.progress.all_bytes = logs.flat_map(|log| &log.files).map(|file| file.size).sum();
     let mut contents = Contents {
-        lock: lock::look(layout.lock.as_deref()),
+        lock: lock::look(root, layout.lock.as_deref()),
         temporary: layout.temporary,
         aside: layout.aside,
         ..Contents::default()

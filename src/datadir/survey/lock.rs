@@ -6,9 +6,10 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock, major, minor};
-use rustix::io::Errno;
+use rustix::fs::{major, minor};
 use serde::{Deserialize, Serialize};
+
+use crate::datadir::lock::{self, NotTaken};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "state")]
@@ -24,22 +25,17 @@ pub enum Lock {
     Unknown { why: String },
 }
 
-pub(super) fn look(path: Option<&Path>) -> Lock {
+pub(super) fn look(root: &Path, path: Option<&Path>) -> Lock {
     let Some(path) = path else { return Lock::None };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Lock::None,
-        Err(error) => return Lock::Unknown { why: error.to_string() },
-    };
     // Asked of the kernel's list first: to try the lock is to hold it for an instant, in which a
     // Prometheus that starts would give up.
-    if let Some(pid) = holder(&file) {
+    if let Some(pid) = File::open(path).ok().and_then(|file| holder(&file)) {
         return Lock::Held { pid: Some(pid).filter(|pid| *pid > 0) };
     }
-    match flock(&file, FlockOperation::NonBlockingLockShared) {
+    match lock::Lock::look(root) {
         Ok(()) => Lock::Free,
-        Err(Errno::WOULDBLOCK) => Lock::Held { pid: None },
-        Err(error) => Lock::Unknown { why: error.to_string() },
+        Err(NotTaken::Held(_)) => Lock::Held { pid: None },
+        Err(NotTaken::Unusable(_, error)) => Lock::Unknown { why: error.to_string() },
     }
 }
 
