@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::words::{count, grouped, size, utc};
 use super::{Ended, Screen};
+use crate::datadir::survey::fold::NextStart;
 use crate::datadir::survey::{self, Progress, SegmentFile, Survey};
 use crate::walfile::count::{Counts, Kept};
 use crate::walfile::segment::Depth;
@@ -83,7 +84,14 @@ fn report(found: &Survey, out: &mut String) -> fmt::Result {
     let verdict = if problems == 0 { "NO FAULT" } else { "FAULTS" };
     write!(out, "{verdict}  {}", found.root.display())?;
     if problems > 0 {
-        write!(out, "   {}", count(problems, "problem"))?;
+        let then = match found.judged.next_start {
+            NextStart::Starts => "",
+            NextStart::Repairs { .. } | NextStart::DestroysLog { .. } => {
+                "; DO NOT START PROMETHEUS"
+            }
+            NextStart::Fails { .. } => "; Prometheus does not start",
+        };
+        write!(out, "   {}{then}", count(problems, "problem"))?;
     }
     writeln!(out, "\n")?;
     let contents = &found.contents;
