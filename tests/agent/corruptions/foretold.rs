@@ -25,6 +25,10 @@ fn the_next_start_is_as_survey_foretells_it() {
     }
     let mut wrong = Vec::new();
     for (at, (damage, release)) in chosen(&releases).into_iter().enumerate() {
+        // The bit that is flipped says "zstd"; releases before 2.46 do not know it, and read on.
+        if damage.name == "flip in a type" && release.version.starts_with("2.42") {
+            continue;
+        }
         let data = folder.path().join(format!("{at}"));
         dir::copy(&healthy[release.version.as_str()], &data);
         (damage.does)(&Dir(data.clone()));
