@@ -5,11 +5,11 @@
 mod damage;
 mod dir;
 mod foretold;
-mod history;
-mod map;
-mod server;
+pub mod history;
+pub mod map;
+pub mod server;
 mod trial;
-mod write;
+pub mod write;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

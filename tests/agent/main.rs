@@ -3,3 +3,4 @@
 #![cfg(test)]
 
 mod corruptions;
+mod inventory;

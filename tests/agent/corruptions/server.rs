@@ -171,7 +171,7 @@ impl Server {
         late_enough.then(|| done.map(|name| value(name).unwrap_or_default()).concat())
     }
 
-    fn get(&self, path: &str) -> Option<(u16, Vec<u8>)> {
+    pub fn get(&self, path: &str) -> Option<(u16, Vec<u8>)> {
         self.ask("GET", path, "", &[])
     }
 
