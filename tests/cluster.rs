@@ -1,6 +1,8 @@
 //! The plugin against a real Kubernetes: broken for real, diagnosed, repaired, proved, undone.
 //! `tests/run` starts the cluster and runs these; each test makes a namespace of its own.
 
+#[path = "cluster/agent.rs"]
+mod agent;
 #[path = "cluster/audit.rs"]
 mod audit;
 #[path = "cluster/install.rs"]
