@@ -5,4 +5,6 @@ mod agree;
 mod beside;
 mod damage;
 mod entries;
+mod headchunks;
+mod mend;
 pub mod writer;
