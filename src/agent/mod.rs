@@ -11,6 +11,9 @@ mod salvage;
 mod survey;
 mod words;
 
+#[cfg(feature = "faults")]
+pub use crate::datadir::disk::BEFORE;
+
 use std::ffi::OsString;
 use std::io::Write;
 

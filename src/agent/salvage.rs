@@ -52,7 +52,7 @@ pub(super) fn refused(dir: &Path, not_done: &NotDone, err: &mut dyn Write) -> io
     let dir = dir.display();
     match not_done {
         NotDone::Refused(why) => {
-            writeln!(err, "refused: {why}")?;
+            writeln!(err, "refused, nothing was changed: {why}")?;
             Ok(Ended::Refused)
         }
         NotDone::Failed(failed) => {

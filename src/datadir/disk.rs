@@ -4,7 +4,8 @@
 //! No link is followed and no path leads out of the directory: every folder on the way is opened by
 //! its own name. Files are synced before they are named, folders after a name in them changed.
 
-use std::collections::BTreeMap;
+mod read;
+
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
@@ -12,7 +13,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
+use rustix::fs::{self, AtFlags, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
 
 /// Of what a test build makes fail: called before each system call that writes, with its name.
@@ -127,95 +128,6 @@ impl Disk {
         Ok((folder, name))
     }
 
-    /// Opens a file to read it.
-    pub fn reader(&self, path: &str) -> Done<File> {
-        let open = || -> io::Result<File> {
-            let (folder, name) = self.parent(path)?;
-            // Without waiting, should it be a pipe.
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-            let file = File::from(fs::openat(folder, name, flags, Mode::empty())?);
-            if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a file")) }
-        };
-        open().map_err(|error| self.failed(path, error))
-    }
-
-    /// What is there, if anything; of a link, the link.
-    pub fn stat(&self, path: &str) -> Done<Option<Stat>> {
-        let look = || -> io::Result<Stat> {
-            if path.is_empty() {
-                return Ok(fs::fstat(&self.root)?);
-            }
-            let (folder, name) = self.parent(path)?;
-            Ok(fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?)
-        };
-        match look() {
-            Ok(stat) => Ok(Some(stat)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.failed(path, error)),
-        }
-    }
-
-    pub fn exists(&self, path: &str) -> Done<bool> {
-        self.stat(path).map(|found| found.is_some())
-    }
-
-    pub fn is_folder(&self, path: &str) -> Done<bool> {
-        Ok(self.stat(path)?.is_some_and(|s| FileType::from_raw_mode(s.st_mode).is_dir()))
-    }
-
-    /// Every file and folder below a folder, with the bytes of a file, in the order of their paths.
-    /// What is neither has no size.
-    pub fn walk(&self, folder: &str, into: &mut BTreeMap<String, u64>) -> Done<()> {
-        if !self.is_folder(folder)? {
-            return Ok(());
-        }
-        let names = || -> io::Result<Vec<String>> {
-            let (parent, name) = self.parent(folder)?;
-            let open = fs::openat(parent, name, FOLDER, Mode::empty())?;
-            let mut names = Vec::new();
-            for entry in fs::Dir::read_from(open)? {
-                names.push(entry?.file_name().to_string_lossy().into_owned());
-            }
-            Ok(names)
-        };
-        for name in names().map_err(|error| self.failed(folder, error))? {
-            if name == "." || name == ".." {
-                continue;
-            }
-            let path = format!("{folder}/{name}");
-            let Some(stat) = self.stat(&path)? else { continue };
-            let kind = FileType::from_raw_mode(stat.st_mode);
-            into.insert(path.clone(), if kind.is_file() { stat.st_size.unsigned_abs() } else { 0 });
-            if kind.is_dir() {
-                self.walk(&path, into)?;
-            }
-        }
-        Ok(())
-    }
-
-    pub fn owner(&self, path: &str) -> Done<Owner> {
-        let found = self.stat(path)?;
-        found.map(|s| Owner::of(&s)).ok_or_else(|| self.failed(path, io::ErrorKind::NotFound))
-    }
-
-    pub fn is_file(&self, path: &str) -> Done<bool> {
-        Ok(self.stat(path)?.is_some_and(|s| FileType::from_raw_mode(s.st_mode).is_file()))
-    }
-
-    /// Reads a file to its end.
-    pub fn sum(&self, path: &str) -> Done<Sum> {
-        let mut file = self.reader(path)?;
-        let mut summing = Summing { out: io::sink(), sum: Sum { size: 0, crc32c: 0 } };
-        io::copy(&mut file, &mut summing).map_err(|error| self.failed(path, error))?;
-        Ok(summing.sum)
-    }
-
-    /// Bytes that may still be written.
-    pub fn space(&self) -> Done<u64> {
-        let found = fs::fstatvfs(&self.root).map_err(|error| self.failed("", error))?;
-        Ok(found.f_bavail.saturating_mul(found.f_frsize))
-    }
-
     fn sync(&self, folder: impl AsFd) -> io::Result<()> {
         before("fsync")?;
         match fs::fsync(folder) {
@@ -241,7 +153,16 @@ impl Disk {
         make().map_err(|error| self.failed(path, error))
     }
 
-    /// Writes a file that is not there yet, whole and synced.
+    /// Sees to it that the names in a folder outlast a loss of power.
+    pub fn sync_folder(&self, path: &str) -> Done<()> {
+        let sync = || -> io::Result<()> {
+            let (parent, name) = self.parent(path)?;
+            self.sync(fs::openat(parent, name, FOLDER, Mode::empty())?)
+        };
+        sync().map_err(|error| self.failed(path, error))
+    }
+
+    /// Writes a file that is not there yet, whole and synced; its name in the folder is not yet.
     pub fn create(
         &self,
         path: &str,
@@ -265,7 +186,6 @@ impl Disk {
             let file = out.out.into_inner().map_err(io::IntoInnerError::into_error)?.file;
             before("fsync")?;
             file.sync_all()?;
-            self.sync(&folder)?;
             Ok(sum)
         };
         create().map_err(|error| self.failed(path, error))

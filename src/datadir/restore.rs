@@ -7,7 +7,7 @@ use super::disk::Disk;
 use super::journal::{Change, Journal, LOGS, Phase, State};
 use super::lock::Lock;
 use super::look::Known;
-use super::salvage::{self, NotDone, Report};
+use super::salvage::{self, AtWork, NotDone, Report};
 
 /// What there was to go on with.
 #[derive(Debug)]
@@ -33,8 +33,7 @@ pub fn resume(root: &Path) -> Result<Resumed, NotDone> {
     let disk = Disk::open(root)?;
     let mut all = salvage::journals(&disk, root)?;
     let Some(mut journal) = take_unfinished(&mut all) else { return Ok(Resumed::Nothing) };
-    let lock_created = journal.manifest.lock_created;
-    if lock_created {
+    if journal.manifest.lock_created {
         lock.adopt();
     }
     match journal.manifest.phase {
@@ -42,17 +41,16 @@ pub fn resume(root: &Path) -> Result<Resumed, NotDone> {
             // What was made so far is made again: the same damage has the same plan.
             journal.remove(&disk)?;
             let prepared = salvage::prepare(&disk, root)?;
-            let report = if prepared.report.files.is_empty() {
-                prepared.report
-            } else {
-                let created = lock_created || lock.created();
-                salvage::carry_out(&disk, root, prepared, journal.folder, created)?
-            };
-            Ok(Resumed::Salvaged(report))
+            if prepared.report.files.is_empty() {
+                return Ok(Resumed::Salvaged(prepared.report));
+            }
+            let mut at_work = AtWork { disk, root, lock };
+            at_work.carry_out(prepared, journal.folder).map(Resumed::Salvaged)
         }
         Phase::Swapping => {
             check_forward(&disk, &journal)?;
-            salvage::swap(&disk, root, &mut journal, &Known::default()).map(Resumed::Salvaged)
+            let mut at_work = AtWork { disk, root, lock };
+            at_work.swap(&mut journal, &Known::default()).map(Resumed::Salvaged)
         }
         Phase::Restoring => put_back(&disk, lock, journal).map(Resumed::Restored),
         Phase::Done => Ok(Resumed::Nothing),

@@ -118,48 +118,52 @@ pub fn salvage(root: &Path) -> Result<Report, NotDone> {
         return Ok(prepared.report);
     }
     let folder = free_name(&disk)?;
-    carry_out(&disk, root, prepared, folder, lock.created())
+    let mut at_work = AtWork { disk, root, lock };
+    at_work.carry_out(prepared, folder)
 }
 
-/// From the plan to the proof.
-pub(super) fn carry_out(
-    disk: &Disk,
-    root: &Path,
-    prepared: Prepared,
-    folder: String,
-    lock_created: bool,
-) -> Result<Report, NotDone> {
-    room(disk, &prepared.report)?;
-    let mut journal = stage::begin(disk, &folder, &prepared, lock_created)?;
-    if let Err(failed) = stage::stage(disk, &prepared, &mut journal) {
-        // Nothing was swapped yet: the directory is as it was once our own folder is gone.
-        return Err(match journal.remove(disk) {
-            Ok(()) => NotDone::Failed(failed),
-            Err(_) => NotDone::Unfinished(failed),
-        });
-    }
-    let mut known = Known::of(&prepared.seen);
-    prepared.report.files.iter().for_each(|file| known.forget(&file.planned.path));
-    swap(disk, root, &mut journal, &known)
+/// An open directory that is ours while this lives.
+pub(super) struct AtWork<'a> {
+    pub disk: Disk,
+    pub root: &'a Path,
+    pub lock: Lock,
 }
 
-/// Puts the new files in the place of the old, and proves that they are what was promised.
-pub(super) fn swap(
-    disk: &Disk,
-    root: &Path,
-    journal: &mut Journal,
-    known: &Known,
-) -> Result<Report, NotDone> {
-    let unfinished = NotDone::Unfinished;
-    for (at, step) in journal.manifest.steps.iter().enumerate() {
-        journal.forward(disk, at, step).map_err(unfinished)?;
+impl AtWork<'_> {
+    /// From the plan to the proof.
+    pub fn carry_out(&mut self, prepared: Prepared, folder: String) -> Result<Report, NotDone> {
+        let disk = &self.disk;
+        room(disk, &prepared.report)?;
+        let mut journal = stage::begin(disk, &folder, &prepared, self.lock.created())?;
+        if let Err(failed) = stage::stage(disk, &prepared, &mut journal) {
+            // Nothing was swapped yet: the directory is as it was once our own folder is gone.
+            return Err(match journal.remove(disk) {
+                Ok(()) => NotDone::Failed(failed),
+                Err(_) => NotDone::Unfinished(failed),
+            });
+        }
+        let mut known = Known::of(&prepared.seen);
+        prepared.report.files.iter().for_each(|file| known.forget(&file.planned.path));
+        self.swap(&mut journal, &known)
     }
-    disk.remove_folder(&format!("{}/new", journal.folder)).map_err(unfinished)?;
-    journal.enter(disk, Phase::Done).map_err(unfinished)?;
-    let report: Report = serde_json::from_value(journal.manifest.report.clone())
-        .map_err(|error| NotDone::Unproved(error.to_string()))?;
-    prove(disk, root, &report, known)?;
-    Ok(report)
+
+    /// Puts the new files in the place of the old, and proves that they are what was promised.
+    pub fn swap(&mut self, journal: &mut Journal, known: &Known) -> Result<Report, NotDone> {
+        let unfinished = NotDone::Unfinished;
+        let disk = &self.disk;
+        for (at, step) in journal.manifest.steps.iter().enumerate() {
+            journal.forward(disk, at, step).map_err(unfinished)?;
+        }
+        disk.remove_folder(&format!("{}/new", journal.folder)).map_err(unfinished)?;
+        let report: Report = serde_json::from_value(journal.manifest.report.clone())
+            .map_err(|error| NotDone::Unproved(error.to_string()))?;
+        prove(disk, self.root, &report, known)?;
+        // A Prometheus that starts from here on finds all in its place; while the manifest says
+        // that something is left to do, the next run of ours knows whose the lock's file is.
+        self.lock.remove_file();
+        journal.enter(disk, Phase::Done).map_err(unfinished)?;
+        Ok(report)
+    }
 }
 
 fn prove(disk: &Disk, root: &Path, report: &Report, known: &Known) -> Result<(), NotDone> {

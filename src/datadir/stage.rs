@@ -19,8 +19,8 @@ pub(super) fn begin(
 ) -> Done<Journal> {
     let steps = prepared.report.files.iter().map(|file| step(&file.planned)).collect();
     let journal = Journal::begin(folder, lock_created, steps);
-    disk.make_folder(folder, owner_of_folder(disk, "wal")?)?;
-    match journal.write(disk) {
+    let owner = owner_of_folder(disk, "wal")?;
+    match disk.make_folder(folder, owner).and_then(|()| journal.write(disk)) {
         Ok(()) => Ok(journal),
         Err(failed) => {
             // Should this fail too, the folder is found, and removed, by the next run.
@@ -60,6 +60,7 @@ pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> 
             (step.old, step.new) = (old, new);
         }
     }
+    disk.sync_folder(&format!("{}/new", journal.folder))?;
     for folder in journal.old_folders() {
         disk.make_folder(&folder, own)?;
     }

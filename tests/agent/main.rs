@@ -1,6 +1,11 @@
-//! `prom-fix-agent` as a process, on data directories that Prometheus itself wrote and reads.
+//! `prom-fix-agent` as a process: what it says, how it ends, and what it leaves on the disk; also on
+//! data directories that Prometheus itself wrote and reads.
 
 #![cfg(test)]
 
 mod corruptions;
+#[cfg(feature = "faults")]
+mod directory;
+mod faults;
 mod inventory;
+mod salvage;

@@ -1,0 +1,277 @@
+//! A salvage that is killed, or whose disk fails, at any system call that writes; and the same of
+//! what goes on from there.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::OnceLock;
+
+use crate::directory::{Everything, What, agent, damaged, everything, folder, run};
+
+/// The same but for the time in the name of the folder of a salvage.
+fn timeless(all: Everything) -> Everything {
+    let name = |path: PathBuf| {
+        let mut parts = path.iter();
+        let first = parts.next().expect("a name").to_string_lossy().into_owned();
+        if first.starts_with("prom-fix-") {
+            PathBuf::from("prom-fix").join(parts.as_path())
+        } else {
+            path
+        }
+    };
+    let untimed = |(mode, uid, gid, bytes): What| {
+        let bytes = bytes.map(|bytes| match String::from_utf8(bytes) {
+            Ok(text) => untimed_text(&text).into_bytes(),
+            Err(error) => error.into_bytes(),
+        });
+        (mode, uid, gid, bytes)
+    };
+    all.into_iter().map(|(path, what)| (name(path), untimed(what))).collect()
+}
+
+fn untimed_text(text: &str) -> String {
+    let mut parts = text.split("prom-fix-2");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| all + "prom-fix-" + part.get(15..).unwrap_or_default())
+}
+
+/// What a run that nothing disturbs makes of the damage, and the damage.
+struct Expected {
+    before: Everything,
+    after: Everything,
+}
+
+fn broken() -> tempfile::TempDir {
+    let folder = folder();
+    damaged(folder.path());
+    folder
+}
+
+fn expected() -> Expected {
+    let folder = broken();
+    let before = everything(folder.path());
+    run(&["salvage"], folder.path(), 0);
+    Expected { before, after: timeless(everything(folder.path())) }
+}
+
+fn words(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A run killed before it wrote its manifest may leave the file of the lock, which nobody holds:
+/// as a Prometheus that is killed leaves it, and a Prometheus that starts takes it over.
+fn but_for_the_lock(mut all: Everything, said: bool) -> Everything {
+    if !said {
+        all.remove(Path::new("lock"));
+    }
+    all
+}
+
+/// Whether there is a manifest that says what was begun.
+fn is_said(root: &Path) -> bool {
+    everything(root).keys().any(|path| path.ends_with("manifest.json"))
+}
+
+impl Expected {
+    /// However it was left, it can be finished, to the same bytes.
+    fn can_be_finished(&self, root: &Path, why: &str) {
+        let said = is_said(root);
+        run(&["resume"], root, 0);
+        // Where nothing was begun there was nothing to go on with.
+        run(&["salvage"], root, 0);
+        let mut after = but_for_the_lock(timeless(everything(root)), said);
+        if !said {
+            // It found the file of the lock that the killed run left.
+            for (path, (.., bytes)) in &mut after {
+                if let Some(bytes) = bytes.as_mut().filter(|_| path.ends_with("manifest.json")) {
+                    let text = String::from_utf8(bytes.clone()).expect("JSON");
+                    *bytes = text.replace("\"lockCreated\":false", "\"lockCreated\":true").into();
+                }
+            }
+        }
+        same(&after, &self.after, why);
+    }
+
+    /// However it was left, all can be put back.
+    fn can_be_put_back(&self, root: &Path, why: &str) {
+        let said = is_said(root);
+        let output = agent("", &["restore"], root);
+        let nothing = output.status.code() == Some(3) && words(&output).contains("nothing was");
+        assert!(output.status.code() == Some(0) || nothing, "{why}: {}", words(&output));
+        same(&but_for_the_lock(everything(root), said), &self.before, why);
+    }
+}
+
+fn same(found: &Everything, wanted: &Everything, why: &str) {
+    let differs = |(path, what)| (wanted.get(path) != Some(what)).then_some(path);
+    let other: Vec<_> = found.iter().filter_map(differs).collect();
+    let gone: Vec<_> = wanted.keys().filter(|path| !found.contains_key(*path)).collect();
+    assert!(other.is_empty() && gone.is_empty(), "{why}: other {other:?}, gone {gone:?}");
+}
+
+fn was_killed(output: &Output) -> bool {
+    output.status.code().is_none()
+}
+
+/// Runs it once for each system call that it makes, killed before that one; `also` goes with it.
+fn killed_everywhere(also: &str, words: &[&str], begin: fn(&Path), check: impl Fn(&Path, &str)) {
+    for at in 1.. {
+        let folder = broken();
+        begin(folder.path());
+        let output = agent(&format!("abort:{at}{also}"), words, folder.path());
+        if !was_killed(&output) {
+            assert_eq!(output.status.code(), Some(0), "{}", self::words(&output));
+            assert!(at > 20, "{words:?} made {at} calls only");
+            return;
+        }
+        check(folder.path(), &format!("{words:?} killed before call {at}{also}"));
+    }
+}
+
+#[test]
+fn a_salvage_killed_anywhere_can_be_finished() {
+    let expected = expected();
+    for also in ["", ",noexchange"] {
+        killed_everywhere(
+            also,
+            &["salvage"],
+            |_| {},
+            |root, why| {
+                expected.can_be_finished(root, why);
+            },
+        );
+    }
+}
+
+#[test]
+fn a_salvage_killed_anywhere_can_be_put_back() {
+    let expected = expected();
+    for also in ["", ",noexchange"] {
+        killed_everywhere(
+            also,
+            &["salvage"],
+            |_| {},
+            |root, why| {
+                expected.can_be_put_back(root, why);
+            },
+        );
+    }
+}
+
+#[test]
+fn a_salvage_killed_anywhere_is_not_begun_again() {
+    killed_everywhere(
+        "",
+        &["salvage"],
+        |_| {},
+        |root, why| {
+            let manifest = |(path, (.., bytes)): (PathBuf, What)| {
+                String::from_utf8(bytes.filter(|_| path.ends_with("manifest.json"))?).ok()
+            };
+            let manifest = everything(root).into_iter().find_map(manifest);
+            if manifest.is_some_and(|text| !text.contains("\"phase\":\"done\"")) {
+                let refused = run(&["salvage"], root, 3);
+                let named = ["resume", "restore"].iter().all(|word| refused.contains(word));
+                assert!(named, "{why}: {refused}");
+            }
+        },
+    );
+}
+
+/// System calls of a salvage of this damage that write.
+fn calls() -> u64 {
+    static CALLS: OnceLock<u64> = OnceLock::new();
+    *CALLS.get_or_init(|| {
+        let lives = |at: &u64| {
+            let folder = broken();
+            !was_killed(&agent(&format!("abort:{at}"), &["salvage"], folder.path()))
+        };
+        (1..).step_by(10).find(lives).expect("it ends")
+    })
+}
+
+/// Ends in the middle of making new files.
+fn half_staged(root: &Path) {
+    assert!(was_killed(&agent("abort:40", &["salvage"], root)));
+}
+
+/// Ends in the middle of swapping them in.
+fn half_swapped(root: &Path) {
+    assert!(was_killed(&agent(&format!("abort:{}", calls() - 50), &["salvage"], root)));
+}
+
+#[test]
+fn a_resume_killed_anywhere_can_be_finished_or_put_back() {
+    let expected = expected();
+    for begin in [half_staged, half_swapped] {
+        killed_everywhere("", &["resume"], begin, |root, why| {
+            expected.can_be_finished(root, why);
+        });
+        killed_everywhere("", &["resume"], begin, |root, why| {
+            expected.can_be_put_back(root, why);
+        });
+    }
+}
+
+#[test]
+fn a_restore_killed_anywhere_can_be_finished() {
+    let expected = expected();
+    let salvaged = |root: &Path| {
+        run(&["salvage"], root, 0);
+    };
+    for also in ["", ",noexchange"] {
+        for word in ["restore", "resume"] {
+            killed_everywhere(also, &["restore"], salvaged, |root, why| {
+                let said = is_said(root);
+                let output = agent("", &[word], root);
+                assert!(matches!(output.status.code(), Some(0 | 3)), "{why}: {}", words(&output));
+                let mut left = timeless(everything(root));
+                left.retain(|path, _| {
+                    !path.ends_with("lock") && !path.ends_with("manifest.json.tmp")
+                });
+                if word == "resume" && left == expected.after {
+                    // It was killed before it began.
+                    return;
+                }
+                same(&but_for_the_lock(everything(root), said), &expected.before, why);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_fails_anywhere_loses_nothing() {
+    let expected = expected();
+    for fault in ["enospc", "eio"] {
+        for on in ["", "+"] {
+            for at in 1.. {
+                let folder = broken();
+                let root = folder.path();
+                let why = format!("{fault}:{at}{on}");
+                let output = agent(&why, &["salvage"], root);
+                let told = words(&output);
+                if output.status.code() == Some(0) {
+                    // What fails last, or is of no weight, is not told: the file of the lock.
+                    same(
+                        &but_for_the_lock(timeless(everything(root)), false),
+                        &expected.after,
+                        &why,
+                    );
+                    if at > 100 {
+                        break;
+                    }
+                    continue;
+                }
+                assert!(matches!(output.status.code(), Some(1 | 3)), "{why}: {told}");
+                assert!(
+                    told.contains("nothing was changed") || told.contains("prom-fix-agent resume"),
+                    "{why}: {told}"
+                );
+                if told.contains("nothing was changed") {
+                    same(&but_for_the_lock(everything(root), false), &expected.before, &why);
+                }
+                expected.can_be_put_back(root, &why);
+                expected.can_be_finished(root, &why);
+            }
+        }
+    }
+}
