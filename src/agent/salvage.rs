@@ -146,6 +146,7 @@ fn reason(why: Why) -> &'static str {
         Why::AfterFault => "behind a fault; made anew from the log",
         Why::NotAFolder => "a checkpoint is a folder",
         Why::SnapshotUseless => "cannot be used",
+        Why::BlockUnusable => "Prometheus does not start beside it",
         Why::RefsLost => "so that lost refs are not given to other series",
     }
 }

@@ -1,18 +1,21 @@
 //! Reads a data directory for the planner.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use rustix::fs::FileType;
 
+use crate::walfile::block::BlockFault;
 use crate::walfile::fault::FaultKind;
 use crate::walfile::headchunks::{self, ChunkFault};
+use crate::walfile::mend::mend;
 use crate::walfile::segment::{self, Depth, Segment};
 
 use super::disk::{Disk, Done, Failed};
 use super::layout::{self, Layout};
 use super::plan::{Chunks, Log, LogFile, Seen, Snapshot};
+use super::survey::blocks;
 
 /// What files held when they were read, by path: what was not written since is not read again.
 #[derive(Default)]
@@ -41,6 +44,19 @@ pub fn look(disk: &Disk, root: &Path, known: &Known) -> Done<Seen> {
         .map_err(|error| Failed { path: root.to_owned(), error: io::Error::other(error) })?;
     let looker = Looker { disk, root, known };
     looker.all(&layout)
+}
+
+struct Counted(u64);
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn no_link(disk: &Disk, path: &str) -> Done<()> {
@@ -75,6 +91,12 @@ impl Looker<'_> {
             let number = path.strip_prefix("wal/checkpoint.").unwrap_or_default();
             if number.parse::<u64>().is_ok() {
                 seen.odd.push(path);
+            }
+        }
+        for block in blocks::all(&layout.blocks).iter().filter(|block| block.stops()) {
+            // What we may not read is not broken for that.
+            if block.faults.iter().all(|found| found.fault != BlockFault::Unreadable) {
+                seen.bad_blocks.push(self.relative(&block.path));
             }
         }
         for snapshot in &layout.snapshots {
@@ -112,10 +134,20 @@ impl Looker<'_> {
                 Some(found) => found.clone(),
                 None => self.segment(&path, Depth::Full)?,
             };
-            files.push(LogFile { number: file.number, path, found });
+            let mended = if found.is_healthy() { found.size } else { self.mended(&path)? };
+            files.push(LogFile { number: file.number, path, found, mended });
         }
         let path = self.relative(&log.path);
         Ok(Log { path, number: log.number, exists: log.exists, files })
+    }
+
+    /// Bytes that a file will have once it is written anew.
+    fn mended(&self, path: &str) -> Done<u64> {
+        let mut out = Counted(0);
+        match mend(self.disk.reader(path)?, &mut out) {
+            Ok(_) => Ok(out.0),
+            Err(error) => Err(Failed { path: self.disk.named(path), error }),
+        }
     }
 
     fn segment(&self, path: &str, depth: Depth) -> Done<Segment> {

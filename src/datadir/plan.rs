@@ -23,6 +23,8 @@ pub struct Seen {
     /// By number.
     pub chunks: Vec<Chunks>,
     pub snapshots: Vec<Snapshot>,
+    /// Blocks beside which Prometheus does not start.
+    pub bad_blocks: Vec<String>,
     /// Named as a checkpoint and no folder: Prometheus does not start beside it.
     pub odd: Vec<String>,
 }
@@ -49,6 +51,8 @@ pub struct LogFile {
     pub number: u64,
     pub path: String,
     pub found: Segment,
+    /// Bytes once it is written anew; of a healthy one, its own.
+    pub mended: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -111,6 +115,8 @@ pub enum Why {
     NotAFolder,
     /// What it points into was written anew, or it cannot be read.
     SnapshotUseless,
+    /// Prometheus does not start beside a block that it cannot open; its time range goes with it.
+    BlockUnusable,
     /// Series records are lost, and their refs must not be given to others.
     RefsLost,
 }
@@ -168,7 +174,10 @@ pub fn plan(seen: &Seen) -> Result<Plan, Refusal> {
     plan.gaps(&seen.wbl.path, &files)?;
     plan.rewrite(&files);
     plan.chunks(&seen.chunks);
-    plan.snapshots(&seen.snapshots);
+    plan.snapshots(seen);
+    for path in &seen.bad_blocks {
+        plan.push(path, Act::SetAside, Why::BlockUnusable);
+    }
     Ok(plan)
 }
 
@@ -313,12 +322,16 @@ impl Plan {
         }
     }
 
-    /// A snapshot of the head replaces the log up to an offset of a segment.
-    fn snapshots(&mut self, snapshots: &[Snapshot]) {
-        for snapshot in snapshots {
+    /// A snapshot of the head stands for the log up to an offset of a segment, and Prometheus reads
+    /// on from there: in a segment written anew there must be nothing behind that offset, as there
+    /// is nothing after a clean stop. Then it stays: it may hold what the log lost.
+    fn snapshots(&mut self, seen: &Seen) {
+        for snapshot in &seen.snapshots {
             let name = segment("wal", snapshot.segment);
-            let moved = self.steps.iter().any(|step| step.path == name && step.act == Act::Rewrite);
-            if moved || !snapshot.healthy {
+            let is_moved = self.steps.iter().any(|s| s.path == name && s.act == Act::Rewrite);
+            let new = seen.wal.files.iter().find(|file| file.path == name);
+            let goes_on = new.is_some_and(|new| new.found.size.max(new.mended) > snapshot.offset);
+            if (is_moved && goes_on) || !snapshot.healthy {
                 self.push(&snapshot.path, Act::SetAside, Why::SnapshotUseless);
             }
         }

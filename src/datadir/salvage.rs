@@ -40,8 +40,9 @@ pub struct Report {
 pub struct Touched {
     #[serde(flatten)]
     pub planned: Planned,
-    /// Bytes before, and what of the records is kept.
+    /// Bytes before and after, and what of the records is kept.
     pub was: Option<u64>,
+    pub new: u64,
     pub kept: Option<Kept>,
     /// The first of them.
     pub faults: Vec<Fault>,
@@ -206,7 +207,7 @@ fn prepare_with(disk: &Disk, root: &Path, known: &Known) -> Result<Prepared, Not
         report.orphans = Orphans { samples, series, named: traces.named };
     }
     report.files = plan.steps.into_iter().map(|planned| touched(&seen, planned)).collect();
-    report.extra_bytes = report.files.iter().map(needed).sum();
+    report.extra_bytes = report.files.iter().map(|file| file.new).sum();
     Ok(Prepared { seen, report })
 }
 
@@ -246,6 +247,7 @@ fn touched(seen: &Seen, planned: Planned) -> Touched {
     let mut faults = log.map(|file| file.found.faults.clone()).unwrap_or_default();
     faults.truncate(MOST_FAULTS);
     Touched {
+        new: new_size(&planned.act, log),
         was,
         kept: log.map(|file| file.found.kept.fragment),
         faults,
@@ -254,11 +256,11 @@ fn touched(seen: &Seen, planned: Planned) -> Touched {
     }
 }
 
-/// Bytes that a new file may take.
-fn needed(file: &Touched) -> u64 {
-    match file.planned.act {
-        Act::Rewrite | Act::Copy(_) => file.was.unwrap_or(0),
-        Act::Shorten(end) => end,
+/// Bytes of the new file.
+fn new_size(act: &Act, log: Option<&LogFile>) -> u64 {
+    match act {
+        Act::Rewrite | Act::Copy(_) => log.map_or(0, |file| file.mended),
+        Act::Shorten(end) => *end,
         Act::Empty | Act::EmptyFolder | Act::Guard(_) | Act::SetAside => 0,
     }
 }

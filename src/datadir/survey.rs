@@ -3,7 +3,7 @@
 //! gathered here and in the modules below; what that means is one pure function of it,
 //! [`fold::judge`].
 
-mod blocks;
+pub(super) mod blocks;
 mod files;
 pub mod fold;
 mod heads;

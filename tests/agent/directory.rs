@@ -132,6 +132,13 @@ pub fn flip(root: &Path, name: &str, at: usize) {
     fs::write(path, bytes).expect("written");
 }
 
+/// The index of a block without series: a head, and a table of contents.
+fn index() -> Vec<u8> {
+    let toc = [0; 48];
+    let sum = crc32c::crc32c(&toc).to_be_bytes();
+    [&[0xba, 0xaa, 0xd7, 0, 2], &toc[..], &sum].concat()
+}
+
 /// Healthy: a checkpoint, four segments, an out-of-order log, chunks.
 pub fn healthy(root: &Path) {
     let some = |segment: i64| -> Vec<Vec<u8>> {
@@ -152,6 +159,11 @@ pub fn healthy(root: &Path) {
     }
     put(root, "chunk_snapshot.000009.0000000100/00000000", &log(&[vec![9; 20]]));
     put(root, "queries.active", b"[]");
+    let meta = br#"{"version":1,"minTime":0,"maxTime":7200000}"#;
+    put(root, "01M827CT0DKCN5KG2K87TH0H4J/meta.json", b"half a meta");
+    put(root, "01M827CT0DKCN5KG2K87TH0H4K/meta.json", meta);
+    put(root, "01M827CT0DKCN5KG2K87TH0H4K/chunks/000001", &[0x85, 0xbd, 0x40, 0xdd, 1, 0, 0, 0]);
+    put(root, "01M827CT0DKCN5KG2K87TH0H4K/index", &index());
 }
 
 /// All that can be wrong at once.
@@ -167,6 +179,7 @@ pub fn damaged(root: &Path) {
     flip(root, "wbl/00000000", 100);
     fs::remove_file(root.join("wbl/00000001")).expect("it was there");
     flip(root, "chunks_head/000002", 500);
+    flip(root, "01M827CT0DKCN5KG2K87TH0H4K/index", 0);
     flip(root, "chunk_snapshot.000009.0000000100/00000000", 8);
     // What a new file has is what the old one had.
     let mode = |name: &str, mode| {

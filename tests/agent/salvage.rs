@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use crate::directory::{self as d, everything, folder, run};
 
@@ -56,6 +57,7 @@ fn every_kind_of_damage_is_mended_once_and_can_be_put_back() {
         "chunks_head/000003 set-aside after-fault",
         "chunks_head/000002 {shorten:476} corrupt",
         "chunk_snapshot.000009.0000000100 set-aside snapshot-useless",
+        "01M827CT0DKCN5KG2K87TH0H4K set-aside block-unusable",
     ];
     assert_eq!(steps(&report), expected);
     // Those of segment 6 lost their Series record, those of segment 4 with it.
@@ -75,6 +77,25 @@ fn every_kind_of_damage_is_mended_once_and_can_be_put_back() {
     assert_eq!(everything(root), after);
     run(&["restore"], root, 0);
     assert_eq!(everything(root), before);
+}
+
+/// Prometheus reads on behind the offset that a snapshot names; nothing may have moved there.
+#[test]
+fn a_snapshot_stays_unless_what_it_points_into_was_moved() {
+    for (offset, stays) in [(1_000_000, true), (100, false)] {
+        let folder = folder();
+        let root = folder.path();
+        d::healthy(root);
+        d::flip(root, "wal/00000006", 3000);
+        let name = format!("chunk_snapshot.000006.{offset:010}");
+        d::put(root, &format!("{name}/00000000"), &d::log(&[vec![9; 20]]));
+        let report = json(&run(&["salvage", "--json"], root, 0));
+        let expected = ["wal/00000006 rewrite corrupt".to_owned()]
+            .into_iter()
+            .chain((!stays).then(|| format!("{name} set-aside snapshot-useless")));
+        assert_eq!(steps(&report), expected.collect::<Vec<String>>());
+        assert_eq!(root.join(&name).exists(), stays);
+    }
 }
 
 #[test]
@@ -118,4 +139,52 @@ fn a_link_is_not_followed() {
         }
         assert_eq!((everything(root), everything(outside.path())), before, "{name}");
     }
+}
+
+/// A file system of its own, of so many KiB; only root can have one.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    fn mount(kib: u32) -> Option<Small> {
+        let folder = folder();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={kib}k"), "none"]).arg(folder.path());
+        mount.stderr(Stdio::null()).status().is_ok_and(|s| s.success()).then_some(Small(folder))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_volume_without_room_is_refused_with_numbers_and_not_touched() {
+    // Whether this is root's machine: elsewhere the cases of `faults` stand for it.
+    let Some(small) = Small::mount(4096) else { return };
+    let root = small.0.path().join("data");
+    fs::create_dir(&root).expect("a folder");
+    d::damaged(&root);
+    let used: u64 =
+        everything(&root).values().filter_map(|w| w.3.as_ref()).map(|b| b.len() as u64).sum();
+    let filler = small.0.path().join("filler");
+    // Room for the damaged files, and not for what goes with them; then for nothing; then for all.
+    for (left, exit) in [(900 << 10, 3), (0, 3), (2 << 20, 0)] {
+        let _ = fs::remove_file(&filler);
+        let fill = (4_u64 << 20).saturating_sub(used + left + (200 << 10));
+        let _ = fs::write(&filler, vec![1; usize::try_from(fill).expect("small")]);
+        if left == 0 {
+            let mut more = fs::OpenOptions::new().append(true).open(&filler).expect("the filler");
+            while std::io::Write::write_all(&mut more, &[1; 4096]).is_ok() {}
+        }
+        let before = everything(&root);
+        let told = run(&["salvage"], &root, exit);
+        if exit == 3 {
+            assert!(told.contains("nothing was changed"), "{told}");
+            assert!(told.contains("bytes are needed") || told.contains("No space left"), "{told}");
+            assert_eq!(everything(&root), before);
+        }
+    }
+    run(&["restore"], &root, 0);
 }

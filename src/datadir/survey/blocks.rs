@@ -74,7 +74,7 @@ struct Parent {
 /// A meta.json is a few hundred bytes, and for a block of many parents some thousands.
 const MOST_META: u64 = 16 << 20;
 
-pub(super) fn all(paths: &[PathBuf]) -> Vec<BlockSurvey> {
+pub(in crate::datadir) fn all(paths: &[PathBuf]) -> Vec<BlockSurvey> {
     let mut blocks: Vec<BlockSurvey> = paths.iter().map(|path| one(path)).collect();
     let whole = |block: &&BlockSurvey| block.unread.is_none() && block.faults.is_empty();
     let replaced: Vec<String> =
