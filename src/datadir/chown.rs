@@ -202,7 +202,8 @@ fn take(root: &Path) -> Result<Lock, NotDone> {
     Lock::take(root).map_err(|not_taken: NotTaken| NotDone::Refused(not_taken.to_string()))
 }
 
-fn refuse_if_unfinished(disk: &Disk, root: &Path) -> Result<(), NotDone> {
+/// Of a salvage or a change of owner.
+pub(super) fn refuse_if_unfinished(disk: &Disk, root: &Path) -> Result<(), NotDone> {
     let salvages = salvage::journals(disk, root)?;
     let unfinished = salvages.iter().any(|j| j.manifest.phase != SalvagePhase::Done)
         || journals(disk, root)?.iter().any(|j| j.manifest.phase != Phase::Done);

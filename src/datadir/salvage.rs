@@ -2,6 +2,7 @@
 //! them in, and looks again. The old files stay below `prom-fix-<time>/`.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,8 +13,9 @@ use crate::walfile::fault::Fault;
 use crate::walfile::mend::Traces;
 use crate::walfile::refs::Refs;
 
+use super::chown;
 use super::disk::{Disk, Done, Failed};
-use super::journal::{Journal, Phase};
+use super::journal::{Journal, LOGS, Phase};
 use super::layout::{self, ASIDE};
 use super::lock::{Lock, NotTaken};
 use super::look::{Known, look};
@@ -103,17 +105,19 @@ pub(super) struct Prepared {
 
 /// What salvage would do; nothing is written, not even the lock's file.
 pub fn rehearse(root: &Path) -> Result<Report, NotDone> {
-    Lock::look(root)?;
     let disk = Disk::open(root)?;
-    unfinished(&disk, root)?;
+    is_data(&disk)?;
+    Lock::look(root)?;
+    chown::refuse_if_unfinished(&disk, root)?;
     Ok(prepare(&disk, root)?.report)
 }
 
 /// Mends the directory; does nothing where there is nothing to mend.
 pub fn salvage(root: &Path) -> Result<Report, NotDone> {
-    let lock = Lock::take(root)?;
     let disk = Disk::open(root)?;
-    unfinished(&disk, root)?;
+    is_data(&disk)?;
+    let lock = Lock::take(root)?;
+    chown::refuse_if_unfinished(&disk, root)?;
     let prepared = prepare(&disk, root)?;
     if prepared.report.files.is_empty() {
         return Ok(prepared.report);
@@ -279,19 +283,15 @@ fn room(disk: &Disk, report: &Report) -> Result<(), NotDone> {
     )))
 }
 
-/// Refuses where one is under way.
-fn unfinished(disk: &Disk, root: &Path) -> Result<(), NotDone> {
-    for journal in journals(disk, root)? {
-        if journal.manifest.phase != Phase::Done {
-            return Err(NotDone::Refused(format!(
-                "{}: a salvage that was not finished; first\n  prom-fix-agent resume {root}\nor\n  \
-                 prom-fix-agent restore {root}",
-                disk.named(&journal.folder).display(),
-                root = root.display()
-            )));
+/// Anything else would be found healthy.
+fn is_data(disk: &Disk) -> Result<(), NotDone> {
+    for log in LOGS {
+        if disk.exists(log)? {
+            return Ok(());
         }
     }
-    Ok(())
+    let error = io::Error::other("not a data directory: it holds no wal/");
+    Err(NotDone::Failed(Failed { path: disk.named(""), error }))
 }
 
 /// The salvages of a directory, the oldest first. One that was killed before it wrote its manifest

@@ -34,6 +34,16 @@ fn a_healthy_directory_is_not_touched() {
 }
 
 #[test]
+fn a_folder_that_is_no_data_directory_is_not_called_healthy() {
+    let folder = folder();
+    for words in [&["salvage"][..], &["salvage", "--dry-run"]] {
+        let told = run(words, folder.path(), 1);
+        assert!(told.contains("holds no wal/"), "{told}");
+    }
+    assert_eq!(everything(folder.path()), d::Everything::new());
+}
+
+#[test]
 fn every_kind_of_damage_is_mended_once_and_can_be_put_back() {
     let folder = folder();
     let root = folder.path();
