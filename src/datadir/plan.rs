@@ -341,3 +341,6 @@ impl Plan {
 fn duplicated(chunks: &[Chunks], number: u64) -> bool {
     chunks.iter().filter(|file| file.number == number).count() > 1
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,6 +127,29 @@ fn what_prometheus_wrote_since_is_not_overwritten() {
     assert!(refused.contains("wal/00000003"), "{refused}");
 }
 
+/// What a manifest says is not believed where it leads out of the directory.
+#[test]
+fn a_manifest_leads_nowhere_else() {
+    for path in ["../outside/kept", "/etc/hostname", "wal/../../outside/kept"] {
+        let folder = folder();
+        let (root, outside) = (folder.path().join("data"), folder.path().join("outside"));
+        d::put(&outside, "kept", b"kept");
+        d::damaged(&root);
+        run(&["salvage"], &root, 0);
+        let all = everything(&root);
+        let (name, (.., bytes)) =
+            all.iter().find(|(path, _)| path.ends_with("manifest.json")).expect("it is there");
+        let text = String::from_utf8(bytes.clone().expect("bytes")).expect("JSON");
+        let text = text.replace("\"path\":\"wal/00000004\"", &format!("\"path\":\"{path}\""));
+        fs::write(root.join(name), text).expect("written");
+        let before = everything(folder.path());
+        let output = d::agent("", &["restore"], &root);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(matches!(output.status.code(), Some(1 | 3)), "{path}: {told}");
+        assert_eq!(everything(folder.path()), before, "{path}: {told}");
+    }
+}
+
 #[test]
 fn a_link_is_not_followed() {
     for name in ["wal", "wal/00000003", "chunks_head/000002", "wal/checkpoint.00000002"] {

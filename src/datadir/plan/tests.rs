@@ -1,0 +1,123 @@
+//! Which files of a log a start needs, as a table: what is there, and what is done about it.
+
+use super::*;
+use crate::walfile::headchunks::ChunkFault;
+
+fn file(folder: &str, number: u64, bad: bool) -> LogFile {
+    let found = Segment { size: 100, fault_count: u64::from(bad), ..Segment::default() };
+    LogFile { number, path: segment(folder, number), found, mended: 90 }
+}
+
+fn log(path: &str, numbers: &[u64], bad: &[u64]) -> Log {
+    let file = |number: &u64| file(path, *number, bad.contains(number));
+    let files = numbers.iter().map(file).collect();
+    Log { path: path.to_owned(), number: None, exists: true, files }
+}
+
+fn checkpoint(number: u64) -> Log {
+    let path = format!("wal/checkpoint.{number:08}");
+    Log { number: Some(number), ..log(&path, &[0], &[]) }
+}
+
+/// Each step as a word and the name.
+fn told(seen: &Seen) -> (Vec<String>, u64) {
+    let plan = plan(seen).unwrap();
+    let word = |step: &Planned| {
+        let word = match &step.act {
+            Act::Rewrite => "rewrite",
+            Act::Copy(_) => "copy",
+            Act::Shorten(_) => "shorten",
+            Act::Empty => "empty",
+            Act::EmptyFolder => "folder",
+            Act::Guard(_) => "guard",
+            Act::SetAside => "aside",
+        };
+        let name = step.path.trim_start_matches("wal/").trim_start_matches("chunks_head/");
+        let short = name.trim_start_matches('0');
+        format!("{word} {}", if short.is_empty() { "0" } else { short })
+    };
+    (plan.steps.iter().map(word).collect(), plan.next)
+}
+
+#[test]
+fn every_number_that_a_start_needs_is_there() {
+    type Row<'a> = (&'a str, Option<u64>, &'a [u64], &'a [u64], &'a [&'a str], u64);
+    let rows: &[Row<'_>] = &[
+        ("nothing", None, &[], &[], &[], 0),
+        ("healthy", None, &[0, 1, 2], &[], &[], 3),
+        ("healthy, with a checkpoint", Some(4), &[5, 6], &[], &[], 7),
+        ("a checkpoint, and its segments not yet gone", Some(4), &[3, 4, 5], &[], &[], 6),
+        ("damaged", None, &[0, 1, 2], &[1], &["rewrite 1"], 3),
+        ("one missing", None, &[0, 2], &[], &["empty 1"], 3),
+        ("several", None, &[0, 3, 5], &[3], &["empty 1", "empty 2", "empty 4", "rewrite 3"], 6),
+        ("the first missing", None, &[2, 3], &[], &["empty 0", "empty 1"], 4),
+        ("the checkpoint gone", None, &[5000, 5001], &[], &["folder checkpoint.00004999"], 5002),
+        ("the first after it", Some(4), &[6, 7], &[], &["empty 5"], 8),
+        // A backup put back over an older log: prometheus/prometheus issue 12407.
+        ("two generations", Some(771), &[1, 2, 772, 773], &[], &["aside 1", "aside 2"], 774),
+        ("and a gap", Some(5), &[1, 2, 8], &[], &["aside 1", "aside 2", "empty 6", "empty 7"], 9),
+        ("damage that is not read", Some(4), &[2, 3, 4, 5], &[3], &["aside 2", "aside 3"], 6),
+        ("numbers begin again", Some(9), &[0, 1], &[], &["aside 0", "aside 1", "empty 10"], 11),
+        ("only the checkpoint", Some(9), &[], &[], &["empty 10"], 11),
+        ("all that is left is behind it", Some(9), &[8, 9], &[], &[], 10),
+    ];
+    for (name, number, files, bad, steps, next) in rows {
+        let checkpoints = number.map(checkpoint).into_iter().collect();
+        let seen = Seen { wal: log("wal", files, bad), checkpoints, ..Seen::default() };
+        let steps: Vec<String> = steps.iter().map(|step| (*step).to_owned()).collect();
+        assert_eq!(told(&seen), (steps, *next), "{name}");
+    }
+}
+
+#[test]
+fn only_the_last_checkpoint_counts() {
+    let mut seen = Seen { wal: log("wal", &[5, 6], &[]), ..Seen::default() };
+    seen.checkpoints = vec![checkpoint(2), checkpoint(4)];
+    for file in &mut seen.checkpoints[0].files {
+        file.found.fault_count = 1;
+    }
+    assert_eq!(told(&seen), (vec![], 7));
+    seen.checkpoints.reverse();
+    assert_ne!(told(&seen), (vec![], 7));
+}
+
+#[test]
+fn numbers_too_far_apart_are_not_those_of_one_log() {
+    let seen = Seen { wal: log("wal", &[0, 50_000], &[]), ..Seen::default() };
+    let refused = plan(&seen).unwrap_err();
+    assert_eq!(refused, Refusal::TooManyMissing { folder: "wal".into(), from: 1, to: 49_999 });
+}
+
+#[test]
+fn of_two_names_for_one_number_the_usual_stays() {
+    let odd = LogFile { path: "wal/1".into(), ..file("wal", 1, false) };
+    let mut seen = Seen { wal: log("wal", &[0, 1], &[1]), ..Seen::default() };
+    seen.wal.files.insert(1, odd);
+    assert_eq!(told(&seen).0, ["aside 1", "rewrite 1"]);
+    seen.wal.files.remove(2);
+    assert_eq!(told(&seen).0, ["copy 1", "aside 1"]);
+}
+
+#[test]
+fn chunks_are_kept_up_to_the_first_fault() {
+    let chunks = |number: u64, fault: Option<ChunkFault>, count: u64| {
+        let found = ChunkFile { size: 100, chunks: count, end: 50, fault, ..ChunkFile::default() };
+        Chunks { number, path: format!("chunks_head/{number:06}"), found }
+    };
+    let good = |number| chunks(number, None, 3);
+    let bad = |number, count| chunks(number, Some(ChunkFault::Checksum), count);
+    let mut unwritten = chunks(3, Some(ChunkFault::NoHeader), 0);
+    unwritten.found.unwritten = true;
+    let rows: [(&str, Vec<Chunks>, &[&str]); 7] = [
+        ("healthy", vec![good(4), good(5)], &[]),
+        ("a fault", vec![good(1), bad(2, 2), good(3)], &["aside 3", "shorten 2"]),
+        ("nothing before it", vec![good(1), bad(2, 0), good(3)], &["aside 3", "aside 2"]),
+        ("in the last", vec![good(1), bad(2, 2)], &["shorten 2"]),
+        ("a gap", vec![good(1), good(3), good(4)], &["aside 4", "aside 3"]),
+        ("never written, and last", vec![good(1), good(2), unwritten.clone()], &[]),
+        ("never written", vec![unwritten, good(4)], &["aside 4", "aside 3"]),
+    ];
+    for (name, chunks, steps) in rows {
+        assert_eq!(told(&Seen { chunks, ..Seen::default() }).0, steps, "{name}");
+    }
+}
