@@ -92,47 +92,71 @@ pub(super) fn tell(
         return Ok(Ended::Clean);
     }
     let verb = if outcome == "planned" { "would be" } else { "were" };
-    writeln!(out, "{} files {verb} changed:", files.len())?;
-    for file in files {
-        writeln!(out, "  {}", line(file))?;
+    writeln!(out, "{} {verb} changed:", counted(files.len() as u64, "file"))?;
+    // Of files that share a fate, as hundreds of empty ones do, the first and the last.
+    for same in files.chunk_by(empty_in_a_row) {
+        let (Some(first), Some(last)) = (same.first(), same.last()) else { continue };
+        let path = match same.len() {
+            1 => first.planned.path.clone(),
+            _ => format!("{} to {}", first.planned.path, last.planned.path),
+        };
+        writeln!(out, "  {path}\n    {} ({})", what(first), reason(first.planned.why))?;
     }
     let (records, series, samples) = (kept.records, kept.series, kept.samples);
     writeln!(out, "a start reads {records} records: {series} series, {samples} samples")?;
     if orphans.samples > 0 {
         let (samples, series) = (orphans.samples, orphans.series);
-        writeln!(out, "without their Series record: {samples} samples of {series} series:")?;
+        writeln!(
+            out,
+            "{samples} samples of {series} series have lost their Series record, by ref:"
+        )?;
         for (reference, samples) in orphans.named.iter().take(10) {
-            writeln!(out, "  ref {reference}: {samples} samples")?;
+            writeln!(out, "  {reference}: {samples}")?;
+        }
+        if orphans.series > 10 {
+            writeln!(out, "  and {} more; --json names them", orphans.series - 10)?;
         }
     }
     match aside {
         Some(aside) => {
-            writeln!(out, "the old files are in {aside}/old; {extra_bytes} bytes more are used")?;
+            writeln!(
+                out,
+                "the old files are in {aside}/old,\nwhich takes {extra_bytes} bytes more"
+            )?;
         }
-        None => writeln!(out, "at most {extra_bytes} bytes more would be used")?,
+        None => writeln!(out, "{extra_bytes} bytes more would be used")?,
     }
     Ok(Ended::Clean)
 }
 
-fn line(file: &Touched) -> String {
-    let path = &file.planned.path;
-    let what = match &file.planned.act {
+fn empty_in_a_row(a: &Touched, b: &Touched) -> bool {
+    let number = |file: &Touched| {
+        let (folder, name) = file.planned.path.rsplit_once('/')?;
+        Some((folder.to_owned(), name.parse::<u64>().ok()?))
+    };
+    let next = |(folder, number)| (folder, number + 1);
+    a.planned.act == Act::Empty && b.planned.act == Act::Empty && number(a).map(next) == number(b)
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn what(file: &Touched) -> String {
+    match &file.planned.act {
         Act::Rewrite => {
             let kept = file.kept.unwrap_or_default();
-            let (faults, samples) = (file.fault_count, kept.samples);
-            format!(
-                "written anew: {faults} faults, {} records kept, {samples} samples",
-                kept.records
-            )
+            let faults = counted(file.fault_count, "fault");
+            let (records, samples) = (kept.records, kept.samples);
+            format!("written anew: {faults}, {records} records kept, {samples} samples")
         }
         Act::Copy(from) => format!("the records of {from}"),
         Act::Shorten(end) => format!("its first {end} bytes"),
         Act::Empty => "empty".to_owned(),
         Act::EmptyFolder => "an empty folder".to_owned(),
-        Act::Guard(reference) => format!("a Series record with ref {reference}"),
+        Act::Guard(reference) => format!("one Series record, ref {reference}"),
         Act::SetAside => "set aside".to_owned(),
-    };
-    format!("{path}  {what} ({})", reason(file.planned.why))
+    }
 }
 
 fn reason(why: Why) -> &'static str {
@@ -147,6 +171,6 @@ fn reason(why: Why) -> &'static str {
         Why::NotAFolder => "a checkpoint is a folder",
         Why::SnapshotUseless => "cannot be used",
         Why::BlockUnusable => "Prometheus does not start beside it",
-        Why::RefsLost => "so that lost refs are not given to other series",
+        Why::RefsLost => "no lost ref is given again",
     }
 }

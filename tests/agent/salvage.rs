@@ -109,6 +109,34 @@ fn a_snapshot_stays_unless_what_it_points_into_was_moved() {
 }
 
 #[test]
+fn its_words_fit_a_terminal_and_many_empty_files_are_one_line() {
+    let folder = folder();
+    let root = folder.path();
+    d::damaged(root);
+    for name in ["checkpoint.00000002/00000000", "00000002"] {
+        fs::remove_file(root.join("wal").join(name)).expect("it was there");
+    }
+    fs::remove_dir(root.join("wal/checkpoint.00000002")).expect("empty");
+    let told = run(&["salvage"], root, 0);
+    assert!(told.lines().all(|line| line.len() <= 80), "{told}");
+    let expected = [
+        "15 files were changed:",
+        "  wal/00000007",
+        "    one Series record, ref 115 (no lost ref is given again)",
+        "  wal/checkpoint.00000001",
+        "    set aside (a checkpoint is a folder)",
+        "  wal/5",
+        "    set aside (another file has this number)",
+        "  wal/00000000 to wal/00000002",
+        "    empty (missing)",
+        "  wal/00000004",
+        "    empty (missing)",
+    ];
+    let lines: Vec<&str> = told.lines().take(expected.len()).collect();
+    assert_eq!(lines, expected, "{told}");
+}
+
+#[test]
 fn what_prometheus_wrote_since_is_not_overwritten() {
     let folder = folder();
     let root = folder.path();
