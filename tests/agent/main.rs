@@ -4,8 +4,10 @@
 #![cfg(test)]
 
 mod corruptions;
-#[cfg(feature = "faults")]
 mod directory;
+#[cfg(feature = "faults")]
 mod faults;
 mod inventory;
+mod maker;
 mod salvage;
+mod truncations;

@@ -8,56 +8,78 @@ use prom_fix::walfile::record::RecordType;
 
 use super::dir::{self, Dir, edit, size};
 
+#[derive(Debug)]
 pub struct Damage {
     pub name: &'static str,
     pub does: fn(&Dir),
-    /// Whether all that is lost may be one record of samples.
-    pub one_record: bool,
+    /// What may be lost of it.
+    pub costs: Costs,
+    /// Whether it is also done to what Prometheus' storage makes as a library, which has neither
+    /// checkpoint nor much of chunks_head.
+    pub of_log: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Costs {
+    /// Nothing: all of it is elsewhere too.
+    Nothing,
+    /// The samples of one record.
+    OneRecord,
+    /// No bound but what Prometheus keeps by itself.
+    More,
 }
 
 const fn damage(name: &'static str, does: fn(&Dir)) -> Damage {
-    Damage { name, does, one_record: false }
+    Damage { name, does, costs: Costs::More, of_log: false }
+}
+
+const fn of_log(name: &'static str, does: fn(&Dir)) -> Damage {
+    Damage { of_log: true, ..damage(name, does) }
 }
 
 const fn one_record(name: &'static str, does: fn(&Dir)) -> Damage {
-    Damage { name, does, one_record: true }
+    Damage { costs: Costs::OneRecord, ..of_log(name, does) }
+}
+
+const fn nothing(name: &'static str, does: fn(&Dir)) -> Damage {
+    Damage { costs: Costs::Nothing, ..damage(name, does) }
 }
 
 pub const ALL: &[Damage] = &[
-    damage("none", |_| {}),
+    Damage { of_log: true, ..nothing("none", |_| {}) },
     // One byte of the log.
     one_record("flip in a Samples record", |d| flip(d, RecordType::Samples, 40)),
-    damage("flip in a Series record", |d| flip(d, RecordType::Series, 40)),
+    of_log("flip in a Series record", |d| flip(d, RecordType::Series, 40)),
     one_record("flip in a checksum", |d| flip(d, RecordType::Samples, 4)),
     one_record("flip in a length", |d| flip(d, RecordType::Samples, 1)),
     one_record("flip in a type", |d| flip(d, RecordType::Samples, 0)),
     damage("flips in three segments", flips),
     // Pages.
-    damage("page of zeros", |d| edit(&d.middle(), |b| b[PAGE..2 * PAGE].fill(0))),
-    damage("page twice", |d| edit(&d.middle(), |b| b.copy_within(PAGE..2 * PAGE, 2 * PAGE))),
-    damage("page inserted again", |d| edit(&d.middle(), insert_page)),
-    damage("pages swapped", |d| edit(&d.middle(), |b| swap_pages(b))),
-    damage("garbage in a page", |d| edit(&d.middle(), |b| garbage(&mut b[PAGE + 900..2 * PAGE]))),
+    of_log("page of zeros", |d| edit(&d.middle(), |b| b[PAGE..2 * PAGE].fill(0))),
+    of_log("page twice", |d| edit(&d.middle(), |b| b.copy_within(PAGE..2 * PAGE, 2 * PAGE))),
+    of_log("page inserted again", |d| edit(&d.middle(), insert_page)),
+    of_log("pages swapped", |d| edit(&d.middle(), |b| swap_pages(b))),
+    of_log("garbage in a page", |d| edit(&d.middle(), |b| garbage(&mut b[PAGE + 900..2 * PAGE]))),
     // Ends.
-    damage("last record torn", |d| edit(&last(d), |b| b.truncate(b.len() - 9))),
+    of_log("last record torn", |d| edit(&last(d), |b| b.truncate(b.len() - 9))),
     damage("last segment cut in a header", |d| edit(&last(d), cut_in_header)),
-    damage("garbage at the end of the last", |d| edit(&last(d), append_garbage)),
-    damage("garbage at the end of a middle one", |d| edit(&d.middle(), append_garbage)),
-    damage("zeros at the end of a middle one", |d| edit(&d.middle(), |b| b.extend([0; 9000]))),
-    damage("middle segment cut in half", |d| edit(&d.middle(), |b| b.truncate(b.len() / 2))),
-    damage("middle segment empty", |d| edit(&d.middle(), Vec::clear)),
+    nothing("garbage at the end of the last", |d| edit(&last(d), append_garbage)),
+    of_log("garbage at the end of a middle one", |d| edit(&d.middle(), append_garbage)),
+    nothing("zeros at the end of a middle one", |d| edit(&d.middle(), |b| b.extend([0; 9000]))),
+    of_log("middle segment cut in half", |d| edit(&d.middle(), |b| b.truncate(b.len() / 2))),
+    of_log("middle segment empty", |d| edit(&d.middle(), Vec::clear)),
     damage("middle segment all garbage", |d| edit(&d.middle(), |b| garbage(b))),
     // Segments.
     damage("first segment missing", |d| remove(&d.segments()[0])),
-    damage("middle segment missing", |d| remove(&d.middle())),
+    of_log("middle segment missing", |d| remove(&d.middle())),
     damage("two middle segments missing", |d| {
         remove(&d.middle());
         remove(&d.middle());
     }),
     damage("last segment missing", |d| remove(&last(d))),
-    damage("all segments missing", |d| d.numbered("wal").iter().for_each(|(_, p)| remove(p))),
-    damage("wal missing", |d| remove_folder(d, "wal")),
-    damage("a number twice", number_twice),
+    of_log("all segments missing", |d| d.numbered("wal").iter().for_each(|(_, p)| remove(p))),
+    of_log("wal missing", |d| remove_folder(d, "wal")),
+    Damage { of_log: true, ..nothing("a number twice", number_twice) },
     // Checkpoints.
     damage("flip in the checkpoint", |d| flip_checkpoint(d, 3)),
     damage("flip at the end of the checkpoint", |d| flip_checkpoint(d, 1)),
@@ -84,22 +106,22 @@ pub const ALL: &[Damage] = &[
     }),
     damage("wbl missing", |d| remove_folder(d, "wbl")),
     // Chunks of the head.
-    damage("chunks_head magic", |d| edit(&chunks(d, 1), |b| b[0] ^= 0xff)),
-    damage("chunks_head version", |d| edit(&chunks(d, 1), |b| b[4] = 9)),
-    damage("flip in a chunk", |d| edit(&chunks(d, 1), |b| b[60] ^= 0x10)),
-    damage("flip in the ref of a chunk", |d| edit(&chunks(d, 1), |b| b[15] ^= 0x10)),
-    damage("chunks_head cut", |d| edit(&chunks(d, 1), |b| b.truncate(100))),
-    damage("chunks_head middle missing", |d| remove(&chunks(d, 1))),
-    damage("chunks_head middle empty", |d| edit(&chunks(d, 1), Vec::clear)),
-    damage("chunks_head last empty", |d| edit(&chunks(d, usize::MAX), Vec::clear)),
-    damage("chunks_head missing", |d| remove_folder(d, "chunks_head")),
+    nothing("chunks_head magic", |d| edit(&chunks(d, 1), |b| b[0] ^= 0xff)),
+    nothing("chunks_head version", |d| edit(&chunks(d, 1), |b| b[4] = 9)),
+    nothing("flip in a chunk", |d| edit(&chunks(d, 1), |b| b[60] ^= 0x10)),
+    nothing("flip in the ref of a chunk", |d| edit(&chunks(d, 1), |b| b[15] ^= 0x10)),
+    nothing("chunks_head cut", |d| edit(&chunks(d, 1), |b| b.truncate(100))),
+    nothing("chunks_head middle missing", |d| remove(&chunks(d, 1))),
+    nothing("chunks_head middle empty", |d| edit(&chunks(d, 1), Vec::clear)),
+    nothing("chunks_head last empty", |d| edit(&chunks(d, usize::MAX), Vec::clear)),
+    nothing("chunks_head missing", |d| remove_folder(d, "chunks_head")),
     damage("flip in a chunk and a Series record", |d| {
         edit(&chunks(d, 1), |b| b[60] ^= 0x10);
         flip(d, RecordType::Series, 40);
     }),
     // Left by hands (real case C4), or by a start that was killed.
-    damage("two generations", generations),
-    damage("checkpoint half made", |d| {
+    nothing("two generations", generations),
+    nothing("checkpoint half made", |d| {
         let (number, from) = d.checkpoint();
         let to = d.0.join(format!("wal/checkpoint.{:08}.tmp", number + 1));
         dir::copy(&d.0.join(from), &to);

@@ -41,17 +41,20 @@ impl Dir {
 
     /// The last checkpoint, as a folder of the directory.
     pub fn checkpoint(&self) -> (u64, String) {
+        self.last_checkpoint().expect("a checkpoint")
+    }
+
+    fn last_checkpoint(&self) -> Option<(u64, String)> {
         let entries = fs::read_dir(self.0.join("wal")).expect("a folder");
         let names = entries.map(|e| e.expect("an entry").file_name().into_string().expect("text"));
         let number = |name: String| Some((name.strip_prefix("checkpoint.")?.parse().ok()?, name));
-        let (number, name) = names.filter_map(number).max().expect("a checkpoint");
-        (number, format!("wal/{name}"))
+        names.filter_map(number).max().map(|(number, name)| (number, format!("wal/{name}")))
     }
 
     /// Segments that are read after the checkpoint, without empty ones.
     pub fn segments(&self) -> Vec<PathBuf> {
-        let (last, _) = self.checkpoint();
-        let read = self.numbered("wal").into_iter().filter(|(number, _)| *number > last);
+        let last = self.last_checkpoint().map(|(last, _)| last);
+        let read = self.numbered("wal").into_iter().filter(|(number, _)| Some(*number) > last);
         let read = read.map(|(_, path)| path).filter(|path| size(path) > 0);
         read.collect()
     }

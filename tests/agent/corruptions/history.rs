@@ -16,6 +16,8 @@ const STEPS: i64 = 560;
 const RUN: i64 = 57;
 
 const STEADY: i64 = 150;
+/// Samples of one scrape: one record.
+pub const MOST_OF_RECORD: usize = 160;
 
 /// Different for each series and each time, so that a sample under a foreign series shows; and hard to
 /// compress, so that a short log has many pages.

@@ -4,29 +4,42 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::damage::Damage;
+use super::damage::{Costs, Damage};
 use super::dir::{self, Dir};
 use super::history::{self, START};
 use super::map::{self, Held, Map};
 use super::server::{Dead, Release, Server};
 
-/// A directory that a release wrote, and all that is in it.
+/// A directory, and all that a release reads in it.
 pub struct Healthy {
     release: Release,
     data: PathBuf,
+    /// Whether Prometheus' storage made it as a library.
+    pub library: bool,
     whole: Map,
 }
 
 impl Healthy {
-    pub fn make(release: &Release, data: &Path) -> Healthy {
-        history::make(release, data);
-        let place = data.with_extension("read");
+    /// One that a release wrote itself.
+    pub fn written(release: &Release, folder: &Path) -> Healthy {
+        let data = folder.join(&release.version);
+        history::make(release, &data);
+        Healthy::of(release, &data, false)
+    }
+
+    /// One that the storage of 3.16 made as a library.
+    pub fn made(release: &Release, data: &Path) -> Healthy {
+        Healthy::of(release, data, true)
+    }
+
+    fn of(release: &Release, data: &Path, library: bool) -> Healthy {
+        let place = data.with_extension(format!("read-by-{}", release.version));
         dir::copy(data, &place);
         let server = Server::start(release, &place).expect("a healthy directory");
         let whole = server.map();
         server.stop();
-        assert!(map::samples(&whole) > 50_000, "{}", map::samples(&whole));
-        Healthy { release: release.clone(), data: data.to_owned(), whole }
+        assert!(map::samples(&whole) > 20_000, "{}", map::samples(&whole));
+        Healthy { release: release.clone(), data: data.to_owned(), library, whole }
     }
 }
 
@@ -42,9 +55,9 @@ const TRIES: usize = 3;
 
 #[derive(Debug)]
 pub struct Row {
-    damage: &'static str,
-    one_record: bool,
+    damage: &'static Damage,
     version: String,
+    library: bool,
     samples: usize,
     own: Vec<Start>,
     ours: Result<Vec<Start>, String>,
@@ -61,9 +74,9 @@ pub fn run(damage: &'static Damage, healthy: &Healthy, place: &Path) -> Row {
     let salvaged = data("ours");
     let ours = salvage(&salvaged).map(|()| follow(healthy, &salvaged));
     Row {
-        damage: damage.name,
-        one_record: damage.one_record,
+        damage,
         version: healthy.release.version.clone(),
+        library: healthy.library,
         samples: map::samples(&healthy.whole),
         own,
         ours,
@@ -112,7 +125,7 @@ fn follow(healthy: &Healthy, data: &Path) -> Vec<Start> {
 impl Row {
     /// What is not as it should be, a line each.
     pub fn wrong(&self) -> Vec<String> {
-        let at = format!("{} under {}", self.damage, self.version);
+        let at = format!("{} under {}", self.damage.name, self.prometheus());
         let ours = match &self.ours {
             Ok(ours) => ours,
             Err(error) => return vec![format!("{at}: salvage: {error}")],
@@ -138,12 +151,23 @@ impl Row {
             if held.fresh != number * 600 {
                 wrong.push(format!("{at}: {} of {} new samples", held.fresh, number * 600));
             }
-            if self.one_record && held.kept + 170 < self.samples {
-                wrong.push(format!("{at}: {} lost for one byte", self.samples - held.kept));
+            let may_cost = match self.damage.costs {
+                Costs::Nothing => 0,
+                Costs::OneRecord => history::MOST_OF_RECORD,
+                Costs::More => self.samples,
+            };
+            if held.kept + may_cost < self.samples {
+                wrong.push(format!("{at}: {} samples lost", self.samples - held.kept));
             }
             wrong.extend(start.complaints.iter().map(|line| format!("{at}: {line}")));
         }
         wrong
+    }
+
+    /// Which release, on whose directory.
+    fn prometheus(&self) -> String {
+        let whose = if self.library { " (library)" } else { "" };
+        format!("{}{whose}", self.version)
     }
 
     fn accepted(&self) -> &'static str {
@@ -166,11 +190,13 @@ fn cell(start: Option<&Start>) -> String {
 
 impl fmt::Display for Row {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Row { damage, version, samples, own, ours, .. } = self;
+        let Row { samples, own, ours, .. } = self;
         let ours = ours.as_deref().unwrap_or_default();
         write!(
             out,
-            "| {damage} | {version} | {samples} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {samples} | {} | {} | {} | {} | {} |",
+            self.damage.name,
+            self.prometheus(),
             cell(own.first()),
             cell(own.last()),
             cell(ours.first()),

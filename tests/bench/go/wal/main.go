@@ -6,6 +6,7 @@
 //	wal big DIR     floats only, but gigabytes of them in a minute; the flags of make
 //	wal count DIR   a folder of segments (wal, a checkpoint, wbl); JSON on stdout
 //	wal frames DIR  the same without decoding
+//	wal read LIST   each file that a list names: records before the first fault, and the fault
 package main
 
 import (
@@ -15,7 +16,7 @@ import (
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: wal make|big|count|frames DIR [FLAGS]")
+		fmt.Fprintln(os.Stderr, "usage: wal make|big|count|frames|read DIR [FLAGS]")
 		os.Exit(1)
 	}
 	var err error
@@ -28,6 +29,8 @@ func main() {
 		err = count(os.Args[2], true)
 	case "frames":
 		err = count(os.Args[2], false)
+	case "read":
+		err = read(os.Args[2])
 	default:
 		err = fmt.Errorf("unknown command %q", os.Args[1])
 	}
