@@ -3,7 +3,7 @@
 //! stays bounded and the laws hold. Built with optimisation and all checks:
 //!
 //! ```text
-//! cargo test --profile fuzz --no-default-features --features agent --test fuzz -- --nocapture
+//! cargo test --profile fuzz --no-default-features --features agent --test fuzz -- --include-ignored --nocapture
 //! ```
 //! `PROM_FIX_CASES` is how many (200 000), `PROM_FIX_SEED` which; `PROM_FIX_CASE` repeats one of
 //! them, as a failure names it.
@@ -42,14 +42,15 @@ fn case(corpus: &Corpus, seed: u64, case: u64) {
     let _under = Under(seed, case);
     let chance = &mut Chance::of(seed, case);
     match case % 16 {
-        0..2 => laws::log(&corpus.log(chance), chance),
-        2..10 => laws::record(&corpus.record(chance)),
-        10..14 => laws::block(&corpus.block(chance), chance),
+        0 => laws::log(&corpus.log(chance), chance),
+        1..10 => laws::record(&corpus.record(chance)),
+        10..13 => laws::block(&corpus.block(chance), chance),
         _ => laws::chunks(&corpus.chunks(chance), chance),
     }
 }
 
 #[test]
+#[ignore = "slow where it is not optimised: see above"]
 fn whatever_the_bytes_the_laws_hold() {
     let corpus = Corpus::make();
     let seed = number("PROM_FIX_SEED").unwrap_or(1);
