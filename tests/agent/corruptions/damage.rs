@@ -6,7 +6,7 @@ use std::path::Path;
 use prom_fix::walfile::frame::PAGE;
 use prom_fix::walfile::record::RecordType;
 
-use super::dir::{self, Dir, edit, size};
+use super::dir::{self, Dir, edit};
 
 #[derive(Debug)]
 pub struct Damage {
@@ -222,16 +222,15 @@ fn number_twice(dir: &Dir) {
     fs::copy(&middle, middle.with_file_name(short)).expect("a copy");
 }
 
-/// A backup was put back over a younger log: low numbers of a log of its own, whose refs mean other
+/// A backup was put back over a younger log: low numbers of a server of its own, whose refs mean other
 /// series.
 fn generations(dir: &Dir) {
-    let (last, checkpoint) = dir.checkpoint();
-    assert!(last > 2, "{last}: the old numbers would be its own");
-    let segments = dir.segments();
-    for (number, from) in [(1, dir.first_of(&checkpoint)), (2, segments[1].clone())] {
+    let (last, _) = dir.checkpoint();
+    assert!(last > 2, "{last}: the old numbers would be read");
+    let other = dir.0.ancestors().nth(2).expect("where all are made").join("library/wal");
+    for number in [1, 2] {
         let to = dir.0.join(format!("wal/{number:08}"));
-        if !to.exists() || size(&to) == 0 {
-            fs::copy(from, to).expect("a copy");
-        }
+        assert!(!to.exists(), "{}", to.display());
+        fs::copy(other.join(format!("{:08}", number - 1)), to).expect("a copy");
     }
 }
