@@ -360,7 +360,8 @@ impl<R: Read> Frames<R> {
 
     fn give(&mut self, found: Whole) -> Frame<'_> {
         self.given = true;
-        let end = self.offset();
+        // Zeros at the end of its last page may be missing in the file.
+        let end = self.size.map_or(self.offset(), |size| self.offset().min(size));
         let bytes = match found.start {
             Some(start) => self.window.get(start..start + found.length),
             None => self.pending.bytes.get(..found.length),

@@ -65,6 +65,9 @@ fn whatever_the_bytes_the_laws_hold() {
             scope.spawn(|| {
                 loop {
                     let at = next.fetch_add(1000, Ordering::Relaxed);
+                    if at > 0 && at.is_multiple_of(1_000_000) {
+                        println!("{at} cases begun after {} s", began.elapsed().as_secs());
+                    }
                     (at..cases.min(at + 1000)).for_each(|at| case(&corpus, seed, at));
                     if at >= cases {
                         return;

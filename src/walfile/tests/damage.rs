@@ -214,3 +214,13 @@ fn a_disk_that_fails_ends_the_reading() {
     let kinds: Vec<(K, u64)> = found.faults.iter().map(|f| (f.kind, f.offset)).collect();
     assert_eq!(kinds, [(K::Io, 100_000)]);
 }
+
+/// The checksum holds with the zeros that are read behind the end of a file.
+#[test]
+fn what_cannot_be_used_ends_where_the_file_does() {
+    let bytes = fragment(1, &[2, 0, 0, 0, 0]);
+    let bytes = &bytes[..bytes.len() - 3];
+    let found = full(bytes);
+    let told: Vec<(K, u64)> = found.faults.iter().map(|f| (f.kind, f.skipped)).collect();
+    assert_eq!(told, [(K::Decoding, bytes.len() as u64)]);
+}
