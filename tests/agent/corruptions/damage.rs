@@ -17,6 +17,9 @@ pub struct Damage {
     /// Whether it is also done to what Prometheus' storage makes as a library, which has neither
     /// checkpoint nor much of chunks_head.
     pub of_log: bool,
+    /// Fragments of two records stand where those of one would, and every checksum holds: what is read
+    /// then may be what nobody wrote, though no more than Prometheus reads by itself.
+    pub joins: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +33,7 @@ pub enum Costs {
 }
 
 const fn damage(name: &'static str, does: fn(&Dir)) -> Damage {
-    Damage { name, does, costs: Costs::More, of_log: false }
+    Damage { name, does, costs: Costs::More, of_log: false, joins: false }
 }
 
 const fn of_log(name: &'static str, does: fn(&Dir)) -> Damage {
@@ -39,6 +42,10 @@ const fn of_log(name: &'static str, does: fn(&Dir)) -> Damage {
 
 const fn one_record(name: &'static str, does: fn(&Dir)) -> Damage {
     Damage { costs: Costs::OneRecord, ..of_log(name, does) }
+}
+
+const fn joins(name: &'static str, does: fn(&Dir)) -> Damage {
+    Damage { joins: true, ..of_log(name, does) }
 }
 
 const fn nothing(name: &'static str, does: fn(&Dir)) -> Damage {
@@ -56,9 +63,9 @@ pub const ALL: &[Damage] = &[
     damage("flips in three segments", flips),
     // Pages.
     of_log("page of zeros", |d| edit(&d.middle(), |b| b[PAGE..2 * PAGE].fill(0))),
-    of_log("page twice", |d| edit(&d.middle(), |b| b.copy_within(PAGE..2 * PAGE, 2 * PAGE))),
-    of_log("page inserted again", |d| edit(&d.middle(), insert_page)),
-    of_log("pages swapped", |d| edit(&d.middle(), |b| swap_pages(b))),
+    joins("page twice", |d| edit(&d.middle(), |b| b.copy_within(PAGE..2 * PAGE, 2 * PAGE))),
+    joins("page inserted again", |d| edit(&d.middle(), insert_page)),
+    joins("pages swapped", |d| edit(&d.middle(), |b| swap_pages(b))),
     of_log("garbage in a page", |d| edit(&d.middle(), |b| garbage(&mut b[PAGE + 900..2 * PAGE]))),
     // Ends.
     of_log("last record torn", |d| edit(&last(d), |b| b.truncate(b.len() - 9))),

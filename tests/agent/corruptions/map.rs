@@ -58,7 +58,8 @@ pub struct Held {
     pub fresh: usize,
 }
 
-pub fn compare(found: &Map, whole: &Map, since: &Map) -> Held {
+/// `later`: what is neither counted nor foreign.
+pub fn compare(found: &Map, whole: &Map, later: &Map, since: &Map) -> Held {
     let mut held = Held::default();
     for (series, samples) in found {
         for (time, value) in samples {
@@ -67,7 +68,7 @@ pub fn compare(found: &Map, whole: &Map, since: &Map) -> Held {
                 held.kept += 1;
             } else if is_in(since) {
                 held.fresh += 1;
-            } else {
+            } else if !is_in(later) {
                 held.foreign += 1;
             }
         }

@@ -215,6 +215,8 @@ fn is_complaint(line: &str) -> bool {
         "A lockfile from a previous execution",
         "Unknown series references",
         "context canceled",
+        // A file went away while sizes were summed.
+        "Failed to calculate size of",
         // Of a page that stands twice.
         "replaying WAL on exemplar record",
         // Those of late samples are such until they are merged.

@@ -17,6 +17,8 @@ pub struct Healthy {
     /// Whether Prometheus' storage made it as a library.
     pub library: bool,
     whole: Map,
+    /// What it shows only once the head was written to a block: late samples that were deleted.
+    later: Map,
 }
 
 impl Healthy {
@@ -39,7 +41,16 @@ impl Healthy {
         let whole = server.map();
         server.stop();
         assert!(map::samples(&whole) > 20_000, "{}", map::samples(&whole));
-        Healthy { release: release.clone(), data: data.to_owned(), library, whole }
+        let (release, data) = (release.clone(), data.to_owned());
+        let mut healthy = Healthy { release, data, library, whole, later: Map::new() };
+        if library {
+            follow(&healthy, &place);
+            let server = Server::start(&healthy.release, &place).expect("a healthy directory");
+            healthy.later = server.map();
+            healthy.later.retain(|series, _| !series.contains("fresh"));
+            server.stop();
+        }
+        healthy
     }
 }
 
@@ -106,7 +117,7 @@ fn follow(healthy: &Healthy, data: &Path) -> Vec<Start> {
                 continue;
             }
         };
-        let held = map::compare(&server.map(), &healthy.whole, &since);
+        let held = map::compare(&server.map(), &healthy.whole, &healthy.later, &since);
         let (request, written) = history::fresh(hours);
         if starts.len() < 2 {
             server.write(&request);
@@ -131,8 +142,10 @@ impl Row {
             Err(error) => return vec![format!("{at}: salvage: {error}")],
         };
         let mut wrong = Vec::new();
-        let own = self.own.iter().filter_map(|start| start.held.as_ref().ok());
-        let own = own.map(|held| held.kept).max().unwrap_or_default();
+        let own: Vec<&Held> = self.own.iter().filter_map(|s| s.held.as_ref().ok()).collect();
+        let foreign = own.iter().map(|held| held.foreign).max().unwrap_or_default();
+        let foreign = if self.damage.joins { foreign } else { 0 };
+        let own = own.iter().map(|held| held.kept).max().unwrap_or_default();
         for (number, start) in ours.iter().enumerate() {
             let at = format!("{at}, start {}", number + 1);
             let held = match &start.held {
@@ -145,7 +158,7 @@ impl Row {
             if held.kept < own {
                 wrong.push(format!("{at}: kept {}, Prometheus by itself {own}", held.kept));
             }
-            if held.foreign > 0 {
+            if held.foreign > foreign {
                 wrong.push(format!("{at}: {} samples under foreign series", held.foreign));
             }
             if held.fresh != number * 600 {
