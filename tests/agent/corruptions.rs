@@ -31,7 +31,7 @@ fn what_prometheus_keeps_by_itself_and_after_a_salvage() {
     let releases = server::releases();
     let folder = tempfile::tempdir().expect("a folder");
     let healthy = healthy(&releases, folder.path());
-    let chosen = chosen(&healthy);
+    let chosen = chosen(&healthy, |healthy| healthy.library);
     let tasks = Mutex::new(chosen.iter().enumerate());
     let rows = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
@@ -66,7 +66,8 @@ fn healthy(releases: &[Release], folder: &Path) -> Vec<Healthy> {
     })
 }
 
-fn chosen(healthy: &[Healthy]) -> Vec<(&'static Damage, &Healthy)> {
+/// Each damage with what it is to be done to, of all that there is.
+fn chosen<T>(healthy: &[T], library: fn(&T) -> bool) -> Vec<(&'static Damage, &T)> {
     let set = |name: &str| std::env::var(name).ok();
     let matrix = set("PROM_FIX_MATRIX").is_some_and(|matrix| matrix == "1");
     let only = set("PROM_FIX_ONLY").unwrap_or_default();
@@ -75,8 +76,8 @@ fn chosen(healthy: &[Healthy]) -> Vec<(&'static Damage, &Healthy)> {
         if !damage.name.contains(&only) {
             continue;
         }
-        let fit = healthy.iter().filter(|healthy| damage.of_log || !healthy.library);
-        let fit: Vec<&Healthy> = fit.collect();
+        let fit = healthy.iter().filter(|healthy| damage.of_log || !library(healthy));
+        let fit: Vec<&T> = fit.collect();
         let one = at % fit.len();
         let chosen = fit.into_iter().enumerate().filter(|(number, _)| matrix || *number == one);
         found.extend(chosen.map(|(_, healthy)| (damage, healthy)));
