@@ -114,7 +114,9 @@ fn was_killed(output: &Output) -> bool {
 
 /// Runs it once for each system call that it makes, killed before that one; `also` goes with it.
 fn killed_everywhere(also: &str, words: &[&str], begin: fn(&Path), check: impl Fn(&Path, &str)) {
-    for at in 1.. {
+    // What comes before the swaps is the same with every file system.
+    let first = if words == ["salvage"] && !also.is_empty() { calls() - 130 } else { 1 };
+    for at in first.. {
         let folder = broken();
         begin(folder.path());
         let output = agent(&format!("abort:{at}{also}"), words, folder.path());
