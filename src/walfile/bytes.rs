@@ -47,7 +47,19 @@ impl<'a> Cursor<'a> {
     }
 
     /// Go's `binary.Uvarint`: at most ten bytes, the tenth at most 1.
+    #[inline]
     pub fn uvarint(&mut self) -> Option<u64> {
+        // Lengths of names and values are one byte, as a rule.
+        match self.left.split_first() {
+            Some((first, left)) if *first < 0x80 => {
+                self.left = left;
+                Some(u64::from(*first))
+            }
+            _ => self.long_uvarint(),
+        }
+    }
+
+    fn long_uvarint(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for (at, byte) in self.left.iter().enumerate().take(10) {
             if at == 9 && *byte > 1 {
@@ -69,6 +81,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A length as uvarint, and that many bytes.
+    #[inline]
     pub fn text(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.uvarint()?).ok()?;
         self.take(length)

@@ -22,7 +22,7 @@ pub const HEADER: usize = 7;
 /// The most data that a fragment holds.
 pub const MOST_DATA: usize = PAGE - HEADER;
 /// Read at once; all that is held of a file, but for the record under way.
-const WINDOW: usize = 16 * PAGE;
+const WINDOW: usize = 4 * PAGE;
 /// A fragment that begins at the end of a page of the window is whole in it.
 const AHEAD: usize = 2 * PAGE;
 /// A record whose fragments come to more is taken for damaged, so that no file can make the reader

@@ -27,21 +27,63 @@ use hours::Hours;
 /// Series are handed on once this many bytes of them have come together.
 const BATCH: usize = 256 << 10;
 
-/// The bodies of Series records, one behind the other: itself the bytes of one Series record.
+/// Series, and what tells them and their labels apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Batch(Vec<u8>);
+pub struct Batch {
+    /// The bodies of Series records, one behind the other: itself the bytes of one Series record.
+    bytes: Vec<u8>,
+    series: Vec<Hashed>,
+    /// Of each label of each series, in order.
+    pairs: Vec<u64>,
+}
+
+/// A series by its labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hashed {
+    hash: u64,
+    /// How many of the batch's pairs are its own.
+    labels: usize,
+}
 
 impl Batch {
-    fn add(&mut self, record: &[u8]) {
-        match self.0.is_empty() {
-            true => self.0.extend_from_slice(record),
-            false => self.0.extend_from_slice(record.get(1..).unwrap_or_default()),
+    /// How many series a record names. `None`, and nothing is added, where it cannot be decoded to
+    /// its end.
+    fn add(&mut self, record: &[u8]) -> Option<u64> {
+        let (series, pairs) = (self.series.len(), self.pairs.len());
+        // At each place among the labels, the last one with its hash.
+        let mut last = Vec::new();
+        let read = record::read(record, |entry| {
+            let Entry::Series { labels, .. } = entry else { return };
+            let before = self.pairs.len();
+            let mut all = 0;
+            for (place, label) in labels.iter().enumerate() {
+                // Series of one target follow each other, and have most labels in common.
+                let pair = match last.get(place) {
+                    Some((same, pair)) if *same == label => *pair,
+                    _ => hash::pair(label.0, label.1),
+                };
+                match last.get_mut(place) {
+                    Some(last) => *last = (label, pair),
+                    None => last.push((label, pair)),
+                }
+                all = hash::join(all, pair);
+                self.pairs.push(pair);
+            }
+            self.series.push(Hashed { hash: all, labels: self.pairs.len() - before });
+        });
+        if read.is_err() {
+            self.series.truncate(series);
+            self.pairs.truncate(pairs);
+            return None;
         }
+        let body = if self.bytes.is_empty() { record } else { record.get(1..).unwrap_or_default() };
+        self.bytes.extend_from_slice(body);
+        Some((self.series.len() - series) as u64)
     }
 
     fn each<'a>(&'a self, mut series: impl FnMut(record::Labels<'a>)) {
         // Every record in it was read once before it came here.
-        let _ = record::read(&self.0, |entry| {
+        let _ = record::read(&self.bytes, |entry| {
             if let Entry::Series { labels, .. } = entry {
                 series(labels);
             }
@@ -85,7 +127,8 @@ pub fn read<R: Read>(input: R, mut give: impl FnMut(Batch)) -> File {
             found.hours.count(time, std::mem::take(&mut waiting));
         }
         if kind == RecordType::Series {
-            match series(&frame, &mut decompressor, &mut batch) {
+            let bytes = decompressor.decode(frame.compression, frame.bytes);
+            match bytes.and_then(|bytes| batch.add(bytes)) {
                 Some(count) => {
                     found.records += 1;
                     found.series += count;
@@ -93,13 +136,13 @@ pub fn read<R: Read>(input: R, mut give: impl FnMut(Batch)) -> File {
                 }
                 None => found.faults += 1,
             }
-            if batch.0.len() >= BATCH {
+            if batch.bytes.len() >= BATCH {
                 give(std::mem::take(&mut batch));
             }
         }
     }
     found.hours.unknown += waiting;
-    if !batch.0.is_empty() {
+    if !batch.bytes.is_empty() {
         give(batch);
     }
     found.size = frames.size().unwrap_or_default();
@@ -118,14 +161,4 @@ fn look(frame: &Frame<'_>, decompressor: &mut Decompressor) -> Option<(RecordTyp
     };
     let kind = RecordType::of(start.first().copied());
     Some((kind, head::time(kind, start)))
-}
-
-/// Adds a Series record to the batch: how many it names. `None`, and nothing is added, where it
-/// cannot be decoded to its end.
-fn series(frame: &Frame<'_>, decompressor: &mut Decompressor, batch: &mut Batch) -> Option<u64> {
-    let bytes = decompressor.decode(frame.compression, frame.bytes)?;
-    let mut count = 0;
-    record::read(bytes, |_| count += 1).ok()?;
-    batch.add(bytes);
-    Some(count)
 }

@@ -2,7 +2,6 @@
 //! segment is one, and so is one that came back under a new ref, as Prometheus takes them.
 
 use super::Batch;
-use super::hash;
 
 /// Series that are told apart. A later one is taken for new each time that a record names it.
 pub const MOST: u64 = 8 << 20;
@@ -25,8 +24,6 @@ impl Default for Identity {
 /// A batch whose series were looked up.
 pub struct Told {
     pub(super) batch: Batch,
-    /// Of each label of each series, in order; none of a series that was met before.
-    pub(super) hashes: Vec<u64>,
     /// By series, whether it is new.
     pub(super) new: Vec<bool>,
 }
@@ -53,23 +50,8 @@ impl Identity {
 
     /// Tells which series of a batch are new.
     pub fn tell(&mut self, batch: Batch) -> Told {
-        let mut hashes = Vec::new();
-        let mut new = Vec::new();
-        batch.each(|labels| {
-            let before = hashes.len();
-            let mut series = 0;
-            for (name, value) in labels.iter() {
-                let pair = hash::pair(name, value);
-                series = hash::join(series, pair);
-                hashes.push(pair);
-            }
-            let is_new = self.insert(series);
-            if !is_new {
-                hashes.truncate(before);
-            }
-            new.push(is_new);
-        });
-        Told { batch, hashes, new }
+        let new = batch.series.iter().map(|series| self.insert(series.hash)).collect();
+        Told { batch, new }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "16 bits and 32 others of the hash")]

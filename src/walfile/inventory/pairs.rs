@@ -102,14 +102,17 @@ impl Pairs {
 
     /// Counts the series of a batch that are new.
     pub fn count(&mut self, told: &Told) {
-        let mut hashes = told.hashes.iter();
-        let mut new = told.new.iter();
+        let mut left = told.batch.pairs.as_slice();
+        let mut series = told.batch.series.iter().zip(&told.new);
         told.batch.each(|labels| {
-            if new.next() != Some(&true) {
+            let Some((one, new)) = series.next() else { return };
+            let (pairs, rest) = left.split_at_checked(one.labels).unwrap_or_default();
+            left = rest;
+            if !new {
                 return;
             }
-            for (place, ((name, value), hash)) in labels.iter().zip(&mut hashes).enumerate() {
-                self.pair(place, *hash, name, value);
+            for (place, ((name, value), pair)) in labels.iter().zip(pairs).enumerate() {
+                self.pair(place, *pair, name, value);
             }
         });
     }
