@@ -4,11 +4,12 @@ import os
 import sys
 
 from measure import CannotMeasure, several
+from start import start
 from table import Table
 
 
 def main() -> None:
-    agent, reader, data, times = sys.argv[1:]
+    agent, reader, data, times, five, prometheus = sys.argv[1:]
     wal = os.path.join(data, "wal")
     segments = sorted(os.path.join(wal, name) for name in os.listdir(wal) if name.isdigit())
     size = sum(os.path.getsize(segment) for segment in segments)
@@ -44,7 +45,22 @@ def main() -> None:
     table.part("peak memory")
     for what, runs in [("survey --quick", quick), ("survey", full), ("inventory", inventory)]:
         table.at_most(what, 64, round(runs.peak, 1), "MB")
+    if prometheus:
+        against_start(table, agent, five, prometheus)
     print(table.told())
+
+
+def against_start(table: Table, agent: str, data: str, prometheus: str) -> None:
+    """What inventory tells of a head, against the start that would tell it."""
+    [inventory] = several([([agent, "inventory", "--json", data], (0,))], 3)
+    started = start(prometheus, data)
+    table.part(f"a head of {started.series} series, none of it started before")
+    took = f"{inventory.best:.0f} ms, {inventory.busy:.0f} ms of all cores, {inventory.peak:.1f} MB"
+    table.add("inventory", "", took)
+    took = f"{started.wall_ms:.0f} ms, {started.busy_ms:.0f} ms of all cores, {started.peak_mb:.0f} MB"
+    table.add("Prometheus, until it is ready", "", took)
+    at_least(table, "Prometheus / inventory", 20, started.wall_ms / inventory.best)
+    at_least(table, "the same, peak memory", 10, started.peak_mb / inventory.peak)
 
 
 def at_least(table: Table, what: str, least: float, value: float) -> None:

@@ -6,9 +6,17 @@ use super::Batch;
 /// Series that are told apart. A later one is taken for new each time that a record names it.
 pub const MOST: u64 = 8 << 20;
 
-/// 32 bits of each series, by 16 others: at most 44 MiB.
+/// Series in a bucket, on average, before there are twice as many buckets: two lines of a cache.
+const MOST_EACH: u64 = 32;
+/// Bits of a hash by which a bucket is chosen at first, and at last: from then on buckets fill.
+const FIRST_BITS: u32 = 16;
+const LAST_BITS: u32 = 18;
+
+/// Of the upper 48 bits of each series' hash, 32: the bucket has the others. At most 52 MiB.
 pub struct Identity {
     buckets: Vec<Vec<u32>>,
+    /// How many of the uppermost bits choose the bucket.
+    bits: u32,
     len: u64,
     most: u64,
     /// Series that were counted without being remembered.
@@ -32,9 +40,8 @@ impl Identity {
     /// Remembers so many series.
     #[must_use]
     pub fn holding(most: u64) -> Identity {
-        // 65 536 for the default.
-        let buckets = usize::try_from(most / 128).unwrap_or_default().clamp(1, 1 << 16);
-        Identity { buckets: vec![Vec::new(); buckets.next_power_of_two()], len: 0, most, beyond: 0 }
+        let buckets = vec![Vec::new(); 1 << FIRST_BITS];
+        Identity { buckets, bits: FIRST_BITS, len: 0, most, beyond: 0 }
     }
 
     /// Distinct series so far.
@@ -54,10 +61,11 @@ impl Identity {
         Told { batch, new }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "16 bits and 32 others of the hash")]
+    #[expect(clippy::cast_possible_truncation, reason = "the upper bits and 32 others of the hash")]
     fn insert(&mut self, hash: u64) -> bool {
-        let at = (hash >> 48) as usize & (self.buckets.len() - 1);
-        let Some(bucket) = self.buckets.get_mut(at) else { return false };
+        let Some(bucket) = self.buckets.get_mut((hash >> (64 - self.bits)) as usize) else {
+            return false;
+        };
         let rest = (hash >> 16) as u32;
         if bucket.contains(&rest) {
             return false;
@@ -69,7 +77,23 @@ impl Identity {
         grow(bucket);
         bucket.push(rest);
         self.len += 1;
+        if self.len > MOST_EACH << self.bits && self.bits < LAST_BITS {
+            self.split();
+        }
         true
+    }
+
+    /// Twice as many buckets. Which of two a series goes to is told by the next bit of its hash: the
+    /// first 16 are not kept, the others are.
+    fn split(&mut self) {
+        let mut buckets = Vec::with_capacity(self.buckets.len() * 2);
+        for bucket in self.buckets.drain(..) {
+            let upper = |rest: &u32| rest >> (47 - self.bits) & 1 == 1;
+            buckets.push(bucket.iter().copied().filter(|rest| !upper(rest)).collect());
+            buckets.push(bucket.into_iter().filter(upper).collect());
+        }
+        self.buckets = buckets;
+        self.bits += 1;
     }
 }
 
@@ -77,5 +101,23 @@ impl Identity {
 pub(super) fn grow<T>(bucket: &mut Vec<T>) {
     if bucket.len() == bucket.capacity() {
         bucket.reserve_exact(bucket.len() / 8 + 4);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::walfile::inventory::hash;
+
+    #[test]
+    fn series_are_found_again_after_buckets_were_split() {
+        let mut identity = Identity::default();
+        let many = (MOST_EACH << FIRST_BITS) + 100_000;
+        let all = || (0..many).map(|number| hash::join(0, number));
+        let new = all().filter(|series| identity.insert(*series)).count() as u64;
+        assert_eq!(identity.bits, FIRST_BITS + 1);
+        // Of two million, 48 bits take none for another, with these numbers.
+        assert_eq!((new, identity.len()), (many, many));
+        assert!(!all().any(|series| identity.insert(series)));
     }
 }
