@@ -92,8 +92,6 @@ impl From<Refusal> for NotDone {
 
 /// Faults told of one file.
 const MOST_FAULTS: usize = 10;
-/// Refs have 40 bits where chunks name their series (tsdb/chunks/chunks.go `NewHeadChunkRef`).
-const MOST_REF: u64 = 1 << 40;
 /// What a manifest and the ends of blocks may take beside the new files.
 const BESIDE: u64 = 1 << 20;
 
@@ -229,9 +227,6 @@ fn trace(disk: &Disk, seen: &Seen, read: &[&LogFile]) -> Done<Traces> {
 
 /// Before all else: should the salvage end there, it does good.
 fn guard(plan: &mut Plan, seen: &Seen, reference: u64) {
-    if reference >= MOST_REF {
-        return;
-    }
     let path = segment("wal", plan.next);
     plan.steps.insert(0, Planned { path, act: Act::Guard(reference), why: Why::RefsLost });
     if !seen.wal.exists {

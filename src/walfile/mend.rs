@@ -56,6 +56,9 @@ pub fn guard<W: Write>(reference: u64, out: W) -> io::Result<()> {
     Writer::new(out).record(Compression::None, &bytes)
 }
 
+/// Refs have 40 bits where chunks name their series (tsdb/chunks/chunks.go `NewHeadChunkRef`).
+pub const MOST_REF: u64 = (1 << 40) - 1;
+
 /// Told of more than this many series only their number.
 const MOST_NAMED: usize = 1000;
 
@@ -70,8 +73,11 @@ pub struct Traces {
 }
 
 impl Traces {
+    /// No series was ever given a ref beyond the highest, and none will be.
     pub fn see(&mut self, reference: u64) {
-        self.highest = self.highest.max(reference);
+        if reference < MOST_REF {
+            self.highest = self.highest.max(reference);
+        }
     }
 
     /// Reads what can be read of a log; `known` are the refs of all Series records that are kept.

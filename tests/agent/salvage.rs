@@ -89,6 +89,23 @@ fn every_kind_of_damage_is_mended_once_and_can_be_put_back() {
     assert_eq!(everything(root), before);
 }
 
+/// Fragments of two records that were joined may name any number.
+#[test]
+fn a_ref_that_no_series_can_have_does_not_hinder_the_guard() {
+    let folder = folder();
+    let root = folder.path();
+    d::healthy(root);
+    d::flip(root, "wal/00000006", 3000);
+    d::put(
+        root,
+        "wal/00000007",
+        &d::log(&[d::samples(200..201, 1), d::samples(1 << 40..(1 << 40) + 2, 1)]),
+    );
+    let report = json(&run(&["salvage", "--json"], root, 0));
+    let expected = ["wal/00000008 {guard:201} refs-lost", "wal/00000006 rewrite corrupt"];
+    assert_eq!(steps(&report), expected);
+}
+
 /// Prometheus reads on behind the offset that a snapshot names; nothing may have moved there.
 #[test]
 fn a_snapshot_stays_unless_what_it_points_into_was_moved() {
