@@ -56,7 +56,7 @@ fn elements(
     while at < stop
         && let Some(mut head) = ahead(block, at)
     {
-        let mut tag = head[0];
+        let [mut tag, ..] = *head;
         // A literal, and then, as a rule, a copy.
         if tag & 3 == 0 {
             let short = usize::from(tag >> 2) + 1;
@@ -70,7 +70,7 @@ fn elements(
             at += 1 + short;
             let Some(next) = ahead(block, at) else { break };
             head = next;
-            tag = head[0];
+            [tag, ..] = *head;
             if tag & 3 == 0 {
                 continue;
             }
