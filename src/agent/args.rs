@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::inventory;
-use crate::datadir::chown::Change;
-use crate::datadir::owners::User;
+use crate::datadir::user::{Change, User};
 use crate::walfile::inventory::{memory, ranking};
 use crate::walfile::segment::Depth;
 
@@ -55,11 +54,17 @@ pub enum Command {
     Layout { dir: PathBuf },
     Survey { dir: PathBuf, depth: Depth },
     Inventory { dir: PathBuf, asked: inventory::Asked },
-    Owners { dir: PathBuf, user: Option<User> },
-    Chown { dir: PathBuf, change: Change, dry_run: bool },
-    Salvage { dir: PathBuf, dry_run: bool },
-    Resume { dir: PathBuf },
-    Restore { dir: PathBuf },
+    Linux { dir: PathBuf, act: Act },
+}
+
+/// What is done on Linux only: see [`crate::datadir`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    Owners { user: Option<User> },
+    Chown { change: Change, dry_run: bool },
+    Salvage { dry_run: bool },
+    Resume,
+    Restore,
 }
 
 /// Flags that stand alone.
@@ -138,21 +143,27 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Asked, String> 
             Command::Survey { dir: dir?, depth }
         }
         Some("inventory") => Command::Inventory { dir: dir?, asked: inventory(&mut flags)? },
-        Some("owners") => Command::Owners { dir: dir?, user: user(&mut flags)? },
-        Some("chown") => Command::Chown {
-            dir: dir?,
-            change: change(&mut flags)?,
-            dry_run: flags.has("--dry-run"),
-        },
-        Some("salvage") => Command::Salvage { dir: dir?, dry_run: flags.has("--dry-run") },
-        Some("resume") => Command::Resume { dir: dir? },
-        Some("restore") => Command::Restore { dir: dir? },
-        _ => return Err(format!("{}: no such command", command.display())),
+        other => {
+            let act = act(other, &mut flags)?;
+            let act = act.ok_or_else(|| format!("{}: no such command", command.display()))?;
+            Command::Linux { dir: dir?, act }
+        }
     };
     match flags.0.first() {
         Some((name, _)) => Err(format!("{name}: not a flag of this command, or given twice")),
         None => Ok(Asked { command, json }),
     }
+}
+
+fn act(name: Option<&str>, flags: &mut Flags) -> Result<Option<Act>, String> {
+    Ok(Some(match name {
+        Some("owners") => Act::Owners { user: user(flags)? },
+        Some("chown") => Act::Chown { change: change(flags)?, dry_run: flags.has("--dry-run") },
+        Some("salvage") => Act::Salvage { dry_run: flags.has("--dry-run") },
+        Some("resume") => Act::Resume,
+        Some("restore") => Act::Restore,
+        _ => return Ok(None),
+    }))
 }
 
 /// Neither uid nor gid, or both.

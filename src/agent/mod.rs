@@ -3,15 +3,21 @@
 //! numbers and its words.
 
 mod args;
+#[cfg(target_os = "linux")]
 mod chown;
 mod inventory;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
 mod owners;
+#[cfg(target_os = "linux")]
 mod restore;
+#[cfg(target_os = "linux")]
 mod salvage;
 mod survey;
 mod words;
 
-#[cfg(feature = "faults")]
+#[cfg(all(feature = "faults", target_os = "linux"))]
 pub use crate::datadir::disk::BEFORE;
 
 use std::ffi::OsString;
@@ -83,23 +89,17 @@ fn act(asked: &Asked, screen: &mut Screen<'_>) -> std::io::Result<Ended> {
         }
         Command::Inventory { dir, asked: what } => inventory::run(dir, what, asked.json, out, err),
         Command::Survey { dir, depth } => survey::run(dir, *depth, asked.json, screen),
-        Command::Salvage { dir, dry_run: false } => salvage::run(dir, asked.json, out, err),
-        Command::Salvage { dir, dry_run: true } => salvage::rehearse(dir, asked.json, out, err),
-        Command::Resume { dir } if chown::is_last(dir) => {
-            chown::resume(dir, asked.json, (out, err))
+        #[cfg(target_os = "linux")]
+        Command::Linux { dir, act } => linux::act(dir, act, asked.json, screen),
+        #[cfg(not(target_os = "linux"))]
+        Command::Linux { .. } => {
+            writeln!(
+                err,
+                "refused, nothing was changed: on this system it only reads (survey, inventory); \
+                 what writes, locks or tells owners is for Linux"
+            )?;
+            Ok(Ended::Refused)
         }
-        Command::Restore { dir } if chown::is_last(dir) => {
-            chown::restore(dir, asked.json, (out, err))
-        }
-        Command::Resume { dir } => restore::resume(dir, asked.json, out, err),
-        Command::Restore { dir } => restore::restore(dir, asked.json, out, err),
-        Command::Chown { dir, change, dry_run: false } => {
-            chown::run(dir, *change, asked.json, (out, err))
-        }
-        Command::Chown { dir, change, dry_run: true } => {
-            chown::rehearse(dir, *change, asked.json, (out, err))
-        }
-        Command::Owners { dir, user } => owners::run(dir, user.as_ref(), asked.json, out, err),
         Command::Layout { dir } => match layout::read(dir) {
             Ok(found) => report(&found, asked.json, out),
             Err(error) => {

@@ -21,6 +21,7 @@ use super::layout;
 use super::lock::{self, Lock, NotTaken};
 use super::owners::{Seen, walk};
 use super::salvage::{self, NotDone};
+pub use super::user::Change;
 
 mod put;
 #[cfg(test)]
@@ -32,18 +33,6 @@ const MANIFEST: &str = "chown.json";
 const VERSION: u32 = 1;
 /// A manifest of more bytes was not written by us.
 const MOST: u64 = 256 << 20;
-
-/// What is to be changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Change {
-    pub uid: u32,
-    pub gid: u32,
-    /// Whether the owner, and the group, may read and write everything afterwards, whatever they
-    /// could before; of folders also traverse.
-    pub owner_bits: bool,
-    pub group_bits: bool,
-}
 
 /// What one file or folder was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

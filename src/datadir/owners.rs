@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use serde::{Serialize, Serializer};
 
 use super::layout::ASIDE;
+pub use super::user::User;
 
 #[cfg(test)]
 mod tests;
@@ -24,15 +25,6 @@ pub const FIRST: usize = 10;
 const DEEPEST: usize = 64;
 /// Of a file system's own check; Prometheus passes over it.
 const LOST_AND_FOUND: &str = "lost+found";
-
-/// A user, as the kernel sees one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct User {
-    pub uid: u32,
-    pub gid: u32,
-    /// Supplementary ones.
-    pub groups: Vec<u32>,
-}
 
 /// Permission bits, told as a person writes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

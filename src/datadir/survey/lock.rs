@@ -2,14 +2,9 @@
 //! (tsdb/tsdbutil/dir_locker.go, tsdb/fileutil/flock_unix.go). The file itself says nothing: a
 //! process that was killed leaves it behind.
 
-use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{major, minor};
 use serde::{Deserialize, Serialize};
-
-use crate::datadir::lock::{self, NotTaken};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "state")]
@@ -26,7 +21,20 @@ pub enum Lock {
 }
 
 pub(super) fn look(root: &Path, path: Option<&Path>) -> Lock {
-    let Some(path) = path else { return Lock::None };
+    path.map_or(Lock::None, |path| held(root, path))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn held(_: &Path, _: &Path) -> Lock {
+    Lock::Unknown { why: "this is told on Linux only".to_owned() }
+}
+
+#[cfg(target_os = "linux")]
+fn held(root: &Path, path: &Path) -> Lock {
+    use std::fs::File;
+
+    use crate::datadir::lock::{self, NotTaken};
+
     // Asked of the kernel's list first: to try the lock is to hold it for an instant, in which a
     // Prometheus that starts would give up.
     if let Some(pid) = File::open(path).ok().and_then(|file| holder(&file)) {
@@ -40,15 +48,21 @@ pub(super) fn look(root: &Path, path: Option<&Path>) -> Lock {
 }
 
 /// Of the lock on this file in /proc/locks; 0 where the process is not one of this container.
-fn holder(file: &File) -> Option<u32> {
+#[cfg(target_os = "linux")]
+fn holder(file: &std::fs::File) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+
+    use rustix::fs::{major, minor};
+
     let metadata = file.metadata().ok()?;
     let device = metadata.dev();
     let inode = format!("{:02x}:{:02x}:{}", major(device), minor(device), metadata.ino());
-    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
     listed(&locks, &inode)
 }
 
 /// `1: FLOCK ADVISORY WRITE 1234 fe:01:5678 0 EOF`; those that wait have an arrow before the kind.
+#[cfg(any(target_os = "linux", test))]
 fn listed(locks: &str, inode: &str) -> Option<u32> {
     locks.lines().find_map(|line| {
         let mut words = line.split_whitespace().skip(1);
