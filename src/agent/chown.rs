@@ -1,13 +1,13 @@
 //! `chown`, and what puts it back: their runs and their words.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::Ended;
 use super::owners::name;
 use super::salvage::refused;
+use super::{Ended, Screen};
 use crate::datadir::chown::{self, Change, Report};
 use crate::datadir::salvage::NotDone;
 
@@ -34,22 +34,17 @@ struct Answer<'a> {
     report: &'a Report,
 }
 
-pub fn run(
-    dir: &Path,
-    change: Change,
-    json: bool,
-    (out, err): (&mut dyn Write, &mut dyn Write),
-) -> io::Result<Ended> {
-    told(dir, chown::chown(dir, change), ("chown", Outcome::Changed), json, (out, err))
+pub fn run(dir: &Path, change: Change, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
+    told(dir, chown::chown(dir, change), ("chown", Outcome::Changed), json, screen)
 }
 
 pub fn rehearse(
     dir: &Path,
     change: Change,
     json: bool,
-    (out, err): (&mut dyn Write, &mut dyn Write),
+    screen: &mut Screen<'_>,
 ) -> io::Result<Ended> {
-    told(dir, chown::plan(dir, change), ("chown", Outcome::WouldChange), json, (out, err))
+    told(dir, chown::plan(dir, change), ("chown", Outcome::WouldChange), json, screen)
 }
 
 /// Whether `resume` and `restore` are about a change of owner here; an error is an answer of theirs.
@@ -57,20 +52,12 @@ pub fn is_last(dir: &Path) -> bool {
     chown::is_last(dir).unwrap_or(false)
 }
 
-pub fn resume(
-    dir: &Path,
-    json: bool,
-    (out, err): (&mut dyn Write, &mut dyn Write),
-) -> io::Result<Ended> {
-    told(dir, chown::resume(dir), ("resume", Outcome::Changed), json, (out, err))
+pub fn resume(dir: &Path, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
+    told(dir, chown::resume(dir), ("resume", Outcome::Changed), json, screen)
 }
 
-pub fn restore(
-    dir: &Path,
-    json: bool,
-    (out, err): (&mut dyn Write, &mut dyn Write),
-) -> io::Result<Ended> {
-    told(dir, chown::restore(dir), ("restore", Outcome::Restored), json, (out, err))
+pub fn restore(dir: &Path, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
+    told(dir, chown::restore(dir), ("restore", Outcome::Restored), json, screen)
 }
 
 fn told(
@@ -78,12 +65,13 @@ fn told(
     done: Result<Report, NotDone>,
     (command, outcome): (&str, Outcome),
     json: bool,
-    (out, err): (&mut dyn Write, &mut dyn Write),
+    screen: &mut Screen<'_>,
 ) -> io::Result<Ended> {
     let report = match done {
         Ok(report) => report,
-        Err(not_done) => return refused(dir, &not_done, err),
+        Err(not_done) => return refused(dir, &not_done, screen),
     };
+    let (out, caller) = (&mut *screen.out, screen.caller);
     let nothing = report.paths.is_empty() && report.gone.is_empty();
     let outcome = if nothing { Outcome::Nothing } else { outcome };
     if json {
@@ -112,9 +100,8 @@ fn told(
         writeln!(out, "  {}  is gone, or is another file now: left alone", name(Path::new(path)))?;
     }
     if let (Outcome::Changed, Some(aside)) = (outcome, aside) {
-        let dir = dir.display();
-        writeln!(out, "what they were is in {dir}/{aside}; to go back:")?;
-        writeln!(out, "  prom-fix-agent restore {dir}")?;
+        let (kept, restore) = (dir.join(aside), caller.restore(dir));
+        writeln!(out, "what they were is in {}; to go back:\n  {restore}", kept.display())?;
     }
     Ok(ended(outcome))
 }

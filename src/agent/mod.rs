@@ -3,6 +3,7 @@
 //! numbers and its words.
 
 mod args;
+mod caller;
 #[cfg(target_os = "linux")]
 mod chown;
 mod inventory;
@@ -24,7 +25,8 @@ use std::ffi::OsString;
 use std::io::Write;
 
 use crate::datadir::layout::{self, Layout};
-use args::{Asked, Command};
+pub use args::{Act, Asked, Command};
+pub use caller::Caller;
 
 /// How a run ended: the numbers of the plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,28 +54,33 @@ impl Ended {
     }
 }
 
-/// Where a run writes: the report, and all else; and whether the latter is a terminal.
-struct Screen<'a> {
-    out: &'a mut dyn Write,
-    err: &'a mut dyn Write,
-    terminal: bool,
+/// Where a run writes, and whose words it uses.
+pub struct Screen<'a> {
+    /// The report.
+    pub out: &'a mut dyn Write,
+    /// What stopped it, and what to do next.
+    pub err: &'a mut dyn Write,
+    /// How far it is.
+    pub progress: &'a mut dyn Write,
+    /// Whether progress is seen on a terminal.
+    pub terminal: bool,
+    pub caller: Caller,
 }
 
-/// Does what the words after the program's name say: the report to `out`, progress and errors to
-/// `err`, which may be a terminal.
-pub fn run(
-    words: impl IntoIterator<Item = OsString>,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-    terminal: bool,
-) -> Ended {
+/// Does what the words after the program's name say.
+pub fn run(words: impl IntoIterator<Item = OsString>, screen: &mut Screen<'_>) -> Ended {
     match args::read(words) {
-        Ok(asked) => act(&asked, &mut Screen { out, err, terminal }).unwrap_or(Ended::Error),
+        Ok(asked) => carry_out(&asked, screen),
         Err(usage) => {
-            let _ = writeln!(err, "{usage}\nprom-fix-agent --help says how it is used");
+            let _ = writeln!(screen.err, "{usage}\nprom-fix-agent --help says how it is used");
             Ended::Error
         }
     }
+}
+
+/// Does what was asked for.
+pub fn carry_out(asked: &Asked, screen: &mut Screen<'_>) -> Ended {
+    act(asked, screen).unwrap_or(Ended::Error)
 }
 
 fn act(asked: &Asked, screen: &mut Screen<'_>) -> std::io::Result<Ended> {

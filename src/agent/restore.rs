@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::datadir::restore::{self, Restored, Resumed};
 
-use super::Ended;
 use super::salvage::{refused, tell};
+use super::{Ended, Screen};
 
 /// The report as JSON.
 #[derive(Serialize)]
@@ -22,37 +22,27 @@ struct Answer<'a> {
     paths: &'a [String],
 }
 
-pub fn resume(
-    dir: &Path,
-    json: bool,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<Ended> {
+pub fn resume(dir: &Path, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
     match restore::resume(dir) {
         Ok(Resumed::Nothing) => {
             if json {
                 let answer =
                     Answer { command: "resume", outcome: "nothing", aside: None, paths: &[] };
-                return answered(&answer, out);
+                return answered(&answer, screen.out);
             }
-            writeln!(out, "nothing to resume")?;
+            writeln!(screen.out, "nothing to resume")?;
             Ok(Ended::Clean)
         }
-        Ok(Resumed::Salvaged(report)) => tell(&report, "resume", "salvaged", json, out),
-        Ok(Resumed::Restored(restored)) => told(&restored, "resume", json, out),
-        Err(not_done) => refused(dir, &not_done, err),
+        Ok(Resumed::Salvaged(report)) => tell(&report, ("resume", "salvaged"), json, screen),
+        Ok(Resumed::Restored(restored)) => told(&restored, "resume", json, screen.out),
+        Err(not_done) => refused(dir, &not_done, screen),
     }
 }
 
-pub fn restore(
-    dir: &Path,
-    json: bool,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<Ended> {
+pub fn restore(dir: &Path, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
     match restore::restore(dir) {
-        Ok(restored) => told(&restored, "restore", json, out),
-        Err(not_done) => refused(dir, &not_done, err),
+        Ok(restored) => told(&restored, "restore", json, screen.out),
+        Err(not_done) => refused(dir, &not_done, screen),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `salvage`: its run and its words.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::datadir::plan::{Act, Why};
 use crate::datadir::salvage::{self, NotDone, Report, Touched};
 
-use super::Ended;
+use super::{Ended, Screen};
 
 /// The report as JSON.
 #[derive(Serialize)]
@@ -20,39 +20,48 @@ struct Answer<'a> {
     report: &'a Report,
 }
 
-pub fn run(dir: &Path, json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<Ended> {
+pub fn run(dir: &Path, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
     match salvage::salvage(dir) {
         Ok(report) => {
             let outcome = if report.files.is_empty() { "clean" } else { "salvaged" };
-            tell(&report, "salvage", outcome, json, out)
+            tell(&report, ("salvage", outcome), json, screen)
         }
-        Err(not_done) => refused(dir, &not_done, err),
+        Err(not_done) => refused(dir, &not_done, screen),
     }
 }
 
 /// `--dry-run`: faults that are found end as those of a survey do.
-pub fn rehearse(
-    dir: &Path,
-    json: bool,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<Ended> {
+pub fn rehearse(dir: &Path, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
     match salvage::rehearse(dir) {
-        Ok(report) if report.files.is_empty() => tell(&report, "salvage", "clean", json, out),
+        Ok(report) if report.files.is_empty() => tell(&report, ("salvage", "clean"), json, screen),
         Ok(report) => {
-            tell(&report, "salvage", "planned", json, out)?;
+            tell(&report, ("salvage", "planned"), json, screen)?;
             Ok(Ended::Found)
         }
-        Err(not_done) => refused(dir, &not_done, err),
+        Err(not_done) => refused(dir, &not_done, screen),
     }
 }
 
 /// One line of what stopped it, and what to do next.
-pub(super) fn refused(dir: &Path, not_done: &NotDone, err: &mut dyn Write) -> io::Result<Ended> {
-    let dir = dir.display();
+pub(super) fn refused(
+    dir: &Path,
+    not_done: &NotDone,
+    screen: &mut Screen<'_>,
+) -> io::Result<Ended> {
+    let (err, caller) = (&mut *screen.err, screen.caller);
+    let (resume, restore) = (caller.resume(dir), caller.restore(dir));
     match not_done {
         NotDone::Refused(why) => {
             writeln!(err, "refused, nothing was changed: {why}")?;
+            Ok(Ended::Refused)
+        }
+        NotDone::Begun => {
+            let dir = dir.display();
+            writeln!(
+                err,
+                "refused, nothing was changed: {dir}: something was begun here and not finished; \
+                 first\n  {resume}\nor\n  {restore}"
+            )?;
             Ok(Ended::Refused)
         }
         NotDone::Failed(failed) => {
@@ -63,12 +72,12 @@ pub(super) fn refused(dir: &Path, not_done: &NotDone, err: &mut dyn Write) -> io
             writeln!(
                 err,
                 "{failed}; not finished, nothing is lost. Before Prometheus starts, go on or back:\n  \
-                 prom-fix-agent resume {dir}\n  prom-fix-agent restore {dir}"
+                 {resume}\n  {restore}"
             )?;
             Ok(Ended::Error)
         }
         NotDone::Unproved(why) => {
-            writeln!(err, "{why}. To go back:\n  prom-fix-agent restore {dir}")?;
+            writeln!(err, "{why}. To go back:\n  {restore}")?;
             Ok(Ended::Error)
         }
     }
@@ -76,11 +85,11 @@ pub(super) fn refused(dir: &Path, not_done: &NotDone, err: &mut dyn Write) -> io
 
 pub(super) fn tell(
     report: &Report,
-    command: &str,
-    outcome: &str,
+    (command, outcome): (&str, &str),
     json: bool,
-    out: &mut dyn Write,
+    screen: &mut Screen<'_>,
 ) -> io::Result<Ended> {
+    let (out, caller) = (&mut *screen.out, screen.caller);
     if json {
         serde_json::to_writer_pretty(&mut *out, &Answer { command, outcome, report })?;
         writeln!(out)?;
@@ -114,7 +123,8 @@ pub(super) fn tell(
             writeln!(out, "  {reference}: {samples}")?;
         }
         if orphans.series > 10 {
-            writeln!(out, "  and {} more; --json names them", orphans.series - 10)?;
+            let (more, json) = (orphans.series - 10, caller.json());
+            writeln!(out, "  and {more} more; {json} names them")?;
         }
     }
     match aside {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::words::{count, grouped, size, utc};
-use super::{Ended, Screen};
+use super::{Caller, Ended, Screen};
 use crate::datadir::survey::fold::NextStart;
 use crate::datadir::survey::{self, Progress, SegmentFile, Survey};
 use crate::walfile::count::{Counts, Kept};
@@ -19,8 +19,8 @@ use crate::walfile::segment::Depth;
 
 pub fn run(dir: &Path, depth: Depth, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
     let mut line = Line { said: None, terminal: screen.terminal };
-    let read = survey::read(dir, depth, &mut |progress| line.tell(progress, screen.err));
-    line.end(screen.err);
+    let read = survey::read(dir, depth, &mut |progress| line.tell(progress, screen.progress));
+    line.end(screen.progress);
     let found = match read {
         Ok(found) => found,
         Err(error) => {
@@ -32,7 +32,7 @@ pub fn run(dir: &Path, depth: Depth, json: bool, screen: &mut Screen<'_>) -> io:
         serde_json::to_writer_pretty(&mut *screen.out, &found)?;
         writeln!(screen.out)?;
     } else {
-        screen.out.write_all(text(&found).as_bytes())?;
+        screen.out.write_all(text(&found, screen.caller).as_bytes())?;
     }
     let clean = found.judged.problems.is_empty();
     Ok(if clean { Ended::Clean } else { Ended::Found })
@@ -72,14 +72,14 @@ impl Line {
 }
 
 /// At most 80 columns, but for paths.
-fn text(found: &Survey) -> String {
+fn text(found: &Survey, caller: Caller) -> String {
     let mut out = String::new();
     // Writing to a text cannot fail.
-    let _ = report(found, &mut out);
+    let _ = report(found, caller, &mut out);
     out
 }
 
-fn report(found: &Survey, out: &mut String) -> fmt::Result {
+fn report(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
     let problems = found.judged.problems.len() as u64;
     let verdict = if problems == 0 { "NO FAULT" } else { "FAULTS" };
     write!(out, "{verdict}  {}", found.root.display())?;
@@ -105,7 +105,7 @@ fn report(found: &Survey, out: &mut String) -> fmt::Result {
     beside::write(contents, out)?;
     faults::write(found, out)?;
     policies(found, out)?;
-    start::write(found, out)
+    start::write(found, caller, out)
 }
 
 /// What one folder holds, in two lines or three.

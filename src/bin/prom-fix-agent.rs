@@ -3,13 +3,22 @@
 use std::io::{IsTerminal, stderr, stdout};
 use std::process::ExitCode;
 
+use prom_fix::agent::{self, Caller, Screen};
+
 fn main() -> ExitCode {
     #[cfg(feature = "faults")]
     faults::arm();
     let words = std::env::args_os().skip(1);
     let terminal = stderr().is_terminal();
-    let (mut out, mut err) = (stdout().lock(), stderr().lock());
-    ExitCode::from(prom_fix::agent::run(words, &mut out, &mut err, terminal).code())
+    let (mut out, mut err, mut progress) = (stdout().lock(), stderr(), stderr());
+    let mut screen = Screen {
+        out: &mut out,
+        err: &mut err,
+        progress: &mut progress,
+        terminal,
+        caller: Caller::Agent,
+    };
+    ExitCode::from(agent::run(words, &mut screen).code())
 }
 
 /// Not in what is shipped: `PROM_FIX_FAULT=abort:7` ends the program before the seventh system call

@@ -196,14 +196,7 @@ pub(super) fn refuse_if_unfinished(disk: &Disk, root: &Path) -> Result<(), NotDo
     let salvages = salvage::journals(disk, root)?;
     let unfinished = salvages.iter().any(|j| j.manifest.phase != SalvagePhase::Done)
         || journals(disk, root)?.iter().any(|j| j.manifest.phase != Phase::Done);
-    if !unfinished {
-        return Ok(());
-    }
-    let root = root.display();
-    Err(NotDone::Refused(format!(
-        "{root}: something was begun here and not finished; first\n  prom-fix-agent resume {root}\n\
-         or\n  prom-fix-agent restore {root}"
-    )))
+    if unfinished { Err(NotDone::Begun) } else { Ok(()) }
 }
 
 /// All that is not as it is to be, what is in a folder before the folder. Refused where not all can
@@ -332,7 +325,7 @@ fn journals(disk: &Disk, root: &Path) -> Done<Vec<Journal>> {
         match manifest {
             Ok(manifest) if manifest.version == VERSION => all.push(Journal { folder, manifest }),
             Ok(_) => {
-                let error = io::Error::other("of a newer prom-fix-agent");
+                let error = io::Error::other("of a newer prom-fix");
                 return Err(Failed { path: disk.named(&path), error });
             }
             Err(error) => return Err(Failed { path: disk.named(&path), error }),

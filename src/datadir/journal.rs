@@ -121,7 +121,7 @@ impl Journal {
             if manifest.version == VERSION {
                 Ok(manifest)
             } else {
-                Err(io::Error::other("of a newer prom-fix-agent"))
+                Err(io::Error::other("of a newer prom-fix"))
             }
         });
         match parsed {

@@ -37,7 +37,7 @@ impl fmt::Display for NotTaken {
         match self {
             NotTaken::Held(lock) => write!(
                 to,
-                "{}: held by a Prometheus that runs, or by another prom-fix-agent; stop it first",
+                "{}: held by a Prometheus that runs, or by another prom-fix; stop it first",
                 lock.display()
             ),
             NotTaken::Unusable(lock, error) => write!(to, "{}: {error}", lock.display()),

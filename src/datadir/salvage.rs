@@ -64,6 +64,8 @@ pub struct Orphans {
 pub enum NotDone {
     /// Nothing was changed.
     Refused(String),
+    /// Nor here: an earlier salvage or change of owner is not finished.
+    Begun,
     /// Nothing was changed, either.
     Failed(Failed),
     /// It began: `resume` and `restore` go on from here.

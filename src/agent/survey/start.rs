@@ -2,12 +2,13 @@
 
 use std::fmt::{self, Write as _};
 
+use super::super::Caller;
 use super::super::words::{count, ranges, share};
 use super::faults::{says_block, says_chunks};
 use crate::datadir::survey::fold::{LogName, NextStart, Refusal};
 use crate::datadir::survey::{Lock, Survey};
 
-pub fn write(found: &Survey, out: &mut String) -> fmt::Result {
+pub fn write(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
     writeln!(out, "\nPrometheus' next start")?;
     let kept = &found.judged.kept;
     let lost = kept.fragment.samples.saturating_sub(kept.prometheus.samples);
@@ -63,8 +64,8 @@ pub fn write(found: &Survey, out: &mut String) -> fmt::Result {
         writeln!(
             out,
             "\nNothing was changed. Keep Prometheus stopped, and mend it without loss:\n  \
-             prom-fix-agent salvage {}",
-            found.root.display()
+             {}",
+            caller.salvage(&found.root)
         )?;
     }
     Ok(())
