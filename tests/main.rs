@@ -6,6 +6,7 @@
 mod architecture;
 mod cases;
 mod cluster;
+mod data;
 mod packaging;
 mod policy;
 mod walfile;

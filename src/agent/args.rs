@@ -67,6 +67,17 @@ pub enum Act {
     Restore,
 }
 
+/// How many of each an inventory names.
+const TOP: usize = 10;
+
+impl Command {
+    /// An inventory as it is where no flag says otherwise.
+    #[must_use]
+    pub fn inventory(dir: PathBuf) -> Command {
+        Command::Inventory { dir, asked: inventory::Asked { top: TOP, line: None } }
+    }
+}
+
 /// Flags that stand alone.
 const SWITCHES: &[&str] = &["--json", "--quick", "--dry-run"];
 /// Flags that a value follows.
@@ -202,7 +213,7 @@ fn change(flags: &mut Flags) -> Result<Change, String> {
 }
 
 fn inventory(flags: &mut Flags) -> Result<inventory::Asked, String> {
-    let top = flags.number::<usize>("--top")?.unwrap_or(10);
+    let top = flags.number::<usize>("--top")?.unwrap_or(TOP);
     if !(1..=ranking::MOST).contains(&top) {
         return Err(format!("--top {top}: from 1 to {}", ranking::MOST));
     }

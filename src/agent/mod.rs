@@ -25,6 +25,7 @@ use std::ffi::OsString;
 use std::io::Write;
 
 use crate::datadir::layout::{self, Layout};
+pub use crate::walfile::segment::Depth;
 pub use args::{Act, Asked, Command};
 pub use caller::Caller;
 

@@ -6,6 +6,7 @@ mod asks;
 #[cfg(test)]
 mod asks_tests;
 mod change;
+mod data;
 mod examine;
 mod follow;
 mod ledger;
@@ -78,6 +79,7 @@ async fn work(typed: &Typed, screen: &Screen, context: &mut Option<Context>) -> 
     match &typed.job {
         Job::Explain { code } => return print::explain(code.as_deref()),
         Job::Completion { shell, install } => return print::completion(shell, *install),
+        Job::Data(asked) => return Ok(data::run(typed, screen, asked)),
         Job::Examine { .. }
         | Job::ApplyFile { .. }
         | Job::Wait { .. }
@@ -100,7 +102,9 @@ async fn work(typed: &Typed, screen: &Screen, context: &mut Option<Context>) -> 
         Job::Resume { which } => ledger::resume(&run, which.as_deref()).await,
         Job::Undo { which } => ledger::undo(&run, which.as_deref()).await,
         Job::Receipts { id } => ledger::receipts(&run, id.as_deref()).await,
-        Job::Explain { .. } | Job::Completion { .. } => bail!("handled before a cluster is opened"),
+        Job::Explain { .. } | Job::Completion { .. } | Job::Data(_) => {
+            bail!("handled before a cluster is opened")
+        }
     };
     if let Err(error) = finish_recording(&run) {
         // Of a run that changed something, its own end is what counts.

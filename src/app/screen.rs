@@ -104,6 +104,14 @@ impl Screen {
         self.asks
     }
 
+    /// Where progress of its own kind goes, and whether it is seen on a terminal.
+    pub fn progress(&self) -> (Box<dyn Write>, bool) {
+        match self.quiet {
+            true => (Box::new(std::io::sink()), false),
+            false => (Box::new(std::io::stderr()), self.live),
+        }
+    }
+
     /// Asks on the terminal; none where there is no terminal, or at end of input.
     pub fn ask(&self, question: &str) -> Option<String> {
         if !self.asks {

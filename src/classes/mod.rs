@@ -22,6 +22,17 @@ pub const ALL: &[&dyn Class] = &[&oom::Oom, &perms::Perms, &wal::Wal, &bind::Bin
 /// What was given on the command line to a class: long option to value.
 pub type Given = BTreeMap<String, String>;
 
+/// What a data directory on this machine tells of a class (`--data DIR`), without a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDisk {
+    /// What is wrong with its files, and how they are mended.
+    Damage,
+    /// Who fills the head, and the memory that a start needs.
+    Head,
+    /// Whose its files are.
+    Owners,
+}
+
 /// One failure class.
 pub trait Class: Sync {
     /// The first part of its codes and, where [`Class::command`] is true, the sub-command.
@@ -35,6 +46,10 @@ pub trait Class: Sync {
     /// Adds the class's own options to its sub-command.
     fn options(&self, command: clap::Command) -> clap::Command {
         command
+    }
+    /// What a data directory by itself tells of it.
+    fn on_disk(&self) -> Option<OnDisk> {
+        None
     }
     /// Its codes, with what `explain` says of them.
     fn docs(&self) -> &'static [CodeDoc];

@@ -6,6 +6,9 @@ use clap::Command;
 use super::command;
 use crate::classes;
 
+/// kubectl's directive "folders only" (cobra's `ShellCompDirectiveFilterDirs`).
+const FOLDERS: &str = ":16";
+
 /// kubectl's directive "no file names" (cobra's `ShellCompDirectiveNoFileComp`).
 const NO_FILES: &str = ":4";
 
@@ -19,6 +22,9 @@ pub fn complete(words: &[String]) -> String {
         Some((last, before)) => (last.as_str(), before),
         None => ("", words),
     };
+    if before.last().is_some_and(|word| word == "--data") {
+        return format!("{FOLDERS}\n");
+    }
     let sub = before.iter().find_map(|w| root.find_subcommand(w));
     let mut out: Vec<(String, String)> = if typed.starts_with('-') {
         flags(&root, sub)
@@ -65,5 +71,7 @@ mod tests {
         assert!(of(&["oom", "--mem"]).starts_with("--memory\t"));
         assert!(of(&["explain", "oom/re"]).starts_with("oom/replay\t"));
         assert_eq!(of(&["oom", "st"]), "sts/\n:4\n");
+        assert!(of(&["wal", "--da"]).starts_with("--data\t"));
+        assert_eq!(of(&["wal", "--data", "/var"]), ":16\n");
     }
 }

@@ -1,5 +1,7 @@
 //! What stands under the help of a sub-command: lines to copy, and how it ends. No class is named.
 
+use crate::classes::{self, OnDisk};
+
 /// The examples of a sub-command.
 pub fn of(name: &str) -> String {
     let text = match name {
@@ -11,10 +13,42 @@ pub fn of(name: &str) -> String {
         "receipts" => RECEIPTS,
         "explain" => EXPLAIN,
         "completion" => COMPLETION,
-        class => return CLASS.replace("CLASS", class),
+        class => {
+            let found = classes::ALL.iter().find(|c| c.name() == class);
+            let on_disk = found.and_then(|c| c.on_disk()).map_or("", of_data);
+            return format!("{CLASS}{on_disk}").replace("CLASS", class);
+        }
     };
     text.to_owned()
 }
+
+/// What more there is of a data directory on this machine.
+fn of_data(told: OnDisk) -> &'static str {
+    match told {
+        OnDisk::Damage => DAMAGE,
+        OnDisk::Head => HEAD,
+        OnDisk::Owners => OWNERS,
+    }
+}
+
+const DAMAGE: &str = "
+
+A data directory on this machine, of a Prometheus that does not run; no cluster is contacted:
+  kubectl prom-fix CLASS --data DIR                         every file, every fault and its cost
+  kubectl prom-fix CLASS --data DIR --dry-run=client        what would be written to mend it
+  kubectl prom-fix CLASS --data DIR --apply                 mend it, after asking; undo takes it back
+
+Exit with --data: 0 no fault, or mended · 1 error · 2 faults found · 3 refused, nothing changed.";
+
+const HEAD: &str = "
+
+A data directory on this machine; no cluster is contacted, no Prometheus is started:
+  kubectl prom-fix CLASS --data DIR                         who fills the head, what a start needs";
+
+const OWNERS: &str = "
+
+A data directory on this machine; no cluster is contacted:
+  kubectl prom-fix CLASS --data DIR                         whose its files are";
 
 const DIAGNOSE: &str = "\
 Examples:
@@ -55,14 +89,16 @@ const RESUME: &str = "\
 Examples:
   kubectl prom-fix resume -n mon                           the only plan of mon that is open
   kubectl prom-fix resume sts/prometheus -n mon            that of one Prometheus
-  kubectl prom-fix resume 7f3a9c04d1e2 -n mon --yes        by its digest, without a question";
+  kubectl prom-fix resume 7f3a9c04d1e2 -n mon --yes        by its digest, without a question
+  kubectl prom-fix resume --data DIR                       what was begun in a data directory";
 
 const UNDO: &str = "\
 Examples:
   kubectl prom-fix undo -n mon                             the only plan of mon that stands
   kubectl prom-fix undo sts/prometheus -n mon              the last one of one Prometheus
   kubectl prom-fix undo 7f3a9c04d1e2 -n mon --yes          by its digest, without a question
-  kubectl prom-fix undo 7f3a9c04d1e2 -n mon --force        over values that were changed since";
+  kubectl prom-fix undo 7f3a9c04d1e2 -n mon --force        over values that were changed since
+  kubectl prom-fix undo --data DIR                         a data directory as it was before";
 
 const RECEIPTS: &str = "\
 Examples:

@@ -2,6 +2,7 @@
 //! `classes::ALL`; no class is named here.
 
 pub mod complete;
+pub mod data;
 mod examples;
 mod options;
 mod target;
@@ -43,6 +44,8 @@ pub enum Job {
     Receipts {
         id: Option<String>,
     },
+    /// `--data`: a data directory on this machine. No cluster is contacted.
+    Data(data::Asked),
     Explain {
         code: Option<String>,
     },
@@ -62,6 +65,7 @@ impl Job {
             Job::Resume { .. } => "resume",
             Job::Undo { .. } => "undo",
             Job::Receipts { .. } => "receipts",
+            Job::Data(asked) => asked.command,
             Job::Explain { .. } => "explain",
             Job::Completion { .. } => "completion",
         }
@@ -120,6 +124,7 @@ pub fn command() -> Command {
     );
     for class in classes::ALL.iter().filter(|class| class.command()) {
         let own = Command::new(class.name()).about(class.about()).arg(target_arg());
+        let own = if class.on_disk().is_some() { own.arg(data::arg()) } else { own };
         root = root.subcommand(class.options(own));
     }
     let root = ledger_commands(root)
@@ -173,8 +178,12 @@ fn ledger_commands(root: Command) -> Command {
             .about("Follow replay and recovery until it is healthy; read only")
             .arg(target_arg()),
     )
-    .subcommand(Command::new("resume").about("Finish what a plan began").arg(which()))
-    .subcommand(Command::new("undo").about("Put back what a plan changed").arg(which()))
+    .subcommand(
+        Command::new("resume").about("Finish what a plan began").arg(which()).arg(data::arg()),
+    )
+    .subcommand(
+        Command::new("undo").about("Put back what a plan changed").arg(which()).arg(data::arg()),
+    )
     .subcommand(
         Command::new("receipts")
             .about("What was done, by whom, when; one as a timeline")
@@ -213,6 +222,11 @@ fn job(matches: &ArgMatches, labels: Option<&str>) -> Result<Job, clap::Error> {
     let Some((name, sub)) = matches.subcommand() else {
         return examine(None, matches, Given::new());
     };
+    if let Some(asked) = data::read(matches, name, sub) {
+        let asked =
+            asked.map_err(|why| command().error(clap::error::ErrorKind::ArgumentConflict, why))?;
+        return Ok(Job::Data(asked));
+    }
     if let Some(class) = classes::ALL.iter().find(|c| c.command() && c.name() == name) {
         return examine(Some(class.name()), sub, given_of(*class, sub));
     }

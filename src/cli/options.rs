@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::data::Act;
 use super::{Job, Typed};
 
 /// What is printed.
@@ -209,7 +210,15 @@ fn is_namespace(text: &str) -> bool {
 }
 
 fn changes(job: &Job) -> bool {
-    matches!(job, Job::ApplyFile { .. } | Job::Resume { .. } | Job::Undo { .. })
+    match job {
+        Job::ApplyFile { .. } | Job::Resume { .. } | Job::Undo { .. } => true,
+        Job::Data(asked) => matches!(asked.act, Act::Resume | Act::Undo),
+        Job::Examine { .. }
+        | Job::Wait { .. }
+        | Job::Receipts { .. }
+        | Job::Explain { .. }
+        | Job::Completion { .. } => false,
+    }
 }
 
 #[cfg(test)]

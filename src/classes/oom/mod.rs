@@ -14,7 +14,7 @@ mod room;
 mod size;
 mod stuck;
 
-use super::{Class, Given, Job};
+use super::{Class, Given, Job, OnDisk};
 use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
 use crate::subject::Subject;
 
@@ -65,6 +65,10 @@ impl Class for Oom {
                     })
                     .help("Let the startup probe wait this long for the replay; 0 leaves it alone"),
             )
+    }
+
+    fn on_disk(&self) -> Option<OnDisk> {
+        Some(OnDisk::Head)
     }
 
     fn docs(&self) -> &'static [CodeDoc] {

@@ -5,7 +5,7 @@ mod docs;
 mod fix;
 mod needs;
 
-use super::{Class, Given, Job};
+use super::{Class, Given, Job, OnDisk};
 use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
 use crate::subject::Subject;
 
@@ -18,6 +18,10 @@ impl Class for Perms {
 
     fn about(&self) -> &'static str {
         "The data directory cannot be written: fsGroup, owners, mounts, security context"
+    }
+
+    fn on_disk(&self) -> Option<OnDisk> {
+        Some(OnDisk::Owners)
     }
 
     fn docs(&self) -> &'static [CodeDoc] {

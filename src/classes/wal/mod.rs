@@ -6,7 +6,7 @@ mod docs;
 mod fix;
 mod needs;
 
-use super::{Class, Given, Job};
+use super::{Class, Given, Job, OnDisk};
 use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
 use crate::subject::Subject;
 
@@ -19,6 +19,10 @@ impl Class for Wal {
 
     fn about(&self) -> &'static str {
         "Write-ahead log, blocks, head chunks: damage, gaps, endless replay, a held lock"
+    }
+
+    fn on_disk(&self) -> Option<OnDisk> {
+        Some(OnDisk::Damage)
     }
 
     fn docs(&self) -> &'static [CodeDoc] {
