@@ -14,6 +14,7 @@ use std::io::{self, Read};
 use serde::{Deserialize, Serialize};
 
 use super::disk::{Disk, Done, Failed, Sum};
+use super::salvage::Report;
 
 /// Of the form of the manifest; a newer one is not touched.
 const VERSION: u32 = 1;
@@ -33,7 +34,7 @@ pub struct Manifest {
     /// All that lies in the logs and stays as it is, with its bytes.
     pub untouched: BTreeMap<String, u64>,
     /// What the salvage says of itself.
-    pub report: serde_json::Value,
+    pub report: Report,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,7 +138,7 @@ impl Journal {
             lock_created,
             steps,
             untouched: BTreeMap::new(),
-            report: serde_json::Value::Null,
+            report: Report::default(),
         };
         Journal { folder: folder.to_owned(), manifest }
     }

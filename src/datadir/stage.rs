@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use crate::walfile::headchunks;
 use crate::walfile::mend;
 
-use super::disk::{Disk, Done, Failed, Owner, Sum};
+use super::disk::{Disk, Done, Owner, Sum};
 use super::journal::{Change, Journal, LOGS, Phase, Step};
 use super::plan::{Act, Planned};
 use super::salvage::Prepared;
@@ -78,8 +78,6 @@ pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> 
     let mut report = prepared.report.clone();
     report.aside = Some(journal.folder.clone());
     report.extra_bytes = steps.iter().filter_map(|step| step.new).map(|new| new.size).sum();
-    let report = serde_json::to_value(report)
-        .map_err(|error| Failed { path: disk.named(&journal.folder), error: error.into() })?;
     journal.manifest.report = report;
     journal.enter(disk, Phase::Swapping)
 }
