@@ -100,7 +100,11 @@ pub(super) fn tell(
         writeln!(out, "no fault: {} records, {} samples", kept.records, kept.samples)?;
         return Ok(Ended::Clean);
     }
-    let verb = if outcome == "planned" { "would be" } else { "were" };
+    let verb = match (outcome, files.len()) {
+        ("planned", _) => "would be",
+        (_, 1) => "was",
+        _ => "were",
+    };
     writeln!(out, "{} {verb} changed:", counted(files.len() as u64, "file"))?;
     // Of files that share a fate, as hundreds of empty ones do, the first and the last.
     for same in files.chunk_by(empty_in_a_row) {
