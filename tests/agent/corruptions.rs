@@ -54,16 +54,22 @@ fn what_prometheus_keeps_by_itself_and_after_a_salvage() {
 
 /// Directories that each release wrote, then those that the storage of 3.16 made, as each reads them.
 fn healthy(releases: &[Release], folder: &Path) -> Vec<Healthy> {
-    let made = folder.join("library");
-    let mut make = Command::new(maker::built(folder));
-    make.arg("make").arg(&made).args(["-series", "150", "-samples", "150", "-segment", "131072"]);
-    assert!(make.output().expect("it starts").status.success(), "{make:?}");
+    let made = library(folder);
     std::thread::scope(|scope| {
         let written: Vec<_> =
             releases.iter().map(|r| scope.spawn(move || Healthy::written(r, folder))).collect();
         let written = written.into_iter().map(|thread| thread.join().expect("made"));
         written.chain(releases.iter().map(|r| Healthy::made(r, &made))).collect()
     })
+}
+
+/// What the storage of 3.16 makes as a library; one of the damages takes segments of it.
+fn library(folder: &Path) -> std::path::PathBuf {
+    let made = folder.join("library");
+    let mut make = Command::new(maker::built(folder));
+    make.arg("make").arg(&made).args(["-series", "150", "-samples", "150", "-segment", "131072"]);
+    assert!(make.output().expect("it starts").status.success(), "{make:?}");
+    made
 }
 
 /// Each damage with what it is to be done to, of all that there is.
