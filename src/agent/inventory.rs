@@ -7,6 +7,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Ended;
+use super::words::{grouped, printable};
+use crate::datadir::calendar::Utc;
 use crate::datadir::inventory::{self, Bound, Churn, Inventory};
 use crate::walfile::inventory::hours::Hour;
 use crate::walfile::inventory::memory::{LINES, Line, Need, need};
@@ -76,12 +78,12 @@ fn text(found: &Inventory, memory: &[Need]) -> String {
         churn,
         bound,
     } = found;
-    let mut lines = vec![format!("{}: {} series", root.display(), thousands(*series))];
+    let mut lines = vec![format!("{}: {} series", root.display(), grouped(*series))];
     let from = match checkpoint {
         Some(number) => format!("checkpoint {number} and {segments} segments after it"),
         None => format!("{segments} segments"),
     };
-    lines.push(format!("  read: {from}, {}; {} entries", size(*bytes), thousands(*records)));
+    lines.push(format!("  read: {from}, {}; {} entries", size(*bytes), grouped(*records)));
     if *faults > 0 {
         lines.push(format!("  {faults} faults in the log: what could be read is counted"));
     }
@@ -95,7 +97,7 @@ fn text(found: &Inventory, memory: &[Need]) -> String {
     lines.push("\nvalues of a label".to_owned());
     for Values { name, values, estimated } in labels {
         let about = if *estimated > 0 { " (give or take 1.6 %)" } else { "" };
-        lines.push(format!("{:>13}  {}{about}", thousands(*values), printable(name)));
+        lines.push(format!("{:>13}  {}{about}", grouped(*values), printable(name)));
     }
     lines.extend(created(churn));
     lines.extend(needs(memory));
@@ -109,7 +111,7 @@ fn created(churn: &Churn) -> Vec<String> {
     let mut lines = vec!["\nseries created (UTC)".to_owned()];
     let mut line = |series: u64, when: &str| {
         if series > 0 {
-            lines.push(format!("{:>13}  {when}", thousands(series)));
+            lines.push(format!("{:>13}  {when}", grouped(series)));
         }
     };
     line(*earlier, "before the segments that are left");
@@ -137,39 +139,22 @@ fn beyond(bound: Bound) -> Option<String> {
         format!(
             "\nmore than memory is given for: {} series were not told apart,\n\
              {} labels of series were counted by a sketch, {} have a name that is not told",
-            thousands(series_not_told_apart),
-            thousands(pairs_by_sketch),
-            thousands(other_labels),
+            grouped(series_not_told_apart),
+            grouped(pairs_by_sketch),
+            grouped(other_labels),
         )
     })
 }
 
 fn ranked(rank: &Rank, whole: bool) -> String {
-    let mut words = format!("{:>13}  ", thousands(rank.series));
+    let mut words = format!("{:>13}  ", grouped(rank.series));
     if whole {
         words.push_str(&printable(&rank.name));
         words.push('=');
     }
     words.push_str(&printable(&rank.value));
     if rank.error > 0 {
-        let _ = write!(words, " (up to {} more)", thousands(rank.error));
-    }
-    words
-}
-
-/// A name as it can stand in a line: whoever wrote it may have written anything.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut words = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            words.push(' ');
-        }
-        words.push(digit);
+        let _ = write!(words, " (up to {} more)", grouped(rank.error));
     }
     words
 }
@@ -186,28 +171,19 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// `2025-10-09 08:00` of milliseconds since 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date
-/// Algorithms": days are counted from a 1 March, so that the day that leaps is the last).
+/// `2025-10-09 08:00` of milliseconds since 1970.
 fn clock(time: i64) -> String {
-    let (days, seconds) = (time.div_euclid(86_400_000), time.div_euclid(1000).rem_euclid(86_400));
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let of_month = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{of_month:02} {:02}:{:02}", seconds / 3600, seconds / 60 % 60)
+    let Utc { year, month, day, hour, minute, .. } = Utc::of(time.div_euclid(1000));
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{clock, size, thousands};
+    use super::{clock, grouped, size};
 
     #[test]
     fn numbers_are_words() {
-        let said = [0, 999, 1000, 1_234_567].map(thousands);
+        let said = [0, 999, 1000, 1_234_567].map(grouped);
         assert_eq!(said, ["0", "999", "1 000", "1 234 567"]);
         assert_eq!([0, 1 << 20, 3 << 29].map(size), ["0.0 KiB", "1.0 MiB", "1.5 GiB"]);
         let times = [0, 951_782_400_000, 1_760_000_000_000, -1].map(clock);

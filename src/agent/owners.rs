@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::Ended;
+use super::words::printable;
 use crate::datadir::owners::{self, Bits, Group, Lack, Offender, Owned, Owners, Unread, User};
 
 pub fn run(
@@ -73,8 +74,7 @@ pub(super) fn name(path: &Path) -> String {
     if path.as_os_str().is_empty() {
         return ".".to_owned();
     }
-    let text = path.to_string_lossy();
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    printable(&path.to_string_lossy())
 }
 
 fn word(lack: Lack) -> &'static str {

@@ -1,4 +1,6 @@
-//! Numbers, sizes and times as a person reads them.
+//! Numbers, sizes, times and names as a person reads them.
+
+use crate::datadir::calendar::Utc;
 
 /// `1 234 567`
 pub fn grouped(number: u64) -> String {
@@ -44,18 +46,8 @@ pub fn share(part: u64, whole: u64) -> String {
 
 /// Milliseconds since 1970 as `2025-10-09 08:53:20Z`.
 pub fn utc(milliseconds: i64) -> String {
-    let seconds = milliseconds.div_euclid(1000);
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Counted in years that begin in March, of which 400 are always as many days.
-    let (era, day) = ((days + 719_468).div_euclid(146_097), (days + 719_468).rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let of_month = of_year - (153 * month + 2) / 5 + 1;
-    let (month, wrapped) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let (hour, minute) = (second / 3600, second / 60 % 60);
-    let year = era * 400 + year + wrapped;
-    format!("{year:04}-{month:02}-{of_month:02} {hour:02}:{minute:02}:{:02}Z", second % 60)
+    let Utc { year, month, day, hour, minute, second } = Utc::of(milliseconds.div_euclid(1000));
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// Numbers as ranges: `3, 5-9`; of many only the first ranges.
@@ -81,6 +73,11 @@ pub fn ranges(numbers: &[u64]) -> String {
 /// `1 file`, `2 files`
 pub fn count(number: u64, one: &str) -> String {
     format!("{} {one}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// A name as it can stand in a line: whoever wrote it may have written anything.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

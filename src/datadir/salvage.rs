@@ -13,6 +13,7 @@ use crate::walfile::fault::Fault;
 use crate::walfile::mend::Traces;
 use crate::walfile::refs::Refs;
 
+use super::calendar::Utc;
 use super::chown;
 use super::disk::{Disk, Done, Failed};
 use super::journal::{Journal, LOGS, Phase};
@@ -325,16 +326,7 @@ pub(super) fn free_name(disk: &Disk) -> Done<String> {
 
 /// Seconds since 1970 as a time in UTC.
 fn stamp(seconds: u64) -> String {
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    // Days since 1 March of year 0, in eras of 400 years.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (of_day / 3600, of_day % 3600 / 60, of_day % 60);
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    let Utc { year, month, day, hour, minute, second } = Utc::of(seconds);
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
