@@ -7,6 +7,7 @@ mod architecture;
 mod cases;
 mod cluster;
 mod data;
+mod go;
 mod packaging;
 mod policy;
 mod walfile;

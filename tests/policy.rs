@@ -2,11 +2,12 @@
 //! random sets of policies, random pairs of pods. Needs Go; `tests/run` runs it.
 
 use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use prom_fix::subject::network::{Direction, End, Ruling, Way, rule};
 use serde_json::{Value, json};
+
+use crate::go;
 
 const CASES: u64 = 4000;
 
@@ -189,12 +190,7 @@ impl Case {
 #[ignore = "needs Go: tests/run"]
 fn verdicts_are_those_of_the_simulator() {
     let folder = tempfile::tempdir().expect("a folder");
-    let program = folder.path().join("policy");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/go/policy");
-    let mut go = Command::new("go");
-    go.args(["build", "-trimpath", "-o"]).arg(&program).arg(".").current_dir(source);
-    go.envs([("CGO_ENABLED", "0"), ("GOTOOLCHAIN", "local"), ("GOWORK", "off")]);
-    assert!(go.status().expect("go starts").success(), "go build");
+    let program = go::build("tests/cluster/go/policy", folder.path()).expect("go starts");
 
     let mut dice = Dice(20_261_125);
     let cases: Vec<Case> = (0..CASES).map(|_| Case::random(&mut dice)).collect();

@@ -9,15 +9,7 @@ use std::process::Command;
 use prom_fix::walfile::count::{Counts, OfType};
 use prom_fix::walfile::segment::{Depth, survey};
 
-fn built(folder: &Path) -> PathBuf {
-    let program = folder.join("wal");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/go/wal");
-    let mut go = Command::new("go");
-    go.args(["build", "-trimpath", "-o"]).arg(&program).arg(".").current_dir(source);
-    go.envs([("CGO_ENABLED", "0"), ("GOTOOLCHAIN", "local"), ("GOWORK", "off")]);
-    assert!(go.status().expect("go starts").success(), "go build");
-    program
-}
+use crate::go;
 
 fn says(program: &Path, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output().expect("it starts");
@@ -45,7 +37,7 @@ fn counted(folder: &Path, depth: Depth) -> Counts {
 #[ignore = "needs Go: tests/run"]
 fn counts_are_those_of_prometheus_own_reader() {
     let folder = tempfile::tempdir().expect("a folder");
-    let program = built(folder.path());
+    let program = go::build(go::WAL, folder.path()).expect("go starts");
     let ways: [(&str, &[&str]); 4] = [
         ("none", &["-compression", "none", "-segment", "131072"]),
         ("snappy", &["-compression", "snappy"]),

@@ -21,7 +21,7 @@ use damage::Damage;
 use server::Release;
 use trial::{Healthy, Row};
 
-use crate::maker;
+use crate::go;
 
 /// Each damage with one release, or `PROM_FIX_MATRIX=1`: with every one; `PROM_FIX_ONLY`: those whose
 /// names contain it.
@@ -66,7 +66,7 @@ fn healthy(releases: &[Release], folder: &Path) -> Vec<Healthy> {
 /// What the storage of 3.16 makes as a library; one of the damages takes segments of it.
 fn library(folder: &Path) -> std::path::PathBuf {
     let made = folder.join("library");
-    let mut make = Command::new(maker::built(folder));
+    let mut make = Command::new(go::build(go::WAL, folder).expect("go starts"));
     make.arg("make").arg(&made).args(["-series", "150", "-samples", "150", "-segment", "131072"]);
     assert!(make.output().expect("it starts").status.success(), "{make:?}");
     made

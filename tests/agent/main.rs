@@ -7,7 +7,8 @@ mod corruptions;
 mod directory;
 #[cfg(feature = "faults")]
 mod faults;
+#[path = "../go.rs"]
+mod go;
 mod inventory;
-mod maker;
 mod salvage;
 mod truncations;

@@ -9,7 +9,7 @@ use prom_fix::walfile::mend::mend;
 use prom_fix::walfile::segment::{Depth, survey};
 use prom_fix::walfile::writer::Writer;
 
-use crate::maker;
+use crate::go;
 
 /// Records of samples, the last one over the end of a page where the log is `long`.
 fn log(how: Compression, long: bool) -> Vec<u8> {
@@ -51,7 +51,7 @@ fn lengths(long: bool, size: usize) -> Vec<usize> {
 #[ignore = "needs Go: tests/run"]
 fn a_log_cut_at_every_length_is_read_as_by_prometheus_own_reader() {
     let folder = tempfile::tempdir().expect("a folder");
-    let program = maker::built(folder.path());
+    let program = go::build(go::WAL, folder.path()).expect("go starts");
     for how in [Compression::None, Compression::Snappy, Compression::Zstd] {
         for long in [false, true] {
             let bytes = log(how, long);

@@ -11,6 +11,7 @@ use prom_fix::walfile::headchunks;
 use prom_fix::walfile::writer::Writer;
 
 use super::chance::{Chance, change};
+use super::go;
 
 #[derive(Default)]
 pub struct Corpus {
@@ -70,15 +71,9 @@ impl Corpus {
     /// What a server leaves that ran for a while, its segments small.
     fn prometheus(&mut self) {
         let folder = tempfile::tempdir().expect("a folder");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/go/wal");
-        let program = folder.path().join("maker");
-        let mut go = Command::new("go");
-        go.args(["build", "-trimpath", "-o"]).arg(&program).arg(".").current_dir(source);
-        go.envs([("CGO_ENABLED", "0"), ("GOTOOLCHAIN", "local"), ("GOWORK", "off")]);
-        match go.status() {
-            Ok(status) => assert!(status.success(), "go build"),
-            Err(_) => return println!("no Go: without the logs that Prometheus' storage makes"),
-        }
+        let Ok(program) = go::build(go::WAL, folder.path()) else {
+            return println!("no Go: without the logs that Prometheus' storage makes");
+        };
         for how in ["none", "snappy", "zstd", "st"] {
             let data = folder.path().join(how);
             let mut make = Command::new(&program);

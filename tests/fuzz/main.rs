@@ -13,6 +13,8 @@
 mod bits;
 mod chance;
 mod corpus;
+#[path = "../go.rs"]
+mod go;
 mod laws;
 
 use std::sync::atomic::{AtomicU64, Ordering};
