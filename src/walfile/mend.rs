@@ -88,7 +88,9 @@ impl Traces {
             let Item::Record(frame) = item else { continue };
             let Some(bytes) = decompressor.decode(frame.compression, frame.bytes) else { continue };
             // What comes before the fault of a record that cannot be decoded is not kept either.
-            let whole = record::read(bytes, |_| {}).is_ok();
+            if record::read(bytes, |_| {}).is_err() {
+                continue;
+            }
             let _ = record::read(bytes, |entry| {
                 let (Entry::Series { reference, .. }
                 | Entry::Sample { reference, .. }
@@ -96,10 +98,8 @@ impl Traces {
                 | Entry::Exemplar { reference }
                 | Entry::Marker { reference, .. }
                 | Entry::Metadata { reference }) = entry;
-                if whole {
-                    self.see(reference);
-                }
-                if whole && matches!(entry, Entry::Sample { .. }) && !known.contains(reference) {
+                self.see(reference);
+                if matches!(entry, Entry::Sample { .. }) && !known.contains(reference) {
                     self.orphan(reference);
                 }
             });

@@ -220,30 +220,6 @@ fn follow(runs: &mut Vec<(u64, u64)>, reference: u64) {
 
 /// Counts the samples of certain refs.
 pub fn samples_of<R: Read>(input: R, refs: &Refs) -> u64 {
-    count_samples(input, |reference| refs.contains(reference))
-}
-
-/// Samples whose series no record names.
-#[derive(Clone, Debug, Default)]
-pub struct Orphans {
-    pub samples: u64,
-    pub refs: Refs,
-}
-
-/// Counts the samples of refs that are not known; for where Series records may be lost.
-pub fn orphans<R: Read>(input: R, known: &Refs) -> Orphans {
-    let mut refs = Refs::default();
-    let samples = count_samples(input, |reference| {
-        let lost = !known.contains(reference);
-        if lost {
-            refs.insert(reference);
-        }
-        lost
-    });
-    Orphans { samples, refs }
-}
-
-fn count_samples<R: Read>(input: R, mut counts: impl FnMut(u64) -> bool) -> u64 {
     let mut frames = Frames::new(input);
     let mut decompressor = Decompressor::default();
     let mut samples = 0;
@@ -259,7 +235,7 @@ fn count_samples<R: Read>(input: R, mut counts: impl FnMut(u64) -> bool) -> u64 
         }
         let _ = record::read(bytes, |entry| {
             if let Entry::Sample { reference, .. } = entry {
-                samples += u64::from(counts(reference));
+                samples += u64::from(refs.contains(reference));
             }
         });
     }

@@ -8,10 +8,10 @@ use prom_fix::walfile::count::Kept;
 use prom_fix::walfile::fault::FaultKind;
 use prom_fix::walfile::frame::{Frames, Item, PAGE};
 use prom_fix::walfile::headchunks;
-use prom_fix::walfile::mend;
+use prom_fix::walfile::mend::{self, Traces};
 use prom_fix::walfile::record::{self, Entry, RecordType};
 use prom_fix::walfile::refs::Refs;
-use prom_fix::walfile::segment::{Depth, Segment, orphans, survey};
+use prom_fix::walfile::segment::{Depth, Segment, survey};
 
 use super::chance::Chance;
 
@@ -102,9 +102,14 @@ fn lent(bytes: &[u8]) {
 
 /// With no series known all samples are orphans; with all that are met, none.
 fn lost(bytes: &[u8], full: &Segment) {
-    let all = orphans(bytes, &Refs::default());
-    assert_eq!(all.samples, full.counts.entries.samples);
-    assert_eq!(orphans(bytes, &all.refs).samples, 0);
+    let orphans = |known: &Refs| {
+        let mut found = Traces::default();
+        found.read(bytes, known);
+        found
+    };
+    let all = orphans(&Refs::default());
+    assert_eq!(all.orphans, full.counts.entries.samples);
+    assert_eq!(orphans(&all.orphan_refs).orphans, 0);
 }
 
 /// What is written anew has no fault, all that was kept, and is written anew the same.

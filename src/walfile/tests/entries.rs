@@ -1,9 +1,10 @@
 use super::writer::{Writer, samples, series, text, uvarint, varint};
 use crate::walfile::compression::{Compression, peek};
 use crate::walfile::count::{OfType, RefRange, Span};
+use crate::walfile::mend::Traces;
 use crate::walfile::record::{Entry, RecordType, Undecodable, read};
 use crate::walfile::refs::Refs;
-use crate::walfile::segment::{Depth, orphans, survey};
+use crate::walfile::segment::{Depth, survey};
 
 fn told(record: &[u8]) -> Result<Vec<Entry<'_>>, Undecodable> {
     let mut out = Vec::new();
@@ -136,9 +137,10 @@ fn samples_without_a_series_are_counted() {
     log.record(Compression::Snappy, &series(1..11));
     log.record(Compression::Snappy, &samples(1..21, 1000));
     let known = survey(log.bytes.as_slice(), Depth::Full).refs;
-    let found = orphans(log.bytes.as_slice(), &known);
-    assert_eq!((found.samples, found.refs.len()), (10, 10));
-    assert_eq!(found.refs.iter().collect::<Vec<u64>>(), (11..21).collect::<Vec<u64>>());
+    let mut found = Traces::default();
+    found.read(log.bytes.as_slice(), &known);
+    assert_eq!((found.orphans, found.orphan_refs.len()), (10, 10));
+    assert_eq!(found.orphan_refs.iter().collect::<Vec<u64>>(), (11..21).collect::<Vec<u64>>());
 }
 
 #[test]
