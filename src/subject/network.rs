@@ -187,12 +187,16 @@ fn addresses(end: End<'_>) -> Vec<IpAddr> {
     }
 }
 
-fn is_port(port: &Value, way: &Way<'_>) -> bool {
-    let protocol = match port.text("/protocol") {
+/// Unset, it is TCP, of a policy's port as of a container's.
+fn protocol(port: &Value) -> &str {
+    match port.text("/protocol") {
         "" => "TCP",
         protocol => protocol,
-    };
-    if protocol != way.protocol {
+    }
+}
+
+fn is_port(port: &Value, way: &Way<'_>) -> bool {
+    if protocol(port) != way.protocol {
         return false;
     }
     match port.get("port") {
@@ -212,12 +216,8 @@ fn is_named_port(name: &str, way: &Way<'_>) -> bool {
     let containers = pod.list("/spec/containers").iter();
     // A sidecar that restarts is an init container, and its ports are ports of the pod.
     containers.chain(pod.list("/spec/initContainers")).flat_map(|c| c.list("/ports")).any(|port| {
-        let protocol = match port.text("/protocol") {
-            "" => "TCP",
-            protocol => protocol,
-        };
         port.text("/name") == name
-            && protocol == way.protocol
+            && protocol(port) == way.protocol
             && port.number("/containerPort") == Some(i64::from(way.port))
     })
 }
