@@ -45,6 +45,7 @@ fn until_broken(scene: &Scene) {
         scene.field(TARGET, ".metadata.generation")
             == scene.field(TARGET, ".status.observedGeneration")
             && scene.field(TARGET, ".status.updateRevision") == scene.field("pod/prom-0", revision)
+            && scene.field("pod/prom-0", ".metadata.deletionTimestamp").is_empty()
     });
     until_told(scene, TARGET, &["oom/limit-below-need"]);
 }
