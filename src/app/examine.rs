@@ -1,12 +1,14 @@
 //! From questions to reports.
 
 use anyhow::{Result, bail};
+use jiff::Timestamp;
 
 use super::missing::not_found;
 use super::{Ask, Run, asks, verdict};
 use crate::classes;
 use crate::cli;
 use crate::model::finding::{Danger, Finding, Severity, Unknown, Verdict};
+use crate::model::log::runs::age;
 use crate::model::plan::{Blocked, BlockedReason, Next};
 use crate::model::receipt::{Receipt, State as ReceiptState};
 use crate::model::report::{PodLine, Rehearsal, Report, State, Target as TargetLine};
@@ -82,24 +84,35 @@ fn unjudged(subject: &Subject) -> Unknown {
     }
 }
 
+/// A pod that was made no longer ago may not have told anything yet.
+const NEW_POD: i64 = 60;
+
 /// Pods that do not serve, where no fact that was read says why and none that was not would.
-fn unexplained(subject: &Subject, unknown: &[Unknown]) -> Vec<Unknown> {
-    if unknown.iter().any(|u| u.vital) {
+fn unexplained(subject: &Subject, unknown: &[Unknown], clock: Timestamp) -> Vec<Unknown> {
+    let serving = u32::try_from(subject.serving().count()).unwrap_or(u32::MAX);
+    if serving >= subject.wanted || unknown.iter().any(|u| u.vital) {
         return Vec::new();
     }
-    let why = |object: ObjectRef| Unknown {
+    let why = |object: ObjectRef, why: String| Unknown {
         need: format!("why {} does not serve", object.short()),
-        why: "nothing that was read says it".into(),
+        why,
         get: format!("kubectl describe {}", object.short()),
         vital: true,
     };
-    let serving = u32::try_from(subject.serving().count()).unwrap_or(u32::MAX);
-    let down = subject.pods.iter().filter(|p| !pod::is_ready(p)).map(pod::reference);
-    let mut out: Vec<Unknown> = down.map(why).collect();
-    if out.is_empty() && serving < subject.wanted {
-        out.push(why(subject.root.clone()));
+    let silent = |made: Option<Timestamp>| match made {
+        Some(made) if (0..NEW_POD).contains(&(clock.as_second() - made.as_second())) => {
+            format!("it was made {} and tells nothing yet: ask again in a minute", age(made, clock))
+        }
+        Some(_) | None => "nothing that was read says it".into(),
+    };
+    let down = subject.pods.iter().filter(|p| !pod::is_ready(p));
+    let mut out: Vec<Unknown> = down
+        .map(|p| why(pod::reference(p), silent(pod::time(p, "/metadata/creationTimestamp"))))
+        .collect();
+    if out.is_empty() {
+        out.push(why(subject.root.clone(), silent(None)));
     }
-    if serving >= subject.wanted { Vec::new() } else { out }
+    out
 }
 
 fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Examined {
@@ -108,7 +121,7 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Exam
     unknown.extend(verdict::unseen(seen, subject.namespace()));
     unknown.extend(verdict::unseen_root(seen, &subject));
     if root.is_none() && verdict::waiting(&findings).is_none() {
-        unknown.extend(unexplained(&subject, &unknown));
+        unknown.extend(unexplained(&subject, &unknown, seen.clock));
     }
     let state = verdict::state(&subject, &findings, &unknown, root);
     if state == State::Healthy {
