@@ -1,5 +1,7 @@
 //! Records are compressed whole, before they are cut into fragments (tsdb/wlog/wlog.go `log`).
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::snappy;
@@ -58,6 +60,24 @@ impl Decompressor {
         }
     }
 
+    /// What the first bytes of a record say, as far as they say it by themselves; `None` where they say
+    /// nothing. A block of zstd says nothing before its end.
+    pub fn decode_beginning<'a>(
+        &'a mut self,
+        how: Compression,
+        bytes: &'a [u8],
+    ) -> Option<&'a [u8]> {
+        match how {
+            Compression::None => Some(bytes),
+            Compression::Snappy => {
+                let most = MOST.min(bytes.len().saturating_mul(SNAPPY_RATIO));
+                self.out = snappy::beginning(bytes, most)?;
+                Some(&self.out)
+            }
+            Compression::Zstd => None,
+        }
+    }
+
     fn snappy(&mut self, bytes: &[u8]) -> Option<&[u8]> {
         let (length, _) = snappy::length(bytes)?;
         if length > MOST || length > bytes.len().saturating_mul(SNAPPY_RATIO) {
@@ -80,6 +100,17 @@ impl Decompressor {
         }
         decoder.collect_to_writer(&mut self.out).ok()?;
         Some(&self.out)
+    }
+}
+
+/// Compressed as they are, the first bytes of a record, cut so that they say no more than `length`
+/// bytes of it.
+#[must_use]
+pub fn cut(how: Compression, bytes: &[u8], length: usize) -> Option<Cow<'_, [u8]>> {
+    match how {
+        Compression::None => bytes.get(..length).map(Cow::Borrowed),
+        Compression::Snappy => snappy::cut(bytes, length).map(Cow::Owned),
+        Compression::Zstd => None,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What Prometheus' reader finds wrong, but for [`FaultKind::MissingFragment`] (tsdb/wlog/reader.go `nextNew`, tsdb/wlog/wlog.go
-/// `validateRecord`, tsdb/record/record.go), in the order in which it looks.
+/// What Prometheus' reader finds wrong, but for [`FaultKind::MissingFragment`] and
+/// [`FaultKind::RepeatedPage`] (tsdb/wlog/reader.go `nextNew`, tsdb/wlog/wlog.go `validateRecord`,
+/// tsdb/record/record.go), in the order in which it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
@@ -30,6 +31,9 @@ pub enum FaultKind {
     /// Zeros where the rest of a record is due. A record is cut only where its page is full, so a page
     /// was lost here; Prometheus' reader passes over it, and joins what does not belong together.
     MissingFragment,
+    /// A page is, byte for byte, the one before it. Prometheus' reader reads it again, and joins the
+    /// record that goes on behind the first with the end of the one that goes on into it.
+    RepeatedPage,
     /// The segment ends while the rest of a record is due.
     TornRecord,
     /// The record cannot be decompressed.

@@ -12,7 +12,13 @@
 //! After a fault the reader goes on with the next bytes of the page that are a fragment by their
 //! checksum, else with the next page.
 
+mod fragment;
+mod window;
+
 use std::io::Read;
+
+use fragment::{Header, header, is_zero, resync};
+use window::{Failed, Window};
 
 use super::compression::Compression;
 use super::fault::{Fault, FaultKind};
@@ -21,10 +27,6 @@ pub const PAGE: usize = 32 << 10;
 pub const HEADER: usize = 7;
 /// The most data that a fragment holds.
 pub const MOST_DATA: usize = PAGE - HEADER;
-/// Read at once; all that is held of a file, but for the record under way.
-const WINDOW: usize = 4 * PAGE;
-/// A fragment that begins at the end of a page of the window is whole in it.
-const AHEAD: usize = 2 * PAGE;
 /// A record whose fragments come to more is taken for damaged, so that no file can make the reader
 /// hold it whole: see [`super::compression::MOST`].
 const MOST_RECORD: usize = super::compression::MOST;
@@ -38,12 +40,29 @@ pub struct Frame<'a> {
     pub offset: u64,
     /// Offset of the byte after its last fragment.
     pub end: u64,
+    /// So many of its first bytes are of one record for certain. That fragments which follow each
+    /// other belong together is told by their types alone, and no checksum covers more than one.
+    pub sure: usize,
+    /// A fault inside of it was told already; whether it is one record, only its content can tell.
+    pub doubtful: bool,
+}
+
+impl<'a> Frame<'a> {
+    /// What is left of it where its content does not hold: fragments that do not belong together
+    /// were joined.
+    #[must_use]
+    pub fn beginning(&self) -> Option<Frame<'a>> {
+        let bytes = self.bytes.get(..self.sure).filter(|sure| sure.len() < self.bytes.len())?;
+        Some(Frame { bytes, ..*self })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item<'a> {
     Record(Frame<'a>),
     Fault(Fault),
+    /// What came of a record before the fault that took the rest of it; told behind that fault.
+    Beginning(Frame<'a>),
 }
 
 /// The fragments so far of a record that goes on.
@@ -52,79 +71,54 @@ struct Pending {
     bytes: Vec<u8>,
     /// Of the first fragment; `None` while no record is under way.
     offset: Option<u64>,
+    /// Offset of the byte after the last fragment so far.
+    end: u64,
+    /// Of the first fragment.
+    flags: u8,
+    /// See [`Frame`].
+    sure: usize,
+    doubtful: bool,
 }
 
 impl Pending {
     /// Keeps the room, for the next record.
     fn forget(&mut self) {
-        self.offset = None;
         self.bytes.clear();
+        *self = Pending { bytes: std::mem::take(&mut self.bytes), ..Pending::default() };
+    }
+
+    /// The page that came last comes once more: what follows it may not belong here.
+    fn doubt(&mut self) {
+        if !self.doubtful {
+            self.sure = self.bytes.len();
+        }
+        self.doubtful = true;
     }
 }
 
 /// Reads one file from its first page on.
 pub struct Frames<R> {
-    input: R,
-    window: Vec<u8>,
-    /// What of the window was read, and what of that is used up.
-    filled: usize,
-    at: usize,
-    /// Offset in the file of the window's first byte.
-    base: u64,
-    /// Bytes of the file, once its end was reached. The window goes on with zeros to a full page,
-    /// as Prometheus' reader of segments does.
-    size: Option<u64>,
+    window: Window<R>,
     failed: bool,
     pending: Pending,
     /// What was given last is to be forgotten when more is asked for.
     given: bool,
+    /// The rest of the record under way is lost: its beginning is given next.
+    torn: bool,
     /// After a fault: the rest of a record that lost its beginning is no fault of its own.
     orphans: bool,
     /// Passes over zeros inside a record, as Prometheus' reader does, and joins what is around them.
     joins: bool,
 }
 
-struct Header {
-    kind: u8,
-    flags: u8,
-    length: usize,
-    sum: u32,
-}
-
-fn header(bytes: &[u8]) -> Option<Header> {
-    let [first, l1, l0, c3, c2, c1, c0] = *bytes.first_chunk::<HEADER>()?;
-    Some(Header {
-        kind: first & 7,
-        flags: first,
-        length: usize::from(u16::from_be_bytes([l1, l0])),
-        sum: u32::from_be_bytes([c3, c2, c1, c0]),
-    })
-}
-
-/// A fragment at the start of `bytes` whose checksum holds, and which ends in them.
-fn proven(bytes: &[u8]) -> Option<(Header, &[u8])> {
-    let header = header(bytes)?;
-    let plausible = (1..=4).contains(&header.kind) && header.flags & 0xe0 == 0;
-    let data = bytes.get(HEADER..HEADER + header.length)?;
-    (plausible && !data.is_empty() && crc32c::crc32c(data) == header.sum).then_some((header, data))
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0)
-}
-
 impl<R: Read> Frames<R> {
     pub fn new(input: R) -> Frames<R> {
         Frames {
-            input,
-            window: vec![0; WINDOW],
-            filled: 0,
-            at: 0,
-            base: 0,
-            size: None,
+            window: Window::new(input),
             failed: false,
             pending: Pending::default(),
             given: false,
+            torn: false,
             orphans: false,
             joins: false,
         }
@@ -138,50 +132,7 @@ impl<R: Read> Frames<R> {
     /// Bytes of the file, once all was read.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        self.size
-    }
-
-    fn offset(&self) -> u64 {
-        self.base + self.at as u64
-    }
-
-    fn left(&self) -> &[u8] {
-        self.window.get(self.at..self.filled).unwrap_or_default()
-    }
-
-    /// Bytes from here to the end of the page.
-    fn of_page(&self) -> usize {
-        PAGE - self.at % PAGE
-    }
-
-    /// Sees to it that a whole fragment can be looked at, or the file's last page to its end.
-    fn fill(&mut self) -> Result<(), FaultKind> {
-        if self.filled - self.at >= AHEAD || self.size.is_some() {
-            return Ok(());
-        }
-        // Whole pages are dropped, so that a page begins at a multiple of its size.
-        let used = self.at / PAGE * PAGE;
-        self.window.copy_within(used..self.filled, 0);
-        self.base += used as u64;
-        self.at -= used;
-        self.filled -= used;
-        while let Some(room) = self.window.get_mut(self.filled..).filter(|r| !r.is_empty()) {
-            match self.input.read(room) {
-                Ok(0) => {
-                    self.size = Some(self.base + self.filled as u64);
-                    let full = self.filled.next_multiple_of(PAGE);
-                    if let Some(rest) = self.window.get_mut(self.filled..full) {
-                        rest.fill(0);
-                    }
-                    self.filled = full;
-                    return Ok(());
-                }
-                Ok(count) => self.filled += count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(_) => return Err(FaultKind::Io),
-            }
-        }
-        Ok(())
+        self.window.size()
     }
 
     /// The next record or fault; `None` at the end. No iterator: a record is lent.
@@ -189,69 +140,87 @@ impl<R: Read> Frames<R> {
         if std::mem::take(&mut self.given) {
             self.pending.forget();
         }
+        if std::mem::take(&mut self.torn) {
+            return Some(Item::Beginning(self.give_beginning()));
+        }
         loop {
             if self.failed {
                 return None;
             }
-            if let Err(kind) = self.fill() {
+            if let Err(Failed) = self.window.fill() {
                 self.failed = true;
-                let end = self.base + self.filled as u64;
-                return Some(Item::Fault(self.fault(kind, end, end)));
+                let end = self.window.end();
+                return Some(Item::Fault(self.fault(FaultKind::Io, end, end)));
             }
-            if self.left().is_empty() {
-                let offset = self.pending.offset.take()?;
-                let end = self.size.unwrap_or(offset);
+            if self.window.left().is_empty() {
+                let offset = self.pending.offset?;
+                if self.pending.doubtful {
+                    return Some(Item::Beginning(self.give_beginning()));
+                }
+                self.torn = true;
+                let end = self.size().unwrap_or(offset);
                 return Some(Item::Fault(self.fault(FaultKind::TornRecord, offset, end)));
             }
             match self.fragment() {
-                Ok(None) => {}
-                Ok(Some(found)) => return Some(Item::Record(self.give(found))),
+                Ok(Step::On) => {}
+                Ok(Step::Whole(found)) => return Some(Item::Record(self.give(found))),
+                Ok(Step::Torn) => return Some(Item::Beginning(self.give_beginning())),
                 Err(fault) => return Some(Item::Fault(fault)),
             }
         }
     }
 
-    /// Looks at what stands here and passes over it: a record that it ends, if it does.
-    fn fragment(&mut self) -> Result<Option<Whole>, Fault> {
-        let Some(header) = header(self.left()) else {
+    /// Looks at what stands here and passes over it.
+    fn fragment(&mut self) -> Result<Step, Fault> {
+        if self.is_repeated() {
+            return Err(self.pass_repeated());
+        }
+        let left = self.window.left();
+        let Some(header) = header(left) else {
             // The last bytes of the last page, fewer than a header.
-            if self.left().first().is_some_and(|first| first & 7 != 0) {
+            if left.first().is_some_and(|first| first & 7 != 0) {
                 return Err(self.lose(FaultKind::TornFragment));
             }
-            return self.padding().map(|()| None);
+            return self.padding().map(|()| Step::On);
         };
         if header.kind == 0 {
-            return self.padding().map(|()| None);
+            return self.padding().map(|()| Step::On);
         }
-        let here = self.offset();
         if header.length > MOST_DATA {
             return Err(self.lose(FaultKind::InvalidSize));
         }
-        let Some(data) = self.left().get(HEADER..HEADER + header.length) else {
+        let Some(data) = left.get(HEADER..HEADER + header.length) else {
             return Err(self.lose(FaultKind::TornFragment));
         };
         if crc32c::crc32c(data) != header.sum {
             return Err(self.lose(FaultKind::Checksum));
         }
-        self.join(&header, here)
+        self.join(&header, self.window.offset())
     }
 
     /// What a whole fragment is to the record under way.
-    fn join(&mut self, header: &Header, here: u64) -> Result<Option<Whole>, Fault> {
+    fn join(&mut self, header: &Header, here: u64) -> Result<Step, Fault> {
         let length = header.length;
         let goes_on = self.pending.offset.is_some();
         match (header.kind, goes_on) {
             (1, false) => {
-                let start = self.at + HEADER;
+                let start = self.window.at() + HEADER;
                 self.pass(length);
                 self.orphans = false;
-                Ok(Some(Whole { start: Some(start), length, offset: here, flags: header.flags }))
+                Ok(Step::Whole(Whole {
+                    start: Some(start),
+                    length,
+                    offset: here,
+                    flags: header.flags,
+                }))
             }
             (2, false) => {
                 self.pending.offset = Some(here);
+                self.pending.flags = header.flags;
+                self.pending.sure = length;
                 self.append(length);
                 self.orphans = false;
-                Ok(None)
+                Ok(Step::On)
             }
             (3, true) => {
                 self.append(length);
@@ -260,14 +229,20 @@ impl<R: Read> Frames<R> {
             (4, true) => {
                 self.append(length);
                 self.too_much(here)?;
+                // Numbers behind each other are decoded wherever they are cut.
+                if self.pending.doubtful && Compression::of(header.flags) == Compression::None {
+                    return Ok(Step::Torn);
+                }
                 let offset = self.pending.offset.unwrap_or(here);
                 let length = self.pending.bytes.len();
-                Ok(Some(Whole { start: None, length, offset, flags: header.flags }))
+                Ok(Step::Whole(Whole { start: None, length, offset, flags: header.flags }))
             }
-            // The record under way is lost; this one is looked at again without it.
+            // The rest was in doubt, and told of.
+            (1 | 2, true) if self.pending.doubtful => Ok(Step::Torn),
+            // The rest of the record under way is lost; this one is looked at again without it.
             (1 | 2, true) => {
                 let offset = self.pending.offset.unwrap_or(here);
-                self.pending.forget();
+                self.torn = true;
                 let full = header.kind == 1;
                 let kind =
                     if full { FaultKind::UnexpectedFull } else { FaultKind::UnexpectedFirst };
@@ -276,13 +251,13 @@ impl<R: Read> Frames<R> {
             (3 | 4, false) => {
                 self.pass(length);
                 if self.orphans {
-                    return Ok(None);
+                    return Ok(Step::On);
                 }
                 self.orphans = true;
                 let middle = header.kind == 3;
                 let kind =
                     if middle { FaultKind::UnexpectedMiddle } else { FaultKind::UnexpectedLast };
-                Err(self.fault(kind, here, self.offset()))
+                Err(self.fault(kind, here, self.window.offset()))
             }
             _ => Err(self.lose(FaultKind::UnexpectedType)),
         }
@@ -290,89 +265,123 @@ impl<R: Read> Frames<R> {
 
     /// Takes `length` bytes of data behind a header into the record under way.
     fn append(&mut self, length: usize) {
-        let from = self.at + HEADER;
-        let data = self.window.get(from..from + length).unwrap_or_default();
-        self.pending.bytes.extend_from_slice(data);
+        let from = self.window.at() + HEADER;
+        self.pending.bytes.extend_from_slice(self.window.get(from..from + length));
         self.pass(length);
+        self.pending.end = self.window.offset();
     }
 
     fn pass(&mut self, length: usize) {
-        self.at += HEADER + length;
+        self.window.pass(HEADER + length);
     }
 
-    fn too_much(&mut self, here: u64) -> Result<Option<Whole>, Fault> {
+    fn too_much(&mut self, here: u64) -> Result<Step, Fault> {
         if self.pending.bytes.len() <= MOST_RECORD {
-            return Ok(None);
+            return Ok(Step::On);
         }
         let offset = self.pending.offset.take().unwrap_or(here);
-        self.pending.bytes = Vec::new();
+        self.pending = Pending::default();
         self.orphans = true;
-        Err(self.fault(FaultKind::InvalidSize, offset, self.offset()))
+        Err(self.fault(FaultKind::InvalidSize, offset, self.window.offset()))
+    }
+
+    /// Zeros are for others to judge.
+    fn is_repeated(&self) -> bool {
+        let begins = self.window.left().first().is_some_and(|first| first & 7 != 0);
+        begins && !self.joins && self.window.repeats()
+    }
+
+    /// Whether it stands in the place of a page that is lost, or between pages of which none is, only
+    /// the content of a record that goes on behind it can tell.
+    fn pass_repeated(&mut self) -> Fault {
+        let offset = self.window.offset();
+        self.window.pass(PAGE);
+        if self.pending.offset.is_some() {
+            self.pending.doubt();
+        }
+        self.orphans = true;
+        self.fault(FaultKind::RepeatedPage, offset, self.window.offset())
     }
 
     /// The rest of the page, which must be zero.
     fn padding(&mut self) -> Result<(), Fault> {
-        let rest = self.of_page().min(self.left().len());
+        let page = self.window.page();
+        let rest = page.len();
+        // The type byte may carry flags: Prometheus looks at its low bits only.
+        let clean = page.get(1..).is_none_or(is_zero);
         if self.pending.offset.is_some() && !self.joins {
             // Not so at the end, where the page goes on with zeros that are not in the file.
-            let ends = self.size.is_some_and(|size| self.offset() >= size);
-            return if ends {
-                self.pass_page(rest)
-            } else {
-                Err(self.lose(FaultKind::MissingFragment))
-            };
+            if self.size().is_none_or(|size| self.window.offset() < size) {
+                return Err(self.lose(FaultKind::MissingFragment));
+            }
+        } else if !clean {
+            return Err(self.lose(FaultKind::NonZeroPadding));
         }
-        // The type byte may carry flags: Prometheus looks at its low bits only.
-        let clean = self.left().get(1..rest).is_none_or(is_zero);
-        if clean { self.pass_page(rest) } else { Err(self.lose(FaultKind::NonZeroPadding)) }
-    }
-
-    fn pass_page(&mut self, rest: usize) -> Result<(), Fault> {
-        self.at += rest;
+        self.window.pass(rest);
         Ok(())
     }
 
-    /// Nothing here can be used: forgets the record under way and goes to the next place in the
-    /// page that can, else to the next page.
+    /// Nothing here can be used: ends the record under way and goes to the next place in the page
+    /// that can, else to the next page.
     fn lose(&mut self, kind: FaultKind) -> Fault {
-        self.pending.forget();
+        self.torn = self.pending.offset.is_some();
         self.orphans = true;
-        let rest = self.of_page().min(self.left().len());
-        let page = self.left().get(..rest).unwrap_or_default();
-        // A flipped byte in the data leaves the length right: what follows it is proven then.
-        let behind = header(page).map_or(rest, |h| HEADER + h.length);
-        let follows = page.get(behind..).is_some_and(|bytes| proven(bytes).is_some());
-        let skip = if follows {
-            behind
-        } else {
-            (1..rest).find(|at| page.get(*at..).and_then(proven).is_some()).unwrap_or(rest)
-        };
-        let offset = self.offset();
-        self.at += skip;
+        let skip = resync(self.window.page());
+        let offset = self.window.offset();
+        self.window.pass(skip);
         // The place is where the bytes are wrong, not where the record began.
-        self.fault(kind, offset, self.offset())
+        self.fault(kind, offset, self.window.offset())
     }
 
     fn fault(&self, kind: FaultKind, offset: u64, end: u64) -> Fault {
-        let end = self.size.map_or(end, |size| end.min(size.max(offset)));
+        let end = self.size().map_or(end, |size| end.min(size.max(offset)));
         Fault { kind, offset, page: offset / PAGE as u64, skipped: end - offset }
     }
 
     fn give(&mut self, found: Whole) -> Frame<'_> {
         self.given = true;
         // Zeros at the end of its last page may be missing in the file.
-        let end = self.size.map_or(self.offset(), |size| self.offset().min(size));
+        let end = self.window.offset();
+        let end = self.size().map_or(end, |size| size.min(end));
         let bytes = match found.start {
             Some(start) => self.window.get(start..start + found.length),
-            None => self.pending.bytes.get(..found.length),
+            None => self.pending.bytes.get(..found.length).unwrap_or_default(),
         };
+        let sure = if found.start.is_some() { bytes.len() } else { self.pending.sure };
         Frame {
-            bytes: bytes.unwrap_or_default(),
+            bytes,
             compression: Compression::of(found.flags),
             offset: found.offset,
             end,
+            sure,
+            doubtful: self.pending.doubtful,
         }
     }
+
+    /// What came of the record under way, as far as it is in no doubt.
+    fn give_beginning(&mut self) -> Frame<'_> {
+        self.given = true;
+        let Pending { bytes, offset, end, flags, sure, doubtful } = &self.pending;
+        let sure = if *doubtful { *sure } else { bytes.len() };
+        Frame {
+            bytes: bytes.get(..sure).unwrap_or_default(),
+            compression: Compression::of(*flags),
+            offset: offset.unwrap_or(*end),
+            end: self.window.size().map_or(*end, |size| size.min(*end)),
+            sure,
+            doubtful: *doubtful,
+        }
+    }
+}
+
+/// What looking at a fragment came to.
+enum Step {
+    /// Nothing yet.
+    On,
+    /// It ends a record.
+    Whole(Whole),
+    /// The record under way has no rest.
+    Torn,
 }
 
 /// Where a whole record lies: in the window from `start` on, else in the pending bytes.

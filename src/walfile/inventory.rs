@@ -20,6 +20,7 @@ mod tests;
 use std::io::Read;
 
 use super::compression::{Compression, Decompressor};
+use super::contents;
 use super::frame::{Frame, Frames, Item};
 use super::record::{self, Entry, RecordType};
 use hours::Hours;
@@ -104,43 +105,74 @@ pub struct File {
     pub hours: Hours,
 }
 
+/// A file under way.
+#[derive(Default)]
+struct Reading {
+    found: File,
+    batch: Batch,
+    /// Series whose time is not known yet: a commit writes them before their samples.
+    waiting: u64,
+}
+
+impl Reading {
+    /// `None` where the record does not hold.
+    fn record(&mut self, frame: &Frame<'_>, decompressor: &mut Decompressor) -> Option<()> {
+        let (kind, time) = look(frame, decompressor)?;
+        if self.waiting > 0
+            && let Some(time) = time
+        {
+            self.found.hours.count(time, std::mem::take(&mut self.waiting));
+        }
+        if kind == RecordType::Series {
+            self.series(decompressor.decode(frame.compression, frame.bytes)?)?;
+        }
+        Some(())
+    }
+
+    fn series(&mut self, record: &[u8]) -> Option<()> {
+        let count = self.batch.add(record)?;
+        self.found.records += 1;
+        self.found.series += count;
+        self.waiting += count;
+        Some(())
+    }
+
+    /// What is left of a record that is cut off.
+    fn beginning(&mut self, frame: &Frame<'_>, decompressor: &mut Decompressor) {
+        let bytes = contents::beginning(frame, decompressor);
+        let kind = |bytes: &&[u8]| RecordType::of(bytes.first().copied());
+        if let Some(bytes) = bytes.filter(|bytes| kind(bytes) == RecordType::Series) {
+            self.series(bytes);
+        }
+    }
+}
+
 /// Reads a file to its end and hands on the series in it.
 pub fn read<R: Read>(input: R, mut give: impl FnMut(Batch)) -> File {
     let mut frames = Frames::new(input);
     let mut decompressor = Decompressor::default();
-    let mut found = File::default();
-    let mut batch = Batch::default();
-    // Series whose time is not known yet: a commit writes them before their samples.
-    let mut waiting = 0;
+    let mut reading = Reading::default();
     while let Some(item) = frames.advance() {
-        let Item::Record(frame) = item else {
-            found.faults += 1;
-            continue;
+        let cut_off = match item {
+            Item::Fault(_) => {
+                reading.found.faults += 1;
+                continue;
+            }
+            Item::Beginning(frame) => Some(frame),
+            Item::Record(frame) if reading.record(&frame, &mut decompressor).is_some() => None,
+            Item::Record(frame) => {
+                reading.found.faults += u64::from(!frame.doubtful);
+                frame.beginning()
+            }
         };
-        let Some((kind, time)) = look(&frame, &mut decompressor) else {
-            found.faults += 1;
-            continue;
-        };
-        if waiting > 0
-            && let Some(time) = time
-        {
-            found.hours.count(time, std::mem::take(&mut waiting));
+        if let Some(frame) = cut_off {
+            reading.beginning(&frame, &mut decompressor);
         }
-        if kind == RecordType::Series {
-            let bytes = decompressor.decode(frame.compression, frame.bytes);
-            match bytes.and_then(|bytes| batch.add(bytes)) {
-                Some(count) => {
-                    found.records += 1;
-                    found.series += count;
-                    waiting += count;
-                }
-                None => found.faults += 1,
-            }
-            if batch.bytes.len() >= BATCH {
-                give(std::mem::take(&mut batch));
-            }
+        if reading.batch.bytes.len() >= BATCH {
+            give(std::mem::take(&mut reading.batch));
         }
     }
+    let Reading { mut found, batch, waiting } = reading;
     found.hours.unknown += waiting;
     if !batch.bytes.is_empty() {
         give(batch);

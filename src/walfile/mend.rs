@@ -1,39 +1,30 @@
 //! A log without its faults: every record of another that can be read, in its order, byte for byte
-//! as it was compressed. What [`super::segment::survey`] counts by fragment is what is kept here.
+//! as it was compressed, and the beginning of those that a fault cuts off. What
+//! [`super::segment::survey`] counts by fragment is what is kept here.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
-use super::compression::{Compression, Decompressor};
+use super::compression::Compression;
+use super::contents;
 use super::count::{Entries, Kept};
-use super::fault::FaultKind;
-use super::frame::{Frames, Item};
 use super::record::{self, Entry};
 use super::refs::Refs;
 use super::writer::Writer;
 
-/// Copies what holds. An error where the other could not be written, or not be read to its end: a
-/// failing disk is no fault of the log, and what was not read must not pass for lost.
+/// Copies what holds. An error where the other could not be written, or not be read to its end.
 pub fn mend<R: Read, W: Write>(input: R, out: W) -> io::Result<Kept> {
-    let mut frames = Frames::new(input);
-    let mut decompressor = Decompressor::default();
     let mut out = Writer::new(out);
     let mut kept = Kept::default();
-    while let Some(item) = frames.advance() {
-        let frame = match item {
-            Item::Record(frame) => frame,
-            Item::Fault(fault) if fault.kind == FaultKind::Io => {
-                return Err(io::Error::other(format!("cannot be read at {}", fault.offset)));
-            }
-            Item::Fault(_) => continue,
-        };
-        let Some(bytes) = decompressor.decode(frame.compression, frame.bytes) else { continue };
+    contents::each(input, |content| {
         let mut entries = Entries::default();
-        if record::read(bytes, |entry| entries.count(entry)).is_ok() {
-            out.record(frame.compression, frame.bytes)?;
+        let _ = record::read(content.bytes, |entry| entries.count(entry));
+        if let Some(bytes) = content.compressed() {
+            out.record(content.frame.compression, &bytes)?;
             kept.record(&entries);
         }
-    }
+        Ok(())
+    })?;
     Ok(kept)
 }
 
@@ -80,30 +71,18 @@ impl Traces {
         }
     }
 
-    /// Reads what can be read of a log; `known` are the refs of all Series records that are kept.
+    /// Reads what can be read of a log, up to where the disk ends it; `known` are the refs of all Series records that are kept.
     pub fn read<R: Read>(&mut self, input: R, known: &Refs) {
-        let mut frames = Frames::new(input);
-        let mut decompressor = Decompressor::default();
-        while let Some(item) = frames.advance() {
-            let Item::Record(frame) = item else { continue };
-            let Some(bytes) = decompressor.decode(frame.compression, frame.bytes) else { continue };
-            // What comes before the fault of a record that cannot be decoded is not kept either.
-            if record::read(bytes, |_| {}).is_err() {
-                continue;
-            }
-            let _ = record::read(bytes, |entry| {
-                let (Entry::Series { reference, .. }
-                | Entry::Sample { reference, .. }
-                | Entry::Tombstone { reference }
-                | Entry::Exemplar { reference }
-                | Entry::Marker { reference, .. }
-                | Entry::Metadata { reference }) = entry;
+        let _ = contents::each(input, |content| {
+            let _ = record::read(content.bytes, |entry| {
+                let reference = entry.reference();
                 self.see(reference);
                 if matches!(entry, Entry::Sample { .. }) && !known.contains(reference) {
                     self.orphan(reference);
                 }
             });
-        }
+            Ok(())
+        });
     }
 
     fn orphan(&mut self, reference: u64) {

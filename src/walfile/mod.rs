@@ -9,6 +9,7 @@ mod batch;
 pub mod block;
 pub mod bytes;
 pub mod compression;
+pub mod contents;
 pub mod count;
 pub mod fault;
 pub mod frame;

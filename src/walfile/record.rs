@@ -146,7 +146,11 @@ impl<'a> Labels<'a> {
 
 /// The fields do not fit the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Undecodable;
+pub struct Undecodable {
+    /// Bytes before the entry that cannot be decoded: a record of the entries before it, if there are
+    /// any.
+    pub whole: usize,
+}
 
 /// Tells `each` every entry of a record; an error where Prometheus' decoder has one, after the
 /// entries before it.
@@ -155,7 +159,7 @@ pub fn read<'a>(record: &'a [u8], mut each: impl FnMut(Entry<'a>)) -> Result<(),
     let mut from = Cursor::new(record);
     let kind = T::of(from.byte());
     let read = match kind {
-        T::Unknown => Some(()),
+        T::Unknown => Ok(()),
         T::Series => all(&mut from, |f| {
             let reference = f.be64()?;
             each(Entry::Series { reference, labels: Labels::read(f)? });
@@ -190,11 +194,18 @@ pub fn read<'a>(record: &'a [u8], mut each: impl FnMut(Entry<'a>)) -> Result<(),
         }),
         _ => samples(kind, &mut from, |reference, time| each(Entry::Sample { reference, time })),
     };
-    read.ok_or(Undecodable)
+    read.map_err(|Rest(left)| Undecodable { whole: record.len().saturating_sub(left) })
 }
 
+/// Bytes of a record from the entry that cannot be decoded to its end.
+struct Rest(usize);
+
 /// Tells ref and time of every sample.
-fn samples(kind: RecordType, from: &mut Cursor<'_>, mut each: impl FnMut(u64, i64)) -> Option<()> {
+fn samples(
+    kind: RecordType,
+    from: &mut Cursor<'_>,
+    mut each: impl FnMut(u64, i64),
+) -> Result<(), Rest> {
     use RecordType as T;
     // Whether what follows ref and time is a value that Prometheus keeps.
     let value: fn(&mut Cursor<'_>) -> Option<bool> = match kind {
@@ -206,7 +217,7 @@ fn samples(kind: RecordType, from: &mut Cursor<'_>, mut each: impl FnMut(u64, i6
         | T::CustomBucketsFloatHistogramSamples
         | T::FloatHistogramSamplesV2 => histogram::skip_float,
         T::Unknown | T::Series | T::Tombstones | T::Exemplars | T::MmapMarkers | T::Metadata => {
-            return None;
+            return Err(Rest(from.len()));
         }
     };
     let entry = |f: &mut Cursor<'_>, reference: u64, time: i64| {
@@ -226,26 +237,27 @@ fn samples(kind: RecordType, from: &mut Cursor<'_>, mut each: impl FnMut(u64, i6
 fn all<'a>(
     from: &mut Cursor<'a>,
     mut entry: impl FnMut(&mut Cursor<'a>) -> Option<()>,
-) -> Option<()> {
+) -> Result<(), Rest> {
     while !from.is_empty() {
-        entry(from)?;
+        let left = from.len();
+        entry(from).ok_or(Rest(left))?;
     }
-    Some(())
+    Ok(())
 }
 
 /// Entries that tell ref and time as differences from those at the record's head.
 fn from_base<'a>(
     from: &mut Cursor<'a>,
     mut entry: impl FnMut(&mut Cursor<'a>, u64, i64) -> Option<()>,
-) -> Option<()> {
+) -> Result<(), Rest> {
     if from.is_empty() {
-        return Some(());
+        return Ok(());
     }
-    let base = from.be64()?;
-    let start = from.be64()?.cast_signed();
+    let left = Rest(from.len());
+    let (Some(base), Some(start)) = (from.be64(), from.be64()) else { return Err(left) };
     all(from, |f| {
         let reference = base.wrapping_add_signed(f.varint()?);
-        let time = start.wrapping_add(f.varint()?);
+        let time = start.cast_signed().wrapping_add(f.varint()?);
         entry(f, reference, time)
     })
 }
@@ -255,24 +267,27 @@ fn from_base<'a>(
 fn from_previous<'a>(
     from: &mut Cursor<'a>,
     mut entry: impl FnMut(&mut Cursor<'a>, u64, i64) -> Option<()>,
-) -> Option<()> {
-    if from.is_empty() {
-        return Some(());
-    }
-    let mut reference = from.varint()?.cast_unsigned();
-    let first = from.varint()?;
-    from.varint()?;
-    let mut time = first;
-    loop {
-        entry(from, reference, time)?;
-        if from.is_empty() {
-            return Some(());
-        }
-        reference = reference.wrapping_add_signed(from.varint()?);
-        time = first.wrapping_add(from.varint()?);
-        // record.go readSTMarker: 0 none, 1 as the one before, else a difference follows.
-        if from.byte()? > 1 {
-            from.varint()?;
-        }
-    }
+) -> Result<(), Rest> {
+    let mut before: Option<(u64, i64)> = None;
+    all(from, |f| {
+        let (reference, time, first) = match before {
+            None => {
+                let reference = f.varint()?.cast_unsigned();
+                let first = f.varint()?;
+                f.varint()?;
+                (reference, first, first)
+            }
+            Some((reference, first)) => {
+                let reference = reference.wrapping_add_signed(f.varint()?);
+                let time = first.wrapping_add(f.varint()?);
+                // record.go readSTMarker: 0 none, 1 as the one before, else a difference follows.
+                if f.byte()? > 1 {
+                    f.varint()?;
+                }
+                (reference, time, first)
+            }
+        };
+        before = Some((reference, first));
+        entry(f, reference, time)
+    })
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{self, Batch};
 use super::compression::{Compression, Decompressor, peek};
+use super::contents;
 use super::count::{Counts, Entries, Kept};
 use super::fault::{Fault, FaultKind};
 use super::frame::{Frame, Frames, Item, PAGE};
@@ -74,6 +75,23 @@ impl Segment {
             self.faults.push(fault);
         }
     }
+
+    /// Counts the entries that were read last.
+    fn take(&mut self, kind: RecordType, reader: &mut Reader) {
+        let Told { entries, series, sampled, highest } = &mut reader.told;
+        self.counts.record(kind, entries);
+        self.kept.fragment.record(entries);
+        series.drain(..).for_each(|(first, last)| self.refs.insert_all(first, last));
+        sampled.drain(..).for_each(|(first, last)| self.sampled.insert_all(first, last));
+        self.highest = self.highest.max(*highest);
+    }
+
+    /// Counts what is left of a record that is cut off.
+    fn beginning(&mut self, frame: Option<Frame<'_>>, reader: &mut Reader) {
+        if let Some(kind) = frame.and_then(|frame| reader.read_beginning(&frame)) {
+            self.take(kind, reader);
+        }
+    }
 }
 
 /// Reads a file to its end, whatever is in it.
@@ -92,26 +110,28 @@ pub fn survey<R: Read>(input: R, depth: Depth) -> Segment {
                 found.fault(fault);
                 continue;
             }
+            Item::Beginning(frame) => {
+                found.beginning(Some(frame), &mut reader);
+                continue;
+            }
         };
         match reader.read(&frame) {
             Ok(kind) => {
-                found.counts.record(kind, &reader.entries);
-                found.kept.fragment.record(&reader.entries);
                 if frame.offset >= lost_page {
-                    found.kept.page.record(&reader.entries);
+                    found.kept.page.record(&reader.told.entries);
                 }
                 if found.is_healthy() {
-                    found.kept.prometheus.record(&reader.entries);
+                    found.kept.prometheus.record(&reader.told.entries);
                 }
-                let Reader { series, sampled, highest, .. } = &mut reader;
-                series.drain(..).for_each(|(first, last)| found.refs.insert_all(first, last));
-                sampled.drain(..).for_each(|(first, last)| found.sampled.insert_all(first, last));
-                found.highest = found.highest.max(*highest);
+                found.take(kind, &mut reader);
             }
             Err(kind) => {
-                let page = frame.offset / PAGE as u64;
-                let skipped = frame.end - frame.offset;
-                found.fault(Fault { kind, offset: frame.offset, page, skipped });
+                if !frame.doubtful {
+                    let page = frame.offset / PAGE as u64;
+                    let skipped = frame.end - frame.offset;
+                    found.fault(Fault { kind, offset: frame.offset, page, skipped });
+                }
+                found.beginning(frame.beginning(), &mut reader);
             }
         }
     }
@@ -120,10 +140,12 @@ pub fn survey<R: Read>(input: R, depth: Depth) -> Segment {
 }
 
 /// Whether a file has to be read again to know what Prometheus makes of it: its reader does not see
-/// that a page was lost inside a record.
+/// that a page was lost inside a record, or stands there twice.
 #[must_use]
 pub fn is_in_doubt(found: &Segment) -> bool {
-    found.faults.first().is_some_and(|fault| fault.kind == FaultKind::MissingFragment)
+    found.faults.first().is_some_and(|fault| {
+        matches!(fault.kind, FaultKind::MissingFragment | FaultKind::RepeatedPage)
+    })
 }
 
 /// Reads a file as Prometheus does, to where it stops: what it keeps, and that place. Of a record
@@ -138,7 +160,9 @@ pub fn as_prometheus<R: Read>(input: R, depth: Depth) -> (Kept, Option<u64>) {
             Item::Record(frame) if reader.read(&frame).is_err() => {
                 return (kept, Some(frame.offset));
             }
-            Item::Record(_) => kept.record(&reader.entries),
+            Item::Record(_) => kept.record(&reader.told.entries),
+            // It stops at the fault that comes before.
+            Item::Beginning(_) => {}
         }
     }
     (kept, None)
@@ -148,6 +172,12 @@ pub fn as_prometheus<R: Read>(input: R, depth: Depth) -> (Kept, Option<u64>) {
 struct Reader {
     depth: Depth,
     decompressor: Decompressor,
+    told: Told,
+}
+
+/// What a record holds.
+#[derive(Default)]
+struct Told {
     entries: Entries,
     /// Refs of Series records and of samples: the first and the last of those that follow each
     /// other.
@@ -156,24 +186,38 @@ struct Reader {
     highest: Option<u64>,
 }
 
+impl Told {
+    /// Keeps the room.
+    fn forget(&mut self) {
+        self.entries = Entries::default();
+        self.highest = None;
+        self.series.clear();
+        self.sampled.clear();
+    }
+
+    fn hear(&mut self, entry: Entry<'_>) {
+        self.entries.count(entry);
+        let reference = entry.reference();
+        self.highest = self.highest.max(Some(reference));
+        match entry {
+            Entry::Series { .. } => follow(&mut self.series, reference),
+            Entry::Sample { .. } => follow(&mut self.sampled, reference),
+            Entry::Tombstone { .. }
+            | Entry::Exemplar { .. }
+            | Entry::Marker { .. }
+            | Entry::Metadata { .. } => {}
+        }
+    }
+}
+
 impl Reader {
     fn new(depth: Depth) -> Reader {
-        Reader {
-            depth,
-            decompressor: Decompressor::default(),
-            entries: Entries::default(),
-            series: Vec::new(),
-            sampled: Vec::new(),
-            highest: None,
-        }
+        Reader { depth, decompressor: Decompressor::default(), told: Told::default() }
     }
 
     fn read(&mut self, frame: &Frame<'_>) -> Result<RecordType, FaultKind> {
-        let Reader { depth, decompressor, entries, series, sampled, highest } = self;
-        *entries = Entries::default();
-        *highest = None;
-        series.clear();
-        sampled.clear();
+        let Reader { depth, decompressor, told } = self;
+        told.forget();
         if *depth == Depth::Quick {
             let first = peek(frame.compression, frame.bytes);
             if first.is_some() || frame.compression == Compression::None {
@@ -186,27 +230,27 @@ impl Reader {
         if *depth == Depth::Quick {
             return Ok(kind);
         }
-        if let (RecordType::Samples, Some((_, told))) = (kind, bytes.split_first()) {
-            let Batch { samples, span } = batch::count(told, sampled).ok_or(FaultKind::Decoding)?;
-            *entries = Entries { samples, span, ..Entries::default() };
-            *highest = sampled.iter().map(|(_, last)| *last).max();
+        if let (RecordType::Samples, Some((_, rest))) = (kind, bytes.split_first()) {
+            let Batch { samples, span } =
+                batch::count(rest, &mut told.sampled).ok_or(FaultKind::Decoding)?;
+            told.entries = Entries { samples, span, ..Entries::default() };
+            told.highest = told.sampled.iter().map(|(_, last)| *last).max();
             return Ok(kind);
         }
-        record::read(bytes, |entry| {
-            entries.count(entry);
-            let reference = entry.reference();
-            *highest = (*highest).max(Some(reference));
-            match entry {
-                Entry::Series { .. } => follow(series, reference),
-                Entry::Sample { .. } => follow(sampled, reference),
-                Entry::Tombstone { .. }
-                | Entry::Exemplar { .. }
-                | Entry::Marker { .. }
-                | Entry::Metadata { .. } => {}
-            }
-        })
-        .map_err(|record::Undecodable| FaultKind::Decoding)?;
+        record::read(bytes, |entry| told.hear(entry)).map_err(|_| FaultKind::Decoding)?;
         Ok(kind)
+    }
+
+    /// Reads what is left of a record that is cut off; `None` where that is nothing.
+    fn read_beginning(&mut self, frame: &Frame<'_>) -> Option<RecordType> {
+        let Reader { depth, decompressor, told } = self;
+        told.forget();
+        if *depth == Depth::Quick {
+            return None;
+        }
+        let bytes = contents::beginning(frame, decompressor)?;
+        let _ = record::read(bytes, |entry| told.hear(entry));
+        Some(RecordType::of(bytes.first().copied()))
     }
 }
 
@@ -218,26 +262,18 @@ fn follow(runs: &mut Vec<(u64, u64)>, reference: u64) {
     }
 }
 
-/// Counts the samples of certain refs.
+/// Counts the samples of certain refs, up to where the disk ends the file.
 pub fn samples_of<R: Read>(input: R, refs: &Refs) -> u64 {
-    let mut frames = Frames::new(input);
-    let mut decompressor = Decompressor::default();
     let mut samples = 0;
-    while let Some(item) = frames.advance() {
-        let Item::Record(frame) = item else { continue };
-        let Some(bytes) = decompressor.decode(frame.compression, frame.bytes) else { continue };
-        if !RecordType::of(bytes.first().copied()).holds_samples() {
-            continue;
+    let _ = contents::each(input, |content| {
+        if RecordType::of(content.bytes.first().copied()).holds_samples() {
+            let _ = record::read(content.bytes, |entry| {
+                if let Entry::Sample { reference, .. } = entry {
+                    samples += u64::from(refs.contains(reference));
+                }
+            });
         }
-        // What comes before the fault of a record that cannot be decoded is not kept either.
-        if record::read(bytes, |_| {}).is_err() {
-            continue;
-        }
-        let _ = record::read(bytes, |entry| {
-            if let Entry::Sample { reference, .. } = entry {
-                samples += u64::from(refs.contains(reference));
-            }
-        });
-    }
+        Ok(())
+    });
     samples
 }

@@ -3,6 +3,10 @@
 //! letting the place of the next element wait for a table, and without `unsafe`: a write may run
 //! over its end into room that is kept behind the block, and is written over by what follows.
 
+mod cut;
+
+pub(super) use cut::{beginning, cut};
+
 /// Room behind the block: an element of 64 bytes, and the most that a write runs over.
 const SLACK: usize = 96;
 /// Enough of the input to hold a tag, an offset, and a literal of 16 bytes.
@@ -23,6 +27,17 @@ pub(super) fn length(block: &[u8]) -> Option<(usize, usize)> {
         }
     }
     None
+}
+
+/// The length of a block, as it begins.
+fn varint(out: &mut Vec<u8>, length: usize) -> Option<()> {
+    let mut left = u32::try_from(length).ok()?;
+    while left >= 0x80 {
+        out.push(u8::try_from(left & 0x7f).ok()? | 0x80);
+        left >>= 7;
+    }
+    out.push(u8::try_from(left).ok()?);
+    Some(())
 }
 
 /// Decompresses a whole block; `None` where it is not one. `out` grows to what is needed, and is not
@@ -105,6 +120,14 @@ fn ahead(block: &[u8], at: usize) -> Option<&[u8; AHEAD]> {
 
 /// A literal of any length; where the input and the output go on.
 fn literal(block: &[u8], at: usize, room: &mut [u8], end: usize) -> Option<(usize, usize)> {
+    let (from, size) = literal_at(block, at)?;
+    let bytes = block.get(from..from.checked_add(size)?)?;
+    room.get_mut(end..end.checked_add(size)?)?.copy_from_slice(bytes);
+    Some((from + size, end + size))
+}
+
+/// Where the bytes of a literal stand, and how many there should be.
+fn literal_at(block: &[u8], at: usize) -> Option<(usize, usize)> {
     let (tag, rest) = block.get(at..)?.split_first()?;
     let (size, taken) = match usize::from(tag >> 2) {
         short @ 0..60 => (short, 1),
@@ -114,10 +137,7 @@ fn literal(block: &[u8], at: usize, room: &mut [u8], end: usize) -> Option<(usiz
             (size, 1 + bytes.len())
         }
     };
-    let (from, size) = (at + taken, size.checked_add(1)?);
-    let bytes = block.get(from..from.checked_add(size)?)?;
-    room.get_mut(end..end.checked_add(size)?)?.copy_from_slice(bytes);
-    Some((from + size, end + size))
+    Some((at + taken, size.checked_add(1)?))
 }
 
 /// Writes at `end` what stands `back` before it, which may be the very bytes that are written.

@@ -2,6 +2,7 @@
 //! and counts the same is shown in tests/walfile.rs.
 
 mod agree;
+mod beginnings;
 mod beside;
 mod damage;
 mod entries;

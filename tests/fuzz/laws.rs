@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use prom_fix::walfile::compression::{Compression, Decompressor, MOST, peek};
+use prom_fix::walfile::compression::{Compression, Decompressor, MOST, cut, peek};
 use prom_fix::walfile::count::Kept;
 use prom_fix::walfile::fault::FaultKind;
 use prom_fix::walfile::frame::{Frames, Item, PAGE};
 use prom_fix::walfile::headchunks;
 use prom_fix::walfile::mend::{self, Traces};
-use prom_fix::walfile::record::{self, Entry, RecordType};
+use prom_fix::walfile::record::{self, Entry, RecordType, Undecodable};
 use prom_fix::walfile::refs::Refs;
 use prom_fix::walfile::segment::{Depth, Segment, survey};
 
@@ -20,7 +20,7 @@ pub fn log(bytes: &[u8], chance: &mut Chance) {
     judged(&full, bytes);
     let quick = survey(bytes, Depth::Quick);
     judged(&quick, bytes);
-    shallow(&quick, &full);
+    shallow(&quick, &full, bytes);
     lent(bytes);
     match chance.below(4) {
         0 => {
@@ -66,16 +66,17 @@ fn judged(found: &Segment, bytes: &[u8]) {
 }
 
 /// A quick look sees the same frames.
-fn shallow(quick: &Segment, full: &Segment) {
+fn shallow(quick: &Segment, full: &Segment, bytes: &[u8]) {
     let deep = |kind| matches!(kind, FaultKind::Compression | FaultKind::Decoding);
     let framed = |of: &Segment| -> Vec<u64> {
         of.faults.iter().filter(|f| !deep(f.kind)).map(|f| f.offset).collect()
     };
     assert_eq!(framed(quick), framed(full));
     let unreadable = full.faults.iter().filter(|f| deep(f.kind)).count() as u64;
-    assert!(quick.counts.records >= full.counts.records);
-    assert!(quick.counts.records <= full.counts.records + unreadable);
-    if unreadable == 0 {
+    let (beginnings, doubtful) = cut_off(bytes);
+    assert!(quick.counts.records + beginnings >= full.counts.records);
+    assert!(quick.counts.records <= full.counts.records + unreadable + doubtful);
+    if unreadable + beginnings + doubtful == 0 {
         let types = |of: &Segment| -> Vec<(RecordType, u64)> {
             of.counts.by_type.iter().map(|(kind, of)| (*kind, of.records)).collect()
         };
@@ -83,12 +84,26 @@ fn shallow(quick: &Segment, full: &Segment) {
     }
 }
 
+/// Records of which a fault took the rest, and those with a fault inside.
+fn cut_off(bytes: &[u8]) -> (u64, u64) {
+    let mut frames = Frames::new(bytes);
+    let (mut beginnings, mut doubtful) = (0, 0);
+    while let Some(item) = frames.advance() {
+        match item {
+            Item::Beginning(_) => beginnings += 1,
+            Item::Record(frame) => doubtful += u64::from(frame.doubtful),
+            Item::Fault(_) => {}
+        }
+    }
+    (beginnings, doubtful)
+}
+
 /// Records lie in the file one behind the other, and nothing is in two of them.
 fn lent(bytes: &[u8]) {
     let mut frames = Frames::new(bytes);
     let mut end = 0;
     while let Some(item) = frames.advance() {
-        if let Item::Record(frame) = item {
+        if let Item::Record(frame) | Item::Beginning(frame) = item {
             assert!(frame.offset >= end && frame.offset < frame.end, "{} {end}", frame.offset);
             // Zeros at the end of its last page may be missing in the file.
             let last = frame.end == bytes.len() as u64;
@@ -138,6 +153,12 @@ pub fn record(bytes: &[u8]) {
     if RecordType::of(bytes.first().copied()) == RecordType::Unknown {
         assert_eq!((read, entries), (Ok(()), 0));
     }
+    // What stands before the fault is a record by itself.
+    if let (Err(Undecodable { whole }), 1..) = (read, entries) {
+        let mut again = 0;
+        assert_eq!(record::read(&bytes[..whole], |_| again += 1), Ok(()));
+        assert_eq!(again, entries);
+    }
 }
 
 pub fn block((how, bytes): &(Compression, Vec<u8>), chance: &mut Chance) {
@@ -147,8 +168,18 @@ pub fn block((how, bytes): &(Compression, Vec<u8>), chance: &mut Chance) {
     if chance.below(2) == 0 {
         used.decode(*how, &bytes[..bytes.len() / 2]);
     }
+    let begun = used.decode_beginning(*how, bytes).map(<[u8]>::to_vec);
+    if let Some(begun) = &begun {
+        let length = chance.below(begun.len() + 1);
+        let part = cut(*how, bytes, length).expect("no more than it says");
+        assert!(part.len() <= bytes.len() + 6);
+        assert_eq!(decompressor.decode(*how, &part), Some(&begun[..length]));
+    }
     let whole = decompressor.decode(*how, bytes);
     assert_eq!(whole, used.decode(*how, bytes));
+    if let (Some(begun), Some(whole)) = (begun, whole) {
+        assert_eq!(begun, whole);
+    }
     if let Some(record) = whole {
         assert!(record.len() <= MOST);
         if let Some(first) = peek(*how, bytes).filter(|_| !bytes.is_empty()) {

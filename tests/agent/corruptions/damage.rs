@@ -17,9 +17,19 @@ pub struct Damage {
     /// Whether it is also done to what Prometheus' storage makes as a library, which has neither
     /// checkpoint nor much of chunks_head.
     pub of_log: bool,
-    /// Fragments of two records stand where those of one would, and every checksum holds: what is read
-    /// then may be what nobody wrote, though no more than Prometheus reads by itself.
-    pub joins: bool,
+    pub joins: Joins,
+}
+
+/// Whether fragments of two records stand where those of one would, with every checksum right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joins {
+    No,
+    /// It shows, but not whether the page between them is one too many: the rest of a record that is
+    /// not compressed is given up. Prometheus keeps it, and with it what nobody wrote.
+    Seen,
+    /// Nothing shows it: what is read may be what nobody wrote, as it is for Prometheus itself. One
+    /// record of it may be hidden at first by what stands there twice.
+    Unseen,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +43,7 @@ pub enum Costs {
 }
 
 const fn damage(name: &'static str, does: fn(&Dir)) -> Damage {
-    Damage { name, does, costs: Costs::More, of_log: false, joins: false }
+    Damage { name, does, costs: Costs::More, of_log: false, joins: Joins::No }
 }
 
 const fn of_log(name: &'static str, does: fn(&Dir)) -> Damage {
@@ -42,10 +52,6 @@ const fn of_log(name: &'static str, does: fn(&Dir)) -> Damage {
 
 const fn one_record(name: &'static str, does: fn(&Dir)) -> Damage {
     Damage { costs: Costs::OneRecord, ..of_log(name, does) }
-}
-
-const fn joins(name: &'static str, does: fn(&Dir)) -> Damage {
-    Damage { joins: true, ..of_log(name, does) }
 }
 
 const fn nothing(name: &'static str, does: fn(&Dir)) -> Damage {
@@ -63,9 +69,15 @@ pub const ALL: &[Damage] = &[
     damage("flips in three segments", flips),
     // Pages.
     of_log("page of zeros", |d| edit(&d.middle(), |b| b[PAGE..2 * PAGE].fill(0))),
-    joins("page twice", |d| edit(&d.middle(), |b| b.copy_within(PAGE..2 * PAGE, 2 * PAGE))),
-    joins("page inserted again", |d| edit(&d.middle(), insert_page)),
-    joins("pages swapped", |d| edit(&d.middle(), |b| swap_pages(b))),
+    of_log("page twice", |d| edit(&d.middle(), |b| b.copy_within(PAGE..2 * PAGE, 2 * PAGE))),
+    Damage {
+        joins: Joins::Seen,
+        ..one_record("page inserted again", |d| edit(&d.middle(), insert_page))
+    },
+    Damage {
+        joins: Joins::Unseen,
+        ..of_log("pages swapped", |d| edit(&d.middle(), |b| swap_pages(b)))
+    },
     of_log("garbage in a page", |d| edit(&d.middle(), |b| garbage(&mut b[PAGE + 900..2 * PAGE]))),
     // Ends.
     of_log("last record torn", |d| edit(&last(d), |b| b.truncate(b.len() - 9))),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::damage::{Costs, Damage};
+use super::damage::{Costs, Damage, Joins};
 use super::dir::{self, Dir};
 use super::history::{self, START};
 use super::map::{self, Held, Map};
@@ -144,8 +144,12 @@ impl Row {
         let mut wrong = Vec::new();
         let own: Vec<&Held> = self.own.iter().filter_map(|s| s.held.as_ref().ok()).collect();
         let foreign = own.iter().map(|held| held.foreign).max().unwrap_or_default();
-        let foreign = if self.damage.joins { foreign } else { 0 };
-        let own = own.iter().map(|held| held.kept).max().unwrap_or_default();
+        let kept = own.iter().map(|held| held.kept).max().unwrap_or_default();
+        let (least, foreign) = match self.damage.joins {
+            Joins::No => (kept, 0),
+            Joins::Seen => (kept.saturating_sub(history::MOST_OF_RECORD), 0),
+            Joins::Unseen => (kept, foreign + history::MOST_OF_RECORD),
+        };
         for (number, start) in ours.iter().enumerate() {
             let at = format!("{at}, start {}", number + 1);
             let held = match &start.held {
@@ -155,8 +159,8 @@ impl Row {
                     continue;
                 }
             };
-            if held.kept < own {
-                wrong.push(format!("{at}: kept {}, Prometheus by itself {own}", held.kept));
+            if held.kept < least {
+                wrong.push(format!("{at}: kept {}, Prometheus by itself {kept}", held.kept));
             }
             if held.foreign > foreign {
                 wrong.push(format!("{at}: {} samples under foreign series", held.foreign));

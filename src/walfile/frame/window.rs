@@ -1,0 +1,106 @@
+//! The part of a file that is held: whole pages, so that a page begins at a multiple of its size.
+
+use std::io::{ErrorKind, Read};
+use std::ops::Range;
+
+use super::PAGE;
+
+/// Read at once; all that is held of a file, but for the record under way.
+const SIZE: usize = 6 * PAGE;
+/// A fragment that begins at the end of a page is whole in it.
+const AHEAD: usize = 2 * PAGE;
+
+/// The file could not be read on.
+pub(super) struct Failed;
+
+pub(super) struct Window<R> {
+    input: R,
+    bytes: Vec<u8>,
+    /// What was read into it, and what of that is used up.
+    filled: usize,
+    at: usize,
+    /// Offset in the file of its first byte.
+    base: u64,
+    /// Bytes of the file, once its end was reached. The window goes on with zeros to a full page, as
+    /// Prometheus' reader of segments does.
+    size: Option<u64>,
+}
+
+impl<R: Read> Window<R> {
+    pub fn new(input: R) -> Window<R> {
+        Window { input, bytes: vec![0; SIZE], filled: 0, at: 0, base: 0, size: None }
+    }
+
+    pub fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    pub fn pass(&mut self, count: usize) {
+        self.at += count;
+    }
+
+    /// Offset in the file of what is read next.
+    pub fn offset(&self) -> u64 {
+        self.base + self.at as u64
+    }
+
+    /// Offset in the file of what was not read yet.
+    pub fn end(&self) -> u64 {
+        self.base + self.filled as u64
+    }
+
+    pub fn get(&self, range: Range<usize>) -> &[u8] {
+        self.bytes.get(range).unwrap_or_default()
+    }
+
+    pub fn left(&self) -> &[u8] {
+        self.bytes.get(self.at..self.filled).unwrap_or_default()
+    }
+
+    /// From here to the end of the page.
+    pub fn page(&self) -> &[u8] {
+        let left = self.left();
+        left.get(..PAGE - self.at % PAGE).unwrap_or(left)
+    }
+
+    /// Sees to it that a whole fragment can be looked at, or the file's last page to its end.
+    pub fn fill(&mut self) -> Result<(), Failed> {
+        if self.filled - self.at >= AHEAD || self.size.is_some() {
+            return Ok(());
+        }
+        // The page before is kept, to compare with.
+        let used = (self.at / PAGE).saturating_sub(1) * PAGE;
+        self.bytes.copy_within(used..self.filled, 0);
+        self.base += used as u64;
+        self.at -= used;
+        self.filled -= used;
+        while let Some(room) = self.bytes.get_mut(self.filled..).filter(|r| !r.is_empty()) {
+            match self.input.read(room) {
+                Ok(0) => {
+                    self.size = Some(self.end());
+                    let full = self.filled.next_multiple_of(PAGE);
+                    if let Some(rest) = self.bytes.get_mut(self.filled..full) {
+                        rest.fill(0);
+                    }
+                    self.filled = full;
+                    return Ok(());
+                }
+                Ok(count) => self.filled += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Err(Failed),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a page begins here that is the one before it.
+    pub fn repeats(&self) -> bool {
+        let before = self.at.checked_sub(PAGE).filter(|_| self.at.is_multiple_of(PAGE));
+        before
+            .is_some_and(|from| self.left().len() >= PAGE && self.get(from..self.at) == self.page())
+    }
+}
