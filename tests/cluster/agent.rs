@@ -84,7 +84,13 @@ fn runs(scene: &Scene, command: &str) -> (String, Value) {
     until(&format!("{name} has ended"), 60, || matches!(&*phase(), "Succeeded" | "Failed"));
     let code = ".status.containerStatuses[0].state.terminated.exitCode";
     let code = scene.field(&format!("pod/{name}"), code);
-    (code, scene.kubectl(&["logs", &name]).expect(0).json())
+    // A container that has ended may not have all of its log written yet.
+    let mut report = Value::Null;
+    until(&format!("the report of {name} is whole"), 60, || {
+        let said = scene.kubectl(&["logs", &name]).expect(0);
+        serde_json::from_str(&said.stdout).map(|whole| report = whole).is_ok()
+    });
+    (code, report)
 }
 
 #[test]
