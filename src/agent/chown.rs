@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::owners::name;
 use super::salvage::refused;
+use super::words::path;
 use super::{Ended, Screen};
 use crate::datadir::chown::{self, Change, Report};
 use crate::datadir::salvage::NotDone;
@@ -101,7 +102,7 @@ fn told(
     }
     if let (Outcome::Changed, Some(aside)) = (outcome, aside) {
         let (kept, restore) = (dir.join(aside), caller.restore(dir));
-        writeln!(out, "what they were is in {}; to go back:\n  {restore}", kept.display())?;
+        writeln!(out, "what they were is in {}; to go back:\n  {restore}", path(&kept))?;
     }
     Ok(ended(outcome))
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Ended;
-use super::words::{grouped, printable};
+use super::words::{grouped, path, printable};
 use crate::datadir::calendar::Utc;
 use crate::datadir::inventory::{self, Bound, Churn, Inventory};
 use crate::walfile::inventory::hours::Hour;
@@ -78,7 +78,7 @@ fn text(found: &Inventory, memory: &[Need]) -> String {
         churn,
         bound,
     } = found;
-    let mut lines = vec![format!("{}: {} series", root.display(), grouped(*series))];
+    let mut lines = vec![format!("{}: {} series", path(root), grouped(*series))];
     let from = match checkpoint {
         Some(number) => format!("checkpoint {number} and {segments} segments after it"),
         None => format!("{segments} segments"),

@@ -127,7 +127,7 @@ fn report(found: &Layout, json: bool, out: &mut dyn Write) -> std::io::Result<En
             [&found.wal, &found.wbl, &found.chunks_head].into_iter().chain(&found.checkpoints)
         {
             let bytes: u64 = log.files.iter().map(|file| file.size).sum();
-            writeln!(out, "{}: {} files, {bytes} bytes", log.path.display(), log.files.len())?;
+            writeln!(out, "{}: {} files, {bytes} bytes", words::path(&log.path), log.files.len())?;
         }
     }
     Ok(Ended::Clean)

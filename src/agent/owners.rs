@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::Ended;
-use super::words::printable;
+use super::words::path;
 use crate::datadir::owners::{self, Bits, Group, Lack, Offender, Owned, Owners, Unread, User};
 
 pub fn run(
@@ -39,7 +39,7 @@ pub fn run(
 
 fn text(found: &Owners) -> String {
     let Owners { root, folders, files, others, left_out, user, offenders, unread } = found;
-    let mut lines = vec![format!("{}", root.display())];
+    let mut lines = vec![path(root)];
     for (kind, groups) in [("folders", folders), ("files", files)] {
         for Group { owned: Owned { uid, gid, mode: Bits(mode) }, count } in groups {
             lines.push(format!("{count:>9} {kind}  {uid}:{gid} {mode:04o}"));
@@ -48,7 +48,7 @@ fn text(found: &Owners) -> String {
     if *others > 0 {
         lines.push(format!("{others:>9} neither file nor folder"));
     }
-    lines.extend(left_out.iter().map(|path| format!("  left out: {}", path.display())));
+    lines.extend(left_out.iter().map(|left| format!("  left out: {}", path(left))));
     if let Some(User { uid, gid, groups }) = user {
         let groups: Vec<String> = groups.iter().map(u32::to_string).collect();
         let more = if groups.is_empty() { String::new() } else { format!(" {}", groups.join(",")) };
@@ -57,24 +57,23 @@ fn text(found: &Owners) -> String {
             count => format!("{uid}:{gid}{more} lacks what it needs on {count}:"),
         });
     }
-    for Offender { path, owned: Owned { uid, gid, mode: Bits(mode) }, lacks } in &offenders.first {
+    for Offender { path: at, owned: Owned { uid, gid, mode: Bits(mode) }, lacks } in
+        &offenders.first
+    {
         let words: Vec<&str> = lacks.iter().map(|lack| word(*lack)).collect();
-        let path = name(path);
-        lines.push(format!("  {path}: {uid}:{gid} {mode:04o}, cannot {}", words.join(", ")));
+        let at = name(at);
+        lines.push(format!("  {at}: {uid}:{gid} {mode:04o}, cannot {}", words.join(", ")));
     }
-    for Unread { path, why } in &unread.first {
-        lines.push(format!("  not looked at: {}: {why}", name(path)));
+    for Unread { path: at, why } in &unread.first {
+        lines.push(format!("  not looked at: {}: {why}", name(at)));
     }
     lines.push(String::new());
     lines.join("\n")
 }
 
 /// A path in the directory as it can stand in a line.
-pub(super) fn name(path: &Path) -> String {
-    if path.as_os_str().is_empty() {
-        return ".".to_owned();
-    }
-    printable(&path.to_string_lossy())
+pub(super) fn name(at: &Path) -> String {
+    if at.as_os_str().is_empty() { ".".to_owned() } else { path(at) }
 }
 
 fn word(lack: Lack) -> &'static str {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::datadir::plan::{Act, Why};
 use crate::datadir::salvage::{self, NotDone, Report, Touched};
 
+use super::words::path;
 use super::{Ended, Screen};
 
 /// The report as JSON.
@@ -56,7 +57,7 @@ pub(super) fn refused(
             Ok(Ended::Refused)
         }
         NotDone::Begun => {
-            let dir = dir.display();
+            let dir = path(dir);
             writeln!(
                 err,
                 "refused, nothing was changed: {dir}: something was begun here and not finished; \

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::words::{count, grouped, size, utc};
+use super::words::{count, grouped, path, size, utc};
 use super::{Caller, Ended, Screen};
 use crate::datadir::survey::fold::NextStart;
 use crate::datadir::survey::{self, Progress, SegmentFile, Survey};
@@ -82,7 +82,7 @@ fn text(found: &Survey, caller: Caller) -> String {
 fn report(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
     let problems = found.judged.problems.len() as u64;
     let verdict = if problems == 0 { "NO FAULT" } else { "FAULTS" };
-    write!(out, "{verdict}  {}", found.root.display())?;
+    write!(out, "{verdict}  {}", path(&found.root))?;
     if problems > 0 {
         let then = match found.judged.next_start {
             NextStart::Starts => "",

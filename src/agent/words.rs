@@ -1,5 +1,7 @@
 //! Numbers, sizes, times and names as a person reads them.
 
+use std::path::Path;
+
 use crate::datadir::calendar::Utc;
 
 /// `1 234 567`
@@ -75,9 +77,24 @@ pub fn count(number: u64, one: &str) -> String {
     format!("{} {one}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
-/// A name as it can stand in a line: whoever wrote it may have written anything.
+/// A name as it can stand in a line: whoever wrote it may have written anything, also marks that
+/// change the order in which text is shown, or hide in it.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    let misleads = |c| {
+        matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{feff}')
+    };
+    text.chars().map(|c| if c.is_control() || misleads(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// A path as it can stand in a line.
+pub fn path(path: &Path) -> String {
+    printable(&path.to_string_lossy())
+}
+
+/// The last part of a path as it can stand in a line.
+pub fn file_name(path: &Path) -> String {
+    printable(&path.file_name().unwrap_or_default().to_string_lossy())
 }
 
 #[cfg(test)]
@@ -94,6 +111,17 @@ mod tests {
         assert_eq!(all, ["0.0 %", "under 0.1 %", "99.9 %", "100.0 %"]);
         assert_eq!(ranges(&[1, 2, 3, 7, 9, 10]), "1-3, 7, 9-10");
         assert_eq!(ranges(&[1, 3, 5, 7, 9, 11, 13, 15]), "1, 3, 5, 7, 9, 11, and 2 more");
+    }
+
+    #[test]
+    fn a_name_does_nothing_to_a_terminal() {
+        let name = "a\u{1b}[2J\n\u{202e}b\u{200b}\u{9b}c";
+        assert_eq!(printable(name), "a\u{fffd}[2J\u{fffd}\u{fffd}b\u{fffd}\u{fffd}c");
+        let deep = Path::new("/data\u{7}/wal/0001\u{1b}c");
+        assert_eq!(
+            (path(deep), file_name(deep)),
+            ("/data\u{fffd}/wal/0001\u{fffd}c".to_owned(), "0001\u{fffd}c".to_owned(),)
+        );
     }
 
     #[test]

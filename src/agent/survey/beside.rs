@@ -3,13 +3,13 @@
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
-use super::super::words::{count, size, utc};
+use super::super::words::{count, file_name, size, utc};
 use crate::datadir::survey::{Contents, Lock};
 
 pub fn write(contents: &Contents, out: &mut String) -> fmt::Result {
     chunks_head(contents, out)?;
     for snapshot in &contents.snapshots {
-        let name = snapshot.path.file_name().unwrap_or_default().display();
+        let name = file_name(&snapshot.path);
         let records = count(snapshot.records, "record");
         writeln!(out, "{name}   {}, {records}", size(snapshot.size))?;
     }
@@ -59,7 +59,7 @@ fn blocks(contents: &Contents, out: &mut String) -> fmt::Result {
 
 fn listed(what: &str, paths: &[PathBuf], out: &mut String) -> fmt::Result {
     for path in paths {
-        writeln!(out, "{}   {what}", path.file_name().unwrap_or_default().display())?;
+        writeln!(out, "{}   {what}", file_name(path))?;
     }
     Ok(())
 }
