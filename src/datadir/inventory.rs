@@ -149,9 +149,10 @@ fn count(paths: &[PathBuf]) -> io::Result<Counted> {
         })
         .unzip();
     let jobs = Mutex::new(jobs.into_iter().enumerate());
+    let emptied = Mutex::new(Vec::new());
     let (give, told) = sync_channel::<Told>(WAITING);
     thread::scope(|scope| {
-        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(|| work(&jobs))).collect();
+        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(|| work(&jobs, &emptied))).collect();
         let identity = scope.spawn(move || {
             let mut identity = Identity::default();
             for batch in batches.into_iter().flatten() {
@@ -164,6 +165,7 @@ fn count(paths: &[PathBuf]) -> io::Result<Counted> {
         let mut pairs = Pairs::default();
         for told in told {
             pairs.count(&told);
+            emptied.lock().map_err(|_| died())?.push(told.emptied());
         }
         let mut files = Vec::new();
         for reader in readers {
@@ -179,9 +181,10 @@ fn died() -> io::Error {
     io::Error::other("a thread that counts died")
 }
 
-/// Reads files for as long as there are any.
+/// Reads files for as long as there are any; `emptied` are batches that were counted.
 fn work<'a>(
     jobs: &Mutex<impl Iterator<Item = (usize, Job<'a>)>>,
+    emptied: &Mutex<Vec<Batch>>,
 ) -> io::Result<Vec<(usize, inventory::File)>> {
     let mut done = Vec::new();
     loop {
@@ -190,7 +193,11 @@ fn work<'a>(
         let file = File::open(path).map_err(|error| {
             io::Error::new(error.kind(), format!("{}: {error}", path.display()))
         })?;
-        // Whoever does not take it has ended, and says why.
-        done.push((at, inventory::read(file, |batch| drop(give.send(batch)))));
+        let found = inventory::read(file, |batch| {
+            // Whoever does not take it has ended, and says why.
+            drop(give.send(batch));
+            emptied.lock().ok().and_then(|mut emptied| emptied.pop()).unwrap_or_default()
+        });
+        done.push((at, found));
     }
 }

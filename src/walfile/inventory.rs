@@ -47,6 +47,15 @@ struct Hashed {
 }
 
 impl Batch {
+    /// Its room, for others: to ask for it anew costs more than to fill it.
+    #[must_use]
+    pub fn emptied(mut self) -> Batch {
+        self.bytes.clear();
+        self.series.clear();
+        self.pairs.clear();
+        self
+    }
+
     /// How many series a record names. `None`, and nothing is added, where it cannot be decoded to
     /// its end.
     fn add(&mut self, record: &[u8]) -> Option<u64> {
@@ -147,8 +156,8 @@ impl Reading {
     }
 }
 
-/// Reads a file to its end and hands on the series in it.
-pub fn read<R: Read>(input: R, mut give: impl FnMut(Batch)) -> File {
+/// Reads a file to its end and hands on the series in it, each time for an empty batch.
+pub fn read<R: Read>(input: R, mut give: impl FnMut(Batch) -> Batch) -> File {
     let mut frames = Frames::new(input);
     let mut decompressor = Decompressor::default();
     let mut reading = Reading::default();
@@ -169,13 +178,13 @@ pub fn read<R: Read>(input: R, mut give: impl FnMut(Batch)) -> File {
             reading.beginning(&frame, &mut decompressor);
         }
         if reading.batch.bytes.len() >= BATCH {
-            give(std::mem::take(&mut reading.batch));
+            reading.batch = give(std::mem::take(&mut reading.batch));
         }
     }
     let Reading { mut found, batch, waiting } = reading;
     found.hours.unknown += waiting;
     if !batch.bytes.is_empty() {
-        give(batch);
+        let _ = give(batch);
     }
     found.size = frames.size().unwrap_or_default();
     found

@@ -12,6 +12,9 @@ const MOST_EACH: u64 = 32;
 const FIRST_BITS: u32 = 16;
 const LAST_BITS: u32 = 18;
 
+/// Of a bucket in a line of a cache.
+const LINE: usize = 16;
+
 /// Of the upper 48 bits of each series' hash, 32: the bucket has the others. At most 52 MiB.
 pub struct Identity {
     buckets: Vec<Vec<u32>>,
@@ -36,6 +39,14 @@ pub struct Told {
     pub(super) new: Vec<bool>,
 }
 
+impl Told {
+    /// The batch, for others.
+    #[must_use]
+    pub fn emptied(self) -> Batch {
+        self.batch.emptied()
+    }
+}
+
 impl Identity {
     /// Remembers so many series.
     #[must_use]
@@ -57,15 +68,32 @@ impl Identity {
 
     /// Tells which series of a batch are new.
     pub fn tell(&mut self, batch: Batch) -> Told {
+        self.fetch(&batch);
         let new = batch.series.iter().map(|series| self.insert(series.hash)).collect();
         Told { batch, new }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the upper bits and 32 others of the hash")]
+    /// Looks at every bucket that is needed, so that the memory of many comes at once: each is far
+    /// from the others, and to wait for them one by one is most of the time.
+    fn fetch(&self, batch: &Batch) {
+        let buckets = || batch.series.iter().filter_map(|s| self.buckets.get(self.bucket(s.hash)));
+        let lengths = buckets().fold(0, |sum, bucket| sum ^ bucket.len());
+        let lines = buckets().fold(0, |sum, bucket| {
+            let lines = bucket.chunks(LINE).filter_map(|line| line.first());
+            lines.fold(sum, |sum, first| sum ^ first)
+        });
+        std::hint::black_box((lengths, lines));
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the upper bits")]
+    fn bucket(&self, hash: u64) -> usize {
+        (hash >> (64 - self.bits)) as usize
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "32 others of the hash")]
     fn insert(&mut self, hash: u64) -> bool {
-        let Some(bucket) = self.buckets.get_mut((hash >> (64 - self.bits)) as usize) else {
-            return false;
-        };
+        let at = self.bucket(hash);
+        let Some(bucket) = self.buckets.get_mut(at) else { return false };
         let rest = (hash >> 16) as u32;
         if bucket.contains(&rest) {
             return false;

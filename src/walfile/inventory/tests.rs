@@ -8,7 +8,7 @@ use super::identity::Identity;
 use super::memory::line;
 use super::pairs::Pairs;
 use super::ranking::{Rank, Ranks};
-use super::read;
+use super::{Batch, read};
 use crate::walfile::compression::Compression::{self, None as Plain, Snappy, Zstd};
 use crate::walfile::record::RecordType;
 use crate::walfile::tests::writer::{Writer, samples, text, uvarint, varint};
@@ -35,7 +35,11 @@ fn labels(of: &[(&str, &str)]) -> Labels {
 /// All files of a log, one after the other.
 fn counted(files: &[Vec<u8>], mut identity: Identity, mut pairs: Pairs) -> (Identity, Pairs) {
     for file in files {
-        read(file.as_slice(), |batch| pairs.count(&identity.tell(batch)));
+        read(file.as_slice(), |batch| {
+            let told = identity.tell(batch);
+            pairs.count(&told);
+            told.emptied()
+        });
     }
     (identity, pairs)
 }
@@ -156,7 +160,7 @@ fn series_are_of_the_hour_of_the_samples_behind_them() {
         log.record(how, &record([(3, &two)]));
         log.record(how, &v2);
         log.record(how, &record([(4, &one)]));
-        let found = read(log.bytes.as_slice(), |_| {});
+        let found = read(log.bytes.as_slice(), Batch::emptied);
         let hours = [(2, 2), (5, 1)].map(|(h, series)| Hour { from: h * hour, series });
         assert_eq!(found.hours.last(9), hours, "{how:?}");
         assert_eq!(found.hours.last(1), hours[1..], "{how:?}");
@@ -182,7 +186,7 @@ fn what_is_broken_is_passed_over() {
     log.record(Plain, &cut[..cut.len() - 1]);
     log.bytes.extend(crate::walfile::tests::writer::fragment(1 | 0x08, &[0xff; 5]));
     log.record(Snappy, &record([(4, &one)]));
-    let found = read(log.bytes.as_slice(), |_| {});
+    let found = read(log.bytes.as_slice(), Batch::emptied);
     assert_eq!((found.faults, found.records, found.series), (2, 2, 2));
 }
 
