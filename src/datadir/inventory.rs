@@ -22,7 +22,7 @@ use crate::walfile::inventory::{self, Batch};
 
 const READERS: usize = 2;
 /// Batches that wait for the next thread: what is held of a log beside the counts.
-const WAITING: usize = 2;
+const WAITING: usize = 6;
 
 /// What fills a head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -19,14 +19,21 @@ mod tests;
 
 use std::io::Read;
 
+use super::bytes::Cursor;
 use super::compression::{Compression, Decompressor};
 use super::contents;
 use super::frame::{Frame, Frames, Item};
-use super::record::{self, Entry, RecordType};
+use super::record::RecordType;
 use hours::Hours;
 
 /// Series are handed on once this many bytes of them have come together.
 const BATCH: usize = 256 << 10;
+
+/// A name and its value.
+type Label<'a> = (&'a [u8], &'a [u8]);
+
+/// Labels that a series has at the most, as a rule.
+const LABELS: usize = 32;
 
 /// Series, and what tells them and their labels apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +43,8 @@ pub struct Batch {
     series: Vec<Hashed>,
     /// Of each label of each series, in order.
     pairs: Vec<u64>,
+    /// By series, whether it was not met before; once that is told.
+    new: Vec<bool>,
 }
 
 /// A series by its labels.
@@ -53,23 +62,42 @@ impl Batch {
         self.bytes.clear();
         self.series.clear();
         self.pairs.clear();
+        self.new.clear();
         self
     }
 
-    /// How many series a record names. `None`, and nothing is added, where it cannot be decoded to
-    /// its end.
+    /// How many series a Series record names. `None`, and nothing is added, where it cannot be decoded
+    /// to its end.
     fn add(&mut self, record: &[u8]) -> Option<u64> {
         let (series, pairs) = (self.series.len(), self.pairs.len());
+        if self.hash(record).is_none() {
+            self.series.truncate(series);
+            self.pairs.truncate(pairs);
+            return None;
+        }
+        let body = if self.bytes.is_empty() { record } else { record.get(1..).unwrap_or_default() };
+        self.bytes.extend_from_slice(body);
+        Some((self.series.len() - series) as u64)
+    }
+
+    fn hash(&mut self, record: &[u8]) -> Option<()> {
         // At each place among the labels, the last one with its hash.
-        let mut last = Vec::new();
-        let read = record::read(record, |entry| {
-            let Entry::Series { labels, .. } = entry else { return };
+        let mut last: Vec<(Label<'_>, u64)> = Vec::with_capacity(LABELS);
+        let mut from = entries(record);
+        while !from.is_empty() {
+            let count = labels(&mut from)?;
             let before = self.pairs.len();
             let mut all = 0;
-            for (place, label) in labels.iter().enumerate() {
+            for place in 0..count {
+                let label = (from.text()?, from.text()?);
+                let place = usize::try_from(place).ok()?;
                 // Series of one target follow each other, and have most labels in common.
                 let pair = match last.get(place) {
-                    Some((same, pair)) if *same == label => *pair,
+                    Some((same, pair))
+                        if hash::same(same.0, label.0) && hash::same(same.1, label.1) =>
+                    {
+                        *pair
+                    }
                     _ => hash::pair(label.0, label.1),
                 };
                 match last.get_mut(place) {
@@ -80,25 +108,21 @@ impl Batch {
                 self.pairs.push(pair);
             }
             self.series.push(Hashed { hash: all, labels: self.pairs.len() - before });
-        });
-        if read.is_err() {
-            self.series.truncate(series);
-            self.pairs.truncate(pairs);
-            return None;
         }
-        let body = if self.bytes.is_empty() { record } else { record.get(1..).unwrap_or_default() };
-        self.bytes.extend_from_slice(body);
-        Some((self.series.len() - series) as u64)
+        Some(())
     }
+}
 
-    fn each<'a>(&'a self, mut series: impl FnMut(record::Labels<'a>)) {
-        // Every record in it was read once before it came here.
-        let _ = record::read(&self.bytes, |entry| {
-            if let Entry::Series { labels, .. } = entry {
-                series(labels);
-            }
-        });
-    }
+/// The entries of a Series record; see [`super::record::read`], which this goes before: a series is read
+/// twice here, once by each of two threads, and a pass less is felt.
+fn entries(record: &[u8]) -> Cursor<'_> {
+    Cursor::new(record.get(1..).unwrap_or_default())
+}
+
+/// Passes over the ref of a series; how many labels follow.
+fn labels(from: &mut Cursor<'_>) -> Option<u64> {
+    from.be64()?;
+    from.uvarint()
 }
 
 /// What one file held.

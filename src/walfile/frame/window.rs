@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use super::PAGE;
 
-/// Read at once; all that is held of a file, but for the record under way.
-const SIZE: usize = 6 * PAGE;
+/// All that is held of a file, but for the record under way. Up to three pages of it are moved to its
+/// start before the rest is read anew: the larger, the less that costs.
+const SIZE: usize = 16 * PAGE;
 /// A fragment that begins at the end of a page is whole in it.
 const AHEAD: usize = 2 * PAGE;
 

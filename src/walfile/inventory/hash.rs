@@ -30,6 +30,15 @@ pub fn text(mut hash: u64, bytes: &[u8]) -> u64 {
     join(join(hash, u64::from_le_bytes(last)), bytes.len() as u64)
 }
 
+/// Whether they are equal. The library of a static program compares byte by byte.
+pub fn same(a: &[u8], b: &[u8]) -> bool {
+    let ((words, rest), (others, more)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let equal = |(a, b): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b);
+    a.len() == b.len()
+        && words.iter().zip(others).all(equal)
+        && rest.iter().zip(more).all(|(a, b)| a == b)
+}
+
 /// A label with its value.
 pub fn pair(name: &[u8], value: &[u8]) -> u64 {
     text(text(0, name), value)

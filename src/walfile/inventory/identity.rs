@@ -12,9 +12,6 @@ const MOST_EACH: u64 = 32;
 const FIRST_BITS: u32 = 16;
 const LAST_BITS: u32 = 18;
 
-/// Of a bucket in a line of a cache.
-const LINE: usize = 16;
-
 /// Of the upper 48 bits of each series' hash, 32: the bucket has the others. At most 52 MiB.
 pub struct Identity {
     buckets: Vec<Vec<u32>>,
@@ -33,17 +30,13 @@ impl Default for Identity {
 }
 
 /// A batch whose series were looked up.
-pub struct Told {
-    pub(super) batch: Batch,
-    /// By series, whether it is new.
-    pub(super) new: Vec<bool>,
-}
+pub struct Told(pub(super) Batch);
 
 impl Told {
     /// The batch, for others.
     #[must_use]
     pub fn emptied(self) -> Batch {
-        self.batch.emptied()
+        self.0.emptied()
     }
 }
 
@@ -67,10 +60,11 @@ impl Identity {
     }
 
     /// Tells which series of a batch are new.
-    pub fn tell(&mut self, batch: Batch) -> Told {
+    pub fn tell(&mut self, mut batch: Batch) -> Told {
         self.fetch(&batch);
-        let new = batch.series.iter().map(|series| self.insert(series.hash)).collect();
-        Told { batch, new }
+        batch.new.clear();
+        batch.new.extend(batch.series.iter().map(|series| self.insert(series.hash)));
+        Told(batch)
     }
 
     /// Looks at every bucket that is needed, so that the memory of many comes at once: each is far
@@ -78,11 +72,10 @@ impl Identity {
     fn fetch(&self, batch: &Batch) {
         let buckets = || batch.series.iter().filter_map(|s| self.buckets.get(self.bucket(s.hash)));
         let lengths = buckets().fold(0, |sum, bucket| sum ^ bucket.len());
-        let lines = buckets().fold(0, |sum, bucket| {
-            let lines = bucket.chunks(LINE).filter_map(|line| line.first());
-            lines.fold(sum, |sum, first| sum ^ first)
-        });
-        std::hint::black_box((lengths, lines));
+        // The lines between them come by themselves.
+        let ends = |bucket: &Vec<u32>| Some(bucket.first()? ^ bucket.last()?);
+        let ends = buckets().filter_map(ends).fold(0, |sum, ends| sum ^ ends);
+        std::hint::black_box((lengths, ends));
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the upper bits")]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::identity::{Told, grow};
 use super::ranking::{Ranking, Ranks, cut};
 use super::sketch::{Distinct, Frequent};
+use super::{Batch, entries, labels};
 
 /// Pairs that are counted exactly.
 pub const MOST: u64 = 6 << 20;
@@ -43,6 +44,8 @@ pub struct Pairs {
     len: u64,
     most: u64,
     recent: Vec<Recent>,
+    /// Buckets of the batch at hand; its room is used again.
+    wanted: Vec<usize>,
     labels: HashMap<Box<[u8]>, Label>,
     /// Label names that were too many, counted each time they came with a new value.
     other_labels: u64,
@@ -89,6 +92,7 @@ impl Pairs {
             len: 0,
             most,
             recent: Vec::new(),
+            wanted: Vec::new(),
             labels: HashMap::new(),
             other_labels: 0,
             rankings: Rankings {
@@ -101,20 +105,48 @@ impl Pairs {
     }
 
     /// Counts the series of a batch that are new.
-    pub fn count(&mut self, told: &Told) {
-        let mut left = told.batch.pairs.as_slice();
-        let mut series = told.batch.series.iter().zip(&told.new);
-        told.batch.each(|labels| {
-            let Some((one, new)) = series.next() else { return };
-            let (pairs, rest) = left.split_at_checked(one.labels).unwrap_or_default();
+    pub fn count(&mut self, Told(batch): &Told) {
+        self.fetch(batch);
+        // Every record in it was read once before it came here.
+        let _ = self.each(batch);
+    }
+
+    fn each(&mut self, batch: &Batch) -> Option<()> {
+        let mut left = batch.pairs.as_slice();
+        let mut from = entries(&batch.bytes);
+        for (one, new) in batch.series.iter().zip(&batch.new) {
+            labels(&mut from)?;
+            let (pairs, rest) = left.split_at_checked(one.labels)?;
             left = rest;
-            if !new {
-                return;
+            for (place, pair) in pairs.iter().enumerate() {
+                let (name, value) = (from.text()?, from.text()?);
+                if *new {
+                    self.pair(place, *pair, name, value);
+                }
             }
-            for (place, ((name, value), pair)) in labels.iter().zip(pairs).enumerate() {
-                self.pair(place, *pair, name, value);
-            }
-        });
+        }
+        Some(())
+    }
+
+    /// Looks at the buckets of pairs that are not those of the series before, so that the memory of
+    /// many comes at once; see [`super::identity::Identity`].
+    fn fetch(&mut self, batch: &Batch) {
+        let mut left = batch.pairs.as_slice();
+        let mut before: &[u64] = &[];
+        self.wanted.clear();
+        for one in &batch.series {
+            let Some((pairs, rest)) = left.split_at_checked(one.labels) else { break };
+            left = rest;
+            let others =
+                pairs.iter().enumerate().filter(|(at, pair)| before.get(*at) != Some(pair));
+            self.wanted.extend(others.map(|(_, pair)| split(*pair, self.buckets.len()).0));
+            before = pairs;
+        }
+        let buckets = || self.wanted.iter().filter_map(|at| self.buckets.get(*at));
+        let lengths = buckets().fold(0, |sum, bucket| sum ^ bucket.len());
+        let ends = |bucket: &Vec<Pair>| Some(bucket.first()?.rest ^ bucket.last()?.rest);
+        let ends = buckets().filter_map(ends).fold(0, |sum, ends| sum ^ ends);
+        std::hint::black_box((lengths, ends));
     }
 
     fn pair(&mut self, place: usize, hash: u64, name: &[u8], value: &[u8]) {
