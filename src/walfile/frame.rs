@@ -140,10 +140,10 @@ impl<R: Read> Frames<R> {
         if std::mem::take(&mut self.given) {
             self.pending.forget();
         }
-        if std::mem::take(&mut self.torn) {
-            return Some(Item::Beginning(self.give_beginning()));
-        }
         loop {
+            if std::mem::take(&mut self.torn) {
+                return Some(Item::Beginning(self.give_beginning()));
+            }
             if self.failed {
                 return None;
             }
@@ -154,24 +154,23 @@ impl<R: Read> Frames<R> {
             }
             if self.window.left().is_empty() {
                 let offset = self.pending.offset?;
-                if self.pending.doubtful {
-                    return Some(Item::Beginning(self.give_beginning()));
-                }
                 self.torn = true;
+                if self.pending.doubtful {
+                    continue;
+                }
                 let end = self.size().unwrap_or(offset);
                 return Some(Item::Fault(self.fault(FaultKind::TornRecord, offset, end)));
             }
             match self.fragment() {
-                Ok(Step::On) => {}
-                Ok(Step::Whole(found)) => return Some(Item::Record(self.give(found))),
-                Ok(Step::Torn) => return Some(Item::Beginning(self.give_beginning())),
+                Ok(None) => {}
+                Ok(Some(found)) => return Some(Item::Record(self.give(found))),
                 Err(fault) => return Some(Item::Fault(fault)),
             }
         }
     }
 
-    /// Looks at what stands here and passes over it.
-    fn fragment(&mut self) -> Result<Step, Fault> {
+    /// Looks at what stands here and passes over it: a record that it ends, if it does.
+    fn fragment(&mut self) -> Result<Option<Whole>, Fault> {
         if self.is_repeated() {
             return Err(self.pass_repeated());
         }
@@ -181,10 +180,10 @@ impl<R: Read> Frames<R> {
             if left.first().is_some_and(|first| first & 7 != 0) {
                 return Err(self.lose(FaultKind::TornFragment));
             }
-            return self.padding().map(|()| Step::On);
+            return self.padding().map(|()| None);
         };
         if header.kind == 0 {
-            return self.padding().map(|()| Step::On);
+            return self.padding().map(|()| None);
         }
         if header.length > MOST_DATA {
             return Err(self.lose(FaultKind::InvalidSize));
@@ -199,7 +198,7 @@ impl<R: Read> Frames<R> {
     }
 
     /// What a whole fragment is to the record under way.
-    fn join(&mut self, header: &Header, here: u64) -> Result<Step, Fault> {
+    fn join(&mut self, header: &Header, here: u64) -> Result<Option<Whole>, Fault> {
         let length = header.length;
         let goes_on = self.pending.offset.is_some();
         match (header.kind, goes_on) {
@@ -207,12 +206,7 @@ impl<R: Read> Frames<R> {
                 let start = self.window.at() + HEADER;
                 self.pass(length);
                 self.orphans = false;
-                Ok(Step::Whole(Whole {
-                    start: Some(start),
-                    length,
-                    offset: here,
-                    flags: header.flags,
-                }))
+                Ok(Some(Whole { start: Some(start), length, offset: here, flags: header.flags }))
             }
             (2, false) => {
                 self.pending.offset = Some(here);
@@ -220,7 +214,7 @@ impl<R: Read> Frames<R> {
                 self.pending.sure = length;
                 self.append(length);
                 self.orphans = false;
-                Ok(Step::On)
+                Ok(None)
             }
             (3, true) => {
                 self.append(length);
@@ -231,18 +225,21 @@ impl<R: Read> Frames<R> {
                 self.too_much(here)?;
                 // Numbers behind each other are decoded wherever they are cut.
                 if self.pending.doubtful && Compression::of(header.flags) == Compression::None {
-                    return Ok(Step::Torn);
+                    self.torn = true;
+                    return Ok(None);
                 }
                 let offset = self.pending.offset.unwrap_or(here);
                 let length = self.pending.bytes.len();
-                Ok(Step::Whole(Whole { start: None, length, offset, flags: header.flags }))
+                Ok(Some(Whole { start: None, length, offset, flags: header.flags }))
             }
-            // The rest was in doubt, and told of.
-            (1 | 2, true) if self.pending.doubtful => Ok(Step::Torn),
             // The rest of the record under way is lost; this one is looked at again without it.
             (1 | 2, true) => {
-                let offset = self.pending.offset.unwrap_or(here);
                 self.torn = true;
+                // That it was in doubt was told.
+                if self.pending.doubtful {
+                    return Ok(None);
+                }
+                let offset = self.pending.offset.unwrap_or(here);
                 let full = header.kind == 1;
                 let kind =
                     if full { FaultKind::UnexpectedFull } else { FaultKind::UnexpectedFirst };
@@ -251,7 +248,7 @@ impl<R: Read> Frames<R> {
             (3 | 4, false) => {
                 self.pass(length);
                 if self.orphans {
-                    return Ok(Step::On);
+                    return Ok(None);
                 }
                 self.orphans = true;
                 let middle = header.kind == 3;
@@ -275,9 +272,9 @@ impl<R: Read> Frames<R> {
         self.window.pass(HEADER + length);
     }
 
-    fn too_much(&mut self, here: u64) -> Result<Step, Fault> {
+    fn too_much(&mut self, here: u64) -> Result<Option<Whole>, Fault> {
         if self.pending.bytes.len() <= MOST_RECORD {
-            return Ok(Step::On);
+            return Ok(None);
         }
         let offset = self.pending.offset.take().unwrap_or(here);
         self.pending = Pending::default();
@@ -338,11 +335,14 @@ impl<R: Read> Frames<R> {
         Fault { kind, offset, page: offset / PAGE as u64, skipped: end - offset }
     }
 
+    /// Zeros at the end of its last page may be missing in the file.
+    fn in_file(&self, end: u64) -> u64 {
+        self.size().map_or(end, |size| size.min(end))
+    }
+
     fn give(&mut self, found: Whole) -> Frame<'_> {
         self.given = true;
-        // Zeros at the end of its last page may be missing in the file.
-        let end = self.window.offset();
-        let end = self.size().map_or(end, |size| size.min(end));
+        let end = self.in_file(self.window.offset());
         let bytes = match found.start {
             Some(start) => self.window.get(start..start + found.length),
             None => self.pending.bytes.get(..found.length).unwrap_or_default(),
@@ -367,21 +367,11 @@ impl<R: Read> Frames<R> {
             bytes: bytes.get(..sure).unwrap_or_default(),
             compression: Compression::of(*flags),
             offset: offset.unwrap_or(*end),
-            end: self.window.size().map_or(*end, |size| size.min(*end)),
+            end: self.in_file(*end),
             sure,
             doubtful: *doubtful,
         }
     }
-}
-
-/// What looking at a fragment came to.
-enum Step {
-    /// Nothing yet.
-    On,
-    /// It ends a record.
-    Whole(Whole),
-    /// The record under way has no rest.
-    Torn,
 }
 
 /// Where a whole record lies: in the window from `start` on, else in the pending bytes.
