@@ -19,11 +19,10 @@ mod tests;
 
 use std::io::Read;
 
-use super::bytes::Cursor;
 use super::compression::{Compression, Decompressor};
 use super::contents;
 use super::frame::{Frame, Frames, Item};
-use super::record::RecordType;
+use super::record::{self, RecordType};
 use hours::Hours;
 
 /// Series are handed on once this many bytes of them have come together.
@@ -83,9 +82,9 @@ impl Batch {
     fn hash(&mut self, record: &[u8]) -> Option<()> {
         // At each place among the labels, the last one with its hash.
         let mut last: Vec<(Label<'_>, u64)> = Vec::with_capacity(LABELS);
-        let mut from = entries(record);
+        let mut from = record::entries(record);
         while !from.is_empty() {
-            let count = labels(&mut from)?;
+            let (_, count) = record::series(&mut from)?;
             let before = self.pairs.len();
             let mut all = 0;
             for place in 0..count {
@@ -111,18 +110,6 @@ impl Batch {
         }
         Some(())
     }
-}
-
-/// The entries of a Series record; see [`super::record::read`], which this goes before: a series is read
-/// twice here, once by each of two threads, and a pass less is felt.
-fn entries(record: &[u8]) -> Cursor<'_> {
-    Cursor::new(record.get(1..).unwrap_or_default())
-}
-
-/// Passes over the ref of a series; how many labels follow.
-fn labels(from: &mut Cursor<'_>) -> Option<u64> {
-    from.be64()?;
-    from.uvarint()
 }
 
 /// What one file held.

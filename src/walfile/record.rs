@@ -124,10 +124,20 @@ pub struct Labels<'a> {
     bytes: &'a [u8],
 }
 
+/// The entries of a Series record, for who reads each label only once: what [`read`] tells was passed
+/// over before to see that it is whole.
+pub(super) fn entries(series: &[u8]) -> Cursor<'_> {
+    Cursor::new(series.get(1..).unwrap_or_default())
+}
+
+/// The ref of a series, and how many labels follow: a name and a value each.
+pub(super) fn series(from: &mut Cursor<'_>) -> Option<(u64, u64)> {
+    Some((from.be64()?, from.uvarint()?))
+}
+
 impl<'a> Labels<'a> {
-    /// Reads over them; `None` where they do not fit the bytes.
-    fn read(from: &mut Cursor<'a>) -> Option<Labels<'a>> {
-        let count = from.uvarint()?;
+    /// Reads over so many; `None` where they do not fit the bytes.
+    fn read(count: u64, from: &mut Cursor<'a>) -> Option<Labels<'a>> {
         let mut end = *from;
         for _ in 0..count {
             end.text()?;
@@ -161,8 +171,8 @@ pub fn read<'a>(record: &'a [u8], mut each: impl FnMut(Entry<'a>)) -> Result<(),
     let read = match kind {
         T::Unknown => Ok(()),
         T::Series => all(&mut from, |f| {
-            let reference = f.be64()?;
-            each(Entry::Series { reference, labels: Labels::read(f)? });
+            let (reference, labels) = series(f)?;
+            each(Entry::Series { reference, labels: Labels::read(labels, f)? });
             Some(())
         }),
         T::Tombstones => all(&mut from, |f| {
@@ -188,7 +198,8 @@ pub fn read<'a>(record: &'a [u8], mut each: impl FnMut(Entry<'a>)) -> Result<(),
         }),
         T::Exemplars => from_base(&mut from, |f, reference, _| {
             f.be64()?;
-            Labels::read(f)?;
+            let labels = f.uvarint()?;
+            Labels::read(labels, f)?;
             each(Entry::Exemplar { reference });
             Some(())
         }),

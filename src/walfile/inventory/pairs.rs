@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::super::record;
+use super::Batch;
 use super::identity::{Told, grow};
 use super::ranking::{Ranking, Ranks, cut};
 use super::sketch::{Distinct, Frequent};
-use super::{Batch, entries, labels};
 
 /// Pairs that are counted exactly.
 pub const MOST: u64 = 6 << 20;
@@ -113,9 +114,9 @@ impl Pairs {
 
     fn each(&mut self, batch: &Batch) -> Option<()> {
         let mut left = batch.pairs.as_slice();
-        let mut from = entries(&batch.bytes);
+        let mut from = record::entries(&batch.bytes);
         for (one, new) in batch.series.iter().zip(&batch.new) {
-            labels(&mut from)?;
+            record::series(&mut from)?;
             let (pairs, rest) = left.split_at_checked(one.labels)?;
             left = rest;
             for (place, pair) in pairs.iter().enumerate() {
