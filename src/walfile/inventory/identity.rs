@@ -61,21 +61,11 @@ impl Identity {
 
     /// Tells which series of a batch are new.
     pub fn tell(&mut self, mut batch: Batch) -> Told {
-        self.fetch(&batch);
+        let buckets = batch.series.iter().map(|series| self.bucket(series.hash));
+        fetch(buckets.filter_map(|at| self.buckets.get(at)), |rest| *rest);
         batch.new.clear();
         batch.new.extend(batch.series.iter().map(|series| self.insert(series.hash)));
         Told(batch)
-    }
-
-    /// Looks at every bucket that is needed, so that the memory of many comes at once: each is far
-    /// from the others, and to wait for them one by one is most of the time.
-    fn fetch(&self, batch: &Batch) {
-        let buckets = || batch.series.iter().filter_map(|s| self.buckets.get(self.bucket(s.hash)));
-        let lengths = buckets().fold(0, |sum, bucket| sum ^ bucket.len());
-        // The lines between them come by themselves.
-        let ends = |bucket: &Vec<u32>| Some(bucket.first()? ^ bucket.last()?);
-        let ends = buckets().filter_map(ends).fold(0, |sum, ends| sum ^ ends);
-        std::hint::black_box((lengths, ends));
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the upper bits")]
@@ -123,6 +113,19 @@ pub(super) fn grow<T>(bucket: &mut Vec<T>) {
     if bucket.len() == bucket.capacity() {
         bucket.reserve_exact(bucket.len() / 8 + 4);
     }
+}
+
+/// Looks at buckets before they are searched, so that the memory of many comes at once: each is far from
+/// the others, and to wait for them one by one is most of the time.
+pub(super) fn fetch<'a, T: 'a>(
+    buckets: impl Iterator<Item = &'a Vec<T>> + Clone,
+    word: fn(&T) -> u32,
+) {
+    let lengths = buckets.clone().fold(0, |sum, bucket| sum ^ bucket.len());
+    // The lines between them come by themselves.
+    let ends = |bucket: &Vec<T>| Some(word(bucket.first()?) ^ word(bucket.last()?));
+    let ends = buckets.filter_map(ends).fold(0, |sum, ends| sum ^ ends);
+    std::hint::black_box((lengths, ends));
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::super::record;
 use super::Batch;
-use super::identity::{Told, grow};
+use super::identity::{Told, fetch, grow};
 use super::ranking::{Ranking, Ranks, cut};
 use super::sketch::{Distinct, Frequent};
 
@@ -129,8 +129,7 @@ impl Pairs {
         Some(())
     }
 
-    /// Looks at the buckets of pairs that are not those of the series before, so that the memory of
-    /// many comes at once; see [`super::identity::Identity`].
+    /// Looks at the buckets of pairs that are not those of the series before.
     fn fetch(&mut self, batch: &Batch) {
         let mut left = batch.pairs.as_slice();
         let mut before: &[u64] = &[];
@@ -143,11 +142,7 @@ impl Pairs {
             self.wanted.extend(others.map(|(_, pair)| split(*pair, self.buckets.len()).0));
             before = pairs;
         }
-        let buckets = || self.wanted.iter().filter_map(|at| self.buckets.get(*at));
-        let lengths = buckets().fold(0, |sum, bucket| sum ^ bucket.len());
-        let ends = |bucket: &Vec<Pair>| Some(bucket.first()?.rest ^ bucket.last()?.rest);
-        let ends = buckets().filter_map(ends).fold(0, |sum, ends| sum ^ ends);
-        std::hint::black_box((lengths, ends));
+        fetch(self.wanted.iter().filter_map(|at| self.buckets.get(*at)), |pair| pair.rest);
     }
 
     fn pair(&mut self, place: usize, hash: u64, name: &[u8], value: &[u8]) {
