@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::io::{self, Read};
 
 use super::compression::{self, Decompressor};
+use super::count::Entries;
 use super::fault::FaultKind;
 use super::frame::{Frame, Frames, Item};
 use super::record::{self, Undecodable};
@@ -15,6 +16,7 @@ pub struct Content<'a> {
     pub frame: Frame<'a>,
     /// Decompressed; whole entries.
     pub bytes: &'a [u8],
+    pub entries: Entries,
     /// Nothing is lacking.
     pub whole: bool,
 }
@@ -48,8 +50,8 @@ pub fn each<R: Read>(
             Item::Beginning(frame) => Some(frame),
             Item::Record(frame) => {
                 let bytes = decompressor.decode(frame.compression, frame.bytes);
-                if let Some(bytes) = bytes.filter(|bytes| record::read(bytes, |_| {}).is_ok()) {
-                    give(&Content { frame, bytes, whole: true })?;
+                if let Some((bytes, Ok(entries))) = bytes.map(|bytes| (bytes, counted(bytes))) {
+                    give(&Content { frame, bytes, entries, whole: true })?;
                     continue;
                 }
                 frame.beginning()
@@ -57,11 +59,17 @@ pub fn each<R: Read>(
         };
         if let Some(frame) = cut_off
             && let Some(bytes) = beginning(&frame, &mut decompressor)
+            && let Ok(entries) = counted(bytes)
         {
-            give(&Content { frame, bytes, whole: false })?;
+            give(&Content { frame, bytes, entries, whole: false })?;
         }
     }
     Ok(())
+}
+
+fn counted(record: &[u8]) -> Result<Entries, Undecodable> {
+    let mut entries = Entries::default();
+    record::read(record, |entry| entries.count(entry)).map(|()| entries)
 }
 
 /// The entries of a record that is cut off, decompressed; `None` where it has none before its end.

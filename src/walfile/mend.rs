@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 
 use super::compression::Compression;
 use super::contents;
-use super::count::{Entries, Kept};
+use super::count::Kept;
 use super::record::{self, Entry};
 use super::refs::Refs;
 use super::writer::Writer;
@@ -17,11 +17,9 @@ pub fn mend<R: Read, W: Write>(input: R, out: W) -> io::Result<Kept> {
     let mut out = Writer::new(out);
     let mut kept = Kept::default();
     contents::each(input, |content| {
-        let mut entries = Entries::default();
-        let _ = record::read(content.bytes, |entry| entries.count(entry));
         if let Some(bytes) = content.compressed() {
             out.record(content.frame.compression, &bytes)?;
-            kept.record(&entries);
+            kept.record(&content.entries);
         }
         Ok(())
     })?;
