@@ -127,7 +127,7 @@ fn literal(block: &[u8], at: usize, room: &mut [u8], end: usize) -> Option<(usiz
 }
 
 /// Where the bytes of a literal stand, and how many there should be.
-fn literal_at(block: &[u8], at: usize) -> Option<(usize, usize)> {
+pub(super) fn literal_at(block: &[u8], at: usize) -> Option<(usize, usize)> {
     let (tag, rest) = block.get(at..)?.split_first()?;
     let (size, taken) = match usize::from(tag >> 2) {
         short @ 0..60 => (short, 1),
@@ -138,6 +138,20 @@ fn literal_at(block: &[u8], at: usize) -> Option<(usize, usize)> {
         }
     };
     Some((at + taken, size.checked_add(1)?))
+}
+
+/// Where the element behind a copy stands, its length and how far back it reaches.
+pub(super) fn copy_at(block: &[u8], at: usize) -> Option<(usize, usize, usize)> {
+    let (tag, rest) = block.get(at..)?.split_first()?;
+    let long = usize::from(tag >> 2) + 1;
+    Some(match tag & 3 {
+        1 => {
+            let back = usize::from(tag >> 5) << 8 | usize::from(*rest.first()?);
+            (at + 2, usize::from(tag >> 2 & 7) + 4, back)
+        }
+        2 => (at + 3, long, usize::from(u16::from_le_bytes(*rest.first_chunk()?))),
+        _ => (at + 5, long, usize::try_from(u32::from_le_bytes(*rest.first_chunk()?)).ok()?),
+    })
 }
 
 /// Writes at `end` what stands `back` before it, which may be the very bytes that are written.

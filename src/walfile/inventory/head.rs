@@ -2,6 +2,7 @@
 
 use super::super::bytes::Cursor;
 use super::super::record::RecordType;
+use super::super::snappy;
 
 /// Enough for a type, a ref and a time.
 pub const MOST: usize = 32;
@@ -14,40 +15,29 @@ pub fn unsnap<'a>(block: &[u8], into: &'a mut [u8; MOST]) -> Option<&'a [u8]> {
         return Some(&[]);
     }
     let length = usize::try_from(from.uvarint()?).ok()?.min(MOST);
+    let mut next = block.len() - from.len();
     let mut at = 0;
     while at < length {
-        let tag = usize::from(from.byte()?);
-        if tag & 3 == 0 {
-            let more = match tag >> 2 {
-                short @ 0..60 => short + 1,
-                long => number(&mut from, long - 59)? + 1,
-            };
-            let more = more.min(length - at);
-            into.get_mut(at..at + more)?.copy_from_slice(from.take(more)?);
+        if block.get(next)? & 3 == 0 {
+            let (bytes, size) = snappy::literal_at(block, next)?;
+            let more = size.min(length - at);
+            into.get_mut(at..at + more)?.copy_from_slice(block.get(bytes..bytes + more)?);
             at += more;
+            next = bytes + size;
         } else {
-            let (more, back) = match tag & 3 {
-                1 => (4 + (tag >> 2 & 7), (tag >> 5) << 8 | usize::from(from.byte()?)),
-                2 => (1 + (tag >> 2), number(&mut from, 2)?),
-                _ => (1 + (tag >> 2), number(&mut from, 4)?),
-            };
+            let (behind, size, back) = snappy::copy_at(block, next)?;
             if back == 0 {
                 return None;
             }
-            for _ in 0..more.min(length - at) {
+            for _ in 0..size.min(length - at) {
                 let byte = *into.get(at.checked_sub(back)?)?;
                 *into.get_mut(at)? = byte;
                 at += 1;
             }
+            next = behind;
         }
     }
     into.get(..at)
-}
-
-/// Little endian, of so many bytes.
-fn number(from: &mut Cursor<'_>, bytes: usize) -> Option<usize> {
-    let bytes = from.take(bytes)?;
-    Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte)))
 }
 
 /// The time that stands at the head of a record of samples, in milliseconds.

@@ -1,7 +1,7 @@
 //! A block of which only the beginning is there: what it says so far, and a block that says a part
 //! of that, made of its own elements.
 
-use super::{length, literal_at, varint};
+use super::{copy_at, length, literal_at, varint};
 
 /// What the first bytes of a block decompress to.
 pub(in super::super) fn beginning(block: &[u8], most: usize) -> Option<Vec<u8>> {
@@ -67,20 +67,6 @@ fn walk(block: &[u8], most: usize) -> Option<Walk> {
         (at, end) = (next, out.len());
     }
     Some(Walk { out, at, end, back: part })
-}
-
-/// Where the element behind a copy stands, its length and how far back it reaches.
-fn copy_at(block: &[u8], at: usize) -> Option<(usize, usize, usize)> {
-    let (tag, rest) = block.get(at..)?.split_first()?;
-    let long = usize::from(tag >> 2) + 1;
-    Some(match tag & 3 {
-        1 => {
-            let back = usize::from(tag >> 5) << 8 | usize::from(*rest.first()?);
-            (at + 2, usize::from(tag >> 2 & 7) + 4, back)
-        }
-        2 => (at + 3, long, usize::from(u16::from_le_bytes(*rest.first_chunk()?))),
-        _ => (at + 5, long, usize::try_from(u32::from_le_bytes(*rest.first_chunk()?)).ok()?),
-    })
 }
 
 /// Adds a copy of up to 64 bytes, of the kind that reaches far enough.
