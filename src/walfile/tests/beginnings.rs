@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::writer::{Writer, series, text, uvarint, varint};
+use super::writer::{Writer, samples_of, series, text, uvarint, varint};
 use crate::walfile::bytes::Cursor;
 use crate::walfile::compression::{Compression, Decompressor, cut};
 use crate::walfile::contents;
@@ -20,15 +20,7 @@ fn value(reference: u64, time: i64) -> u64 {
 }
 
 fn record(refs: std::ops::Range<u64>, time: i64) -> Vec<u8> {
-    let mut out = vec![2];
-    out.extend(refs.start.to_be_bytes());
-    out.extend(time.to_be_bytes());
-    for reference in refs.clone() {
-        out.extend(varint((reference - refs.start).cast_signed()));
-        out.extend(varint(0));
-        out.extend(value(reference, time).to_be_bytes());
-    }
-    out
+    samples_of(refs, time, |reference| value(reference, time))
 }
 
 /// A log of some pages, of records of about as many samples.

@@ -93,13 +93,18 @@ pub fn series(refs: impl Iterator<Item = u64>) -> Vec<u8> {
 
 /// A Samples record of one sample for each ref at a time.
 pub fn samples(refs: std::ops::Range<u64>, time: i64) -> Vec<u8> {
+    samples_of(refs, time, |reference| (reference as f64).to_bits())
+}
+
+/// The same, of these values.
+pub fn samples_of(refs: std::ops::Range<u64>, time: i64, value: impl Fn(u64) -> u64) -> Vec<u8> {
     let mut out = vec![2];
     out.extend(refs.start.to_be_bytes());
     out.extend(time.to_be_bytes());
     for reference in refs.clone() {
         out.extend(varint((reference - refs.start).cast_signed()));
         out.extend(varint(0));
-        out.extend((reference as f64).to_be_bytes());
+        out.extend(value(reference).to_be_bytes());
     }
     out
 }
