@@ -27,8 +27,8 @@ pub enum Joins {
     /// It shows, but not whether the page between them is one too many: the rest of a record that is
     /// not compressed is given up. Prometheus keeps it, and with it what nobody wrote.
     Seen,
-    /// Nothing shows it: what is read may be what nobody wrote, as it is for Prometheus itself. One
-    /// record of it may be hidden at first by what stands there twice.
+    /// Nothing shows it: what is read may be what nobody wrote, as it is for Prometheus itself. How
+    /// much of it shows differs from start to start by a record, also without a salvage.
     Unseen,
 }
 
