@@ -11,8 +11,8 @@
 //! ```
 //! `model` holds the values that pass between them, `subject` says which Prometheus this is.
 //! `walfile` reads Prometheus' own bytes, `datadir` the files that hold them, and `agent` is what a
-//! helper pod runs of both; they need none of the others, and are all that is built without the
-//! feature `plugin`.
+//! helper pod runs of both; with `marks`, what misleads on a screen, they need none of the others,
+//! and are all that is built without the feature `plugin`.
 //!
 //! # The flow
 //!
@@ -38,6 +38,8 @@ pub mod walfile;
 pub mod datadir;
 
 pub mod agent;
+
+pub mod marks;
 
 #[cfg(feature = "plugin")]
 pub mod app;

@@ -107,16 +107,22 @@ const ROOMS: &[Room] = &[
     },
     Room {
         at: "render",
-        rooms: &["model"],
+        rooms: &["marks", "model"],
         crates: &["colored", "similar", "serde", "serde_json", "serde_saphyr", "jiff"],
         ..QUIET
     },
     Room { at: "exit", ..QUIET },
+    Room { at: "marks", ..QUIET },
     Room { at: "app", rooms: ANY, crates: ANY, ..BUSY },
     Room { at: "cli", rooms: ANY, crates: ANY, ..BUSY },
     Room { at: "main", rooms: ANY, crates: ANY, prints: true, ..BUSY },
     Room { at: "lib", ..QUIET },
-    Room { at: "agent", rooms: &["datadir", "walfile"], crates: &["serde", "serde_json"], ..QUIET },
+    Room {
+        at: "agent",
+        rooms: &["datadir", "marks", "walfile"],
+        crates: &["serde", "serde_json"],
+        ..QUIET
+    },
     Room { at: "bin", rooms: &["agent"], prints: true, never: &["std::net", "std::fs"], ..QUIET },
 ];
 const SOURCE_ROOM: Room =

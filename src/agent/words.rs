@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::datadir::calendar::Utc;
+use crate::marks::is_invisible;
 
 /// `1 234 567`
 pub fn grouped(number: u64) -> String {
@@ -80,11 +81,9 @@ pub fn count(number: u64, one: &str) -> String {
 /// A name as it can stand in a line: whoever wrote it may have written anything, also marks that
 /// change the order in which text is shown, or hide in it.
 pub fn printable(text: &str) -> String {
-    let misleads = |c| {
-        matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{feff}')
-    };
-    text.chars().map(|c| if c.is_control() || misleads(c) { '\u{fffd}' } else { c }).collect()
+    // Also what ends a line, or a paragraph.
+    let odd = |c: char| c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}');
+    text.chars().map(|c| if odd(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// A path as it can stand in a line.

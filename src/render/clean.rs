@@ -5,6 +5,8 @@ use std::str::Chars;
 
 use jiff::Timestamp;
 
+use crate::marks::is_invisible;
+
 const ESC: char = '\u{1b}';
 const BEL: char = '\u{7}';
 
@@ -27,11 +29,6 @@ pub fn clean(untrusted: &str) -> String {
         }
     }
     out
-}
-
-/// Marks that change the order in which text is shown, or hide in it.
-pub(super) fn is_invisible(one: char) -> bool {
-    matches!(one, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}' | '\u{61c}' | '\u{feff}')
 }
 
 fn skip_escape(rest: &mut Peekable<Chars<'_>>) {

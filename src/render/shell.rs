@@ -1,9 +1,8 @@
 //! Commands to paste into a POSIX shell. Words only, never a shell string of others.
 
+use crate::marks::is_invisible;
 use crate::model::ObjectRef;
 use crate::model::report::Context;
-
-use super::clean::is_invisible;
 
 /// The words of a command, each quoted where a POSIX shell needs it.
 pub fn shell_quote(argv: &[String]) -> String {
