@@ -199,6 +199,17 @@ pub struct Blocked {
     pub ways: Vec<String>,
 }
 
+impl Blocked {
+    /// Nothing safe is known to do.
+    pub fn no_safe_plan(why: impl Into<String>, ways: &[&str]) -> Blocked {
+        Blocked {
+            reason: BlockedReason::NoSafePlan,
+            why: why.into(),
+            ways: ways.iter().map(|way| (*way).to_owned()).collect(),
+        }
+    }
+}
+
 /// What follows from the findings.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {

@@ -10,6 +10,7 @@ pub mod network;
 pub mod operator;
 pub mod owner;
 pub mod pod;
+pub mod repair;
 pub mod rollout;
 pub mod selector;
 #[cfg(test)]

@@ -8,12 +8,12 @@ use super::size::{self, Chosen};
 use super::{Asked, check, preflight, stuck};
 use crate::model::finding::{Finding, Severity, Unknown};
 use crate::model::object::ObjectExt;
-use crate::model::plan::{Action, Blocked, BlockedReason, Next, Plan, Revert};
+use crate::model::plan::{Blocked, Next, Plan};
 use crate::model::quantity::{parse_bytes, round_up, write_bytes};
-use crate::model::{Code, Got, Kind, ObjectRef, Snapshot};
-use crate::subject::operator::{self, Operator};
-use crate::subject::rollout::{self, Wanted};
-use crate::subject::{Subject, Version, commit, manager, pod};
+use crate::model::{Code, Snapshot};
+use crate::subject::repair::{self, Acts, Draft};
+use crate::subject::rollout::Wanted;
+use crate::subject::{Subject, Version, pod};
 
 /// prometheus-operator 0.71.0 gave them `spec.maximumStartupDurationSeconds`.
 const KNOWS_BUDGET: Version = Version::new(0, 71, 0);
@@ -26,14 +26,6 @@ pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], asked: &Asked
     match plan(subject, seen, root, asked) {
         Ok(plan) => Next::Fix(plan),
         Err(blocked) => Next::Blocked(blocked),
-    }
-}
-
-pub(super) fn blocked(why: impl Into<String>, ways: &[&str]) -> Blocked {
-    Blocked {
-        reason: BlockedReason::NoSafePlan,
-        why: why.into(),
-        ways: ways.iter().map(|w| (*w).to_owned()).collect(),
     }
 }
 
@@ -56,7 +48,7 @@ fn plan(
 ) -> Result<Plan, Blocked> {
     let code = root.code;
     if code == QUERY && asked.memory.is_none() {
-        return Err(blocked(
+        return Err(Blocked::no_safe_plan(
             "a query took the memory: a larger limit is eaten by the next one",
             &[
                 "lower --query.max-samples (operator: spec.query.maxSamples)",
@@ -74,7 +66,7 @@ fn plan(
     let container = kill.map_or(subject.container.as_str(), |k| k.state.name.as_str());
     let whole_pod = kill.and_then(|k| k.limit.as_ref()).is_some_and(|l| l.of_pod);
     let landing = landing::find(subject, container, whole_pod)?;
-    let acts = operator_acts(subject, seen)?;
+    let acts = repair::acts(subject, seen)?;
     let case = Case { subject, seen, code, kill, container, landing, acts };
     if let Some(plan) = stuck::plan(&case, asked)? {
         return Ok(plan);
@@ -91,7 +83,7 @@ fn resized(case: &Case<'_>, asked: &Asked<'_>) -> Result<Plan, Blocked> {
     let title = title(case, old, &chosen, sets_limit);
     let mut wanted = case.landing.wanted(case.subject, &chosen, sets_limit, &title);
     let mut inputs = vec!["--memory".to_owned(), pin(&chosen, sets_limit)];
-    let mut doubts: Vec<Unknown> = doubts.into_iter().chain(case.acts.doubt.clone()).collect();
+    let mut doubts = doubts;
     match budget(case, asked) {
         Budget::Fits => {}
         Budget::Raised(raise) => {
@@ -102,9 +94,7 @@ fn resized(case: &Case<'_>, asked: &Asked<'_>) -> Result<Plan, Blocked> {
         }
         Budget::Unknown(doubt) => doubts.push(doubt),
     }
-    let mut plan = assemble(case, &mut wanted)?;
-    (plan.title, plan.inputs, plan.doubts) = (title, inputs, doubts);
-    Ok(plan)
+    assemble(case, Draft { title, wanted, inputs, doubts, ..Draft::default() })
 }
 
 /// The value of `--memory` that makes this plan again.
@@ -131,7 +121,10 @@ fn limit(case: &Case<'_>, asked: &Asked<'_>) -> Result<Chosen, Blocked> {
     // A sidecar's need is not the head's: twice what it was killed at.
     if case.code == SIDECAR && asked.memory.is_none() {
         let old = killed.ok_or_else(|| {
-            blocked("the sidecar has no limit of its own: the node was out of memory", &[])
+            Blocked::no_safe_plan(
+                "the sidecar has no limit of its own: the node was out of memory",
+                &[],
+            )
         })?;
         return Ok(Chosen {
             limit: write_bytes(old.saturating_mul(2)),
@@ -146,9 +139,11 @@ fn limit(case: &Case<'_>, asked: &Asked<'_>) -> Result<Chosen, Blocked> {
     let Landing { old_limit, old_request, .. } = &case.landing;
     let chosen =
         size::choose(estimate.as_ref(), asked.memory, old_limit.as_deref(), old_request.as_deref())
-            .map_err(|why| blocked(why, &["oom --memory 4Gi  sets a size by hand"]))?;
+            .map_err(|why| {
+                Blocked::no_safe_plan(why, &["oom --memory 4Gi  sets a size by hand"])
+            })?;
     match killed.filter(|old| parse_bytes(&chosen.limit).is_some_and(|new| new <= *old)) {
-        Some(old) if case.code != NODE => Err(blocked(
+        Some(old) if case.code != NODE => Err(Blocked::no_safe_plan(
             format!(
                 "{} is not above the {} at which it was killed",
                 chosen.limit,
@@ -167,11 +162,11 @@ fn request(case: &Case<'_>, asked: &Asked<'_>) -> Result<Chosen, Blocked> {
     let most = old_limit.as_deref().and_then(parse_bytes).unwrap_or(u64::MAX);
     let wanted = match asked.memory {
         Some(given) => parse_bytes(given).map(|_| given.to_owned()).ok_or_else(|| {
-            blocked(format!("--memory: {given:?} is no quantity such as 4Gi"), &[])
+            Blocked::no_safe_plan(format!("--memory: {given:?} is no quantity such as 4Gi"), &[])
         })?,
         None => {
             let size = size::estimate(case.subject, case.seen, None).ok_or_else(|| {
-                blocked(
+                Blocked::no_safe_plan(
                     "its node ran out of memory, and how much it needs is not known: nothing \
                      serves that could tell",
                     &[
@@ -185,7 +180,7 @@ fn request(case: &Case<'_>, asked: &Asked<'_>) -> Result<Chosen, Blocked> {
     };
     let bytes = parse_bytes(&wanted).unwrap_or(0);
     if bytes <= old || old >= most {
-        return Err(blocked(
+        return Err(Blocked::no_safe_plan(
             format!("it asks for {} already, and needs no more", write_bytes(old)),
             &["give the node more memory, or the pod another node", "oom --memory LIMIT,REQUEST"],
         ));
@@ -228,34 +223,6 @@ fn budget(case: &Case<'_>, asked: &Asked<'_>) -> Budget {
     }
 }
 
-/// What is known of the operator, where there is one.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Acts {
-    pub version: Option<Version>,
-    pub doubt: Option<Unknown>,
-}
-
-/// Whether the operator would act on the patch.
-fn operator_acts(subject: &Subject, seen: &Snapshot) -> Result<Acts, Blocked> {
-    match operator::look(subject, seen) {
-        Operator::None => Ok(Acts::default()),
-        Operator::Acts { version } => Ok(Acts { version, doubt: None }),
-        Operator::Idle { why } => Err(blocked(
-            format!("a patch of {} would do nothing: {why}", subject.root.short()),
-            &["bring the operator back first"],
-        )),
-        Operator::Unreadable { why } => {
-            let doubt = Unknown {
-                need: format!("the operator of {}", subject.root.short()),
-                why,
-                get: "the verb list on deployments of all namespaces".into(),
-                vital: false,
-            };
-            Ok(Acts { version: None, doubt: Some(doubt) })
-        }
-    }
-}
-
 /// Pods that were killed a moment ago and happen to be Ready: nothing to rely on.
 fn suspects(case: &Case<'_>) -> Vec<String> {
     kill::all(case.subject)
@@ -265,54 +232,9 @@ fn suspects(case: &Case<'_>) -> Vec<String> {
         .collect()
 }
 
-/// Everything of the plan that follows from what is wanted.
-pub(super) fn assemble(case: &Case<'_>, wanted: &mut Wanted) -> Result<Plan, Blocked> {
-    let Case { subject, seen, .. } = case;
-    let object = &subject.root_object;
-    let name = subject.root.short();
-    if object.is_null() {
-        return Err(blocked(
-            format!("{name} could not be read, so no guarded patch of it can be made"),
-            &["record a bundle that holds it, or ask for the verb get on it"],
-        ));
-    }
-    if let Some(owner) = object.controller().filter(|_| !wanted.changes.is_empty()) {
-        return Err(blocked(
-            format!(
-                "{name} is written by {} {}, which would take the patch back",
-                owner.kind, owner.name
-            ),
-            &["set the size there"],
-        ));
-    }
-    let pointers: Vec<String> = wanted.changes.iter().map(|c| c.pointer.clone()).collect();
-    let forecast = manager::forecast(subject, object, &pointers);
-    if let Some(lost) = forecast.iter().find(|f| f.verdict == Revert::RevertsNow) {
-        return Err(blocked(
-            format!("{} would take the patch of {name} back at once", lost.by),
-            &[],
-        ));
-    }
-    wanted.suspects = suspects(case);
-    let rollout = rollout::plan(subject, wanted, operator::knows_strategy(subject, seen))?;
-    let cluster = match seen.object(&ObjectRef::new(Kind::Namespace, "", "kube-system")) {
-        Got::Known(namespace) => namespace.uid().to_owned(),
-        Got::Absent | Got::Unreadable(_) | Got::NotAsked => String::new(),
-    };
-    let waits = rollout.steps.iter().filter(|s| matches!(s.action, Action::Wait { .. })).count();
-    Ok(Plan {
-        title: wanted.why.clone(),
-        class: "oom".into(),
-        cluster,
-        target: subject.root.clone(),
-        target_uid: subject.root_uid().to_owned(),
-        forecast,
-        commit: commit::snippets(subject, object, &wanted.changes),
-        inputs: Vec::new(),
-        undo: rollout.undo,
-        takes: format!("about {} min", (waits * 3).max(1)),
-        impact: rollout.impact,
-        steps: rollout.steps,
-        doubts: case.acts.doubt.clone().into_iter().collect(),
-    })
+/// The plan of what is wanted.
+pub(super) fn assemble(case: &Case<'_>, draft: Draft) -> Result<Plan, Blocked> {
+    let wanted = Wanted { suspects: suspects(case), ..draft.wanted };
+    let doubts = draft.doubts.into_iter().chain(case.acts.doubt.clone()).collect();
+    repair::plan(case.subject, case.seen, Draft { class: "oom", wanted, doubts, ..draft })
 }

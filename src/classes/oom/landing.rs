@@ -7,9 +7,9 @@ use super::kill::quantity_text;
 use super::size::Chosen;
 use crate::model::object::{Kind, ObjectExt};
 use crate::model::patch::{Change, pointer};
-use crate::model::plan::{Blocked, BlockedReason};
+use crate::model::plan::Blocked;
 use crate::subject::rollout::Wanted;
-use crate::subject::{Install, Subject};
+use crate::subject::{Subject, repair};
 
 /// The place of a container's resources on the owner, and on the workload rendered from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,33 +26,23 @@ pub struct Landing {
 
 /// Finds the place for `container`; `whole_pod` where the pod's own limit is the one that binds.
 pub fn find(subject: &Subject, container: &str, whole_pod: bool) -> Result<Landing, Blocked> {
-    match subject.install {
-        Install::OpenShift | Install::OpenShiftUserWorkload => {
-            return Err(elsewhere(
-                subject,
-                "cluster-monitoring-operator writes this resource again within 15 minutes",
-                &["set prometheusK8s.resources (user workload: prometheus.resources) in the \
-                     ConfigMap that  -o commit  of a forecast names: cluster-monitoring-config"],
-            ));
-        }
-        Install::GoogleManaged => {
-            return Err(elsewhere(
-                subject,
-                "the managed add-on writes this DaemonSet again",
-                &["set scaling.vpa.enabled in OperatorConfig gmp-public/config"],
-            ));
-        }
-        _ => {}
-    }
+    repair::owned_by_vendor(
+        subject,
+        "set prometheusK8s.resources (user workload: prometheus.resources) in the ConfigMap that  -o \
+         commit  of a forecast names: cluster-monitoring-config",
+        "set scaling.vpa.enabled in OperatorConfig gmp-public/config",
+    )?;
     let rendered = match place(subject, container, whole_pod) {
         Ok(rendered) => rendered,
-        Err(why) => return Err(elsewhere(subject, &why, &["set its limit where it comes from"])),
+        Err(why) => {
+            return Err(repair::elsewhere(subject, &why, &["set its limit where it comes from"]));
+        }
     };
     let of_prometheus = container == subject.container;
     if subject.root.kind == Kind::MonitoringStack {
         if !of_prometheus {
             let why = format!("its resource has no place for the limit of {container}");
-            return Err(elsewhere(subject, &why, &["set it on the operator that adds it"]));
+            return Err(repair::elsewhere(subject, &why, &["set it on the operator that adds it"]));
         }
         return Ok(read(subject, "/spec/resources".into(), rendered));
     }
@@ -60,7 +50,7 @@ pub fn find(subject: &Subject, container: &str, whole_pod: bool) -> Result<Landi
         return Ok(on_resource(subject, container, rendered));
     }
     if subject.root.kind == Kind::Pod {
-        return Err(elsewhere(
+        return Err(repair::elsewhere(
             subject,
             "a pod without a controller cannot be given another limit and keep its name",
             &["delete it and create it again with a larger limit, from where it was made"],
@@ -80,14 +70,6 @@ fn place(subject: &Subject, container: &str, whole_pod: bool) -> Result<String, 
         Some(at) => Ok(format!("{at}/resources")),
         None if subject.workloads.is_empty() => Ok(format!("{TEMPLATE}/containers/0/resources")),
         None => Err(format!("{container} is not in its template: a webhook adds it to the pod")),
-    }
-}
-
-fn elsewhere(subject: &Subject, why: &str, ways: &[&str]) -> Blocked {
-    Blocked {
-        reason: BlockedReason::NoSafePlan,
-        why: format!("{}: {why}", subject.root.short()),
-        ways: ways.iter().map(|w| (*w).to_owned()).collect(),
     }
 }
 

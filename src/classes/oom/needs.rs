@@ -6,7 +6,7 @@ use super::{kill, room};
 use crate::model::log::runs;
 use crate::model::object::ObjectExt;
 use crate::model::{Finding, Kind, Need, Severity, Snapshot};
-use crate::subject::{Subject, operator, pod};
+use crate::subject::{Subject, pod, repair};
 
 pub fn first(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
     let mut out = vec![Need::list(Kind::Event, subject.namespace())];
@@ -70,8 +70,7 @@ pub fn to_fix(
         Need::list(Kind::LimitRange, namespace),
         Need::list(Kind::VerticalPodAutoscaler, namespace),
     ];
-    out.extend(operator::needs(subject, seen));
-    out.extend(operator::strategy_need(subject, seen));
+    out.extend(repair::needs(subject, seen));
     out.extend(room::needs(subject, seen, given));
     out
 }

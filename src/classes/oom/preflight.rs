@@ -3,7 +3,6 @@
 
 use serde_json::Value;
 
-use super::fix::blocked;
 use super::kill::quantity_text;
 use super::room;
 use super::size::Chosen;
@@ -94,7 +93,7 @@ fn quota(
             let (Some(hard), Some(used)) = (read("hard"), read("used")) else { continue };
             let after = (used + new * count).saturating_sub(old.unwrap_or(0) * count);
             if after > hard {
-                return Err(blocked(
+                return Err(Blocked::no_safe_plan(
                     format!(
                         "ResourceQuota {} allows {} of {resource}; it would be {} with {} now in use",
                         quota.name(),
@@ -124,7 +123,7 @@ fn range(
     for range in seen.items(Kind::LimitRange, subject.namespace()) {
         for rule in range.list("/spec/limits").iter().filter(|r| r.text("/type") == "Container") {
             if let Some(max) = bytes(rule, "/max/memory").filter(|max| limit > *max) {
-                return Err(blocked(
+                return Err(Blocked::no_safe_plan(
                     format!(
                         "LimitRange {} allows a container {} of memory; it would be {}",
                         range.name(),
@@ -137,7 +136,7 @@ fn range(
             let ratio = rule.pointer("/maxLimitRequestRatio/memory").and_then(quantity_text);
             let ratio = ratio.and_then(|r| parse_bytes(&r));
             if let Some(ratio) = ratio.filter(|r| limit > request.saturating_mul(*r)) {
-                return Err(blocked(
+                return Err(Blocked::no_safe_plan(
                     format!(
                         "LimitRange {} allows a limit of at most {ratio} times the request of {}",
                         range.name(),
@@ -162,7 +161,7 @@ fn autoscaler(subject: &Subject, seen: &Snapshot) -> Result<(), Blocked> {
     });
     match acting {
         None => Ok(()),
-        Some(vpa) => Err(blocked(
+        Some(vpa) => Err(Blocked::no_safe_plan(
             format!("VerticalPodAutoscaler {} sets this pod's memory at every start", vpa.name()),
             &["raise its spec.resourcePolicy.containerPolicies[].minAllowed.memory instead"],
         )),

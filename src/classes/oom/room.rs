@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::fix::blocked;
 use super::preflight::{bytes, unread};
 use super::{kill, size};
 use crate::model::finding::Unknown;
@@ -156,10 +155,13 @@ pub fn check(
     let usable = usable(subject, nodes);
     let whole = |node: &&Value| bytes(node, "/status/allocatable/memory");
     let Some(largest) = usable.iter().max_by_key(|n| whole(n)) else {
-        return Err(blocked("no schedulable node matches the pod's nodeSelector", WAYS));
+        return Err(Blocked::no_safe_plan(
+            "no schedulable node matches the pod's nodeSelector",
+            WAYS,
+        ));
     };
     if whole(largest).is_some_and(|most| most < needed) {
-        return Err(blocked(
+        return Err(Blocked::no_safe_plan(
             format!(
                 "the pod would ask for {size}, and the largest node it may use, {}, has {} in all",
                 largest.name(),
@@ -179,7 +181,7 @@ pub fn check(
         return Ok(());
     }
     match best {
-        Some((free, name)) if counted.len() == usable.len() => Err(blocked(
+        Some((free, name)) if counted.len() == usable.len() => Err(Blocked::no_safe_plan(
             format!(
                 "the pod would ask for {size}, and the most that a node has left is {} on {name}",
                 show_bytes(free)

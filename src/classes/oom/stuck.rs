@@ -2,13 +2,14 @@
 //! for it to become Ready before it replaces it, which it never will. No patch, only a restart.
 
 use super::Asked;
-use super::fix::{Case, assemble, blocked};
+use super::fix::{Case, assemble};
 use super::kill::quantity_text;
 use super::preflight;
 use super::size::Chosen;
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Blocked, Plan};
 use crate::model::quantity::parse_bytes;
+use crate::subject::repair::Draft;
 use crate::subject::rollout::Wanted;
 
 /// The restart, where the template has a larger limit than the pod was killed at.
@@ -25,7 +26,7 @@ pub fn plan(case: &Case<'_>, asked: &Asked<'_>) -> Result<Option<Plan>, Blocked>
         .and_then(|w| w.pointer(&format!("{}/limits/memory", case.landing.rendered)))
         .and_then(quantity_text);
     if rendered.as_deref().and_then(parse_bytes).is_none_or(|bytes| bytes <= killed) {
-        return Err(blocked(
+        return Err(Blocked::no_safe_plan(
             format!(
                 "{} says {set} already, and its operator has not rendered it",
                 case.subject.root.short()
@@ -38,7 +39,7 @@ pub fn plan(case: &Case<'_>, asked: &Asked<'_>) -> Result<Option<Plan>, Blocked>
     if let (Some(partition), Some(ordinal)) = (partition, ordinal)
         && ordinal < partition
     {
-        return Err(blocked(
+        return Err(Blocked::no_safe_plan(
             format!("the partition of {partition} keeps this pod on its old revision"),
             &["lower spec.updateStrategy.rollingUpdate.partition"],
         ));
@@ -47,9 +48,6 @@ pub fn plan(case: &Case<'_>, asked: &Asked<'_>) -> Result<Option<Plan>, Blocked>
     let doubts = preflight::check(case.subject, case.seen, case.container, &chosen)?;
     let why = format!("its limit is {set} already, and it still runs with the old one");
     let title = format!("restart the pod: {why}");
-    let mut wanted = Wanted { why, ..Wanted::default() };
-    let mut plan = assemble(case, &mut wanted)?;
-    plan.title = title;
-    plan.doubts.extend(doubts);
-    Ok(Some(plan))
+    let wanted = Wanted { why, ..Wanted::default() };
+    assemble(case, Draft { title, wanted, doubts, ..Draft::default() }).map(Some)
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{Subject, pod};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::patch::Change;
-use crate::model::plan::{Action, Blocked, BlockedReason, Impact, Step, Undo, Until};
+use crate::model::plan::{Action, Blocked, Impact, Step, Undo, Until};
 
 /// A change of the owner, and the same change as the workload's template will show it.
 #[derive(Clone, Debug, Default)]
@@ -79,16 +79,15 @@ pub fn plan(
 }
 
 fn no_owner(subject: &Subject) -> Blocked {
-    Blocked {
-        reason: BlockedReason::NoSafePlan,
-        why: format!(
+    Blocked::no_safe_plan(
+        format!(
             "{} has no owner that this program can patch ({} {})",
             subject.root.short(),
             subject.owner.kind,
             subject.owner.name
         ),
-        ways: vec!["change it where it was made, then delete the pod".into()],
-    }
+        &["change it where it was made, then delete the pod"],
+    )
 }
 
 impl<'a> Scene<'a> {

@@ -1,0 +1,130 @@
+//! A change at the owner as a plan: whether anybody would act on it, what would take it back, how it
+//! reaches the pods, what to commit. The same for every class; the change itself is the class's own.
+
+use super::operator::{self, Operator};
+use super::rollout::{self, Wanted};
+use super::{Install, Subject, Version, commit, manager};
+use crate::model::object::{Kind, ObjectExt};
+use crate::model::plan::{Action, Blocked, Plan, Revert};
+use crate::model::{Got, Need, ObjectRef, Snapshot, Unknown};
+
+/// What is known of the operator, where there is one.
+#[derive(Clone, Debug, Default)]
+pub struct Acts {
+    pub version: Option<Version>,
+    pub doubt: Option<Unknown>,
+}
+
+/// What a class wants done.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    pub class: &'static str,
+    pub title: String,
+    pub wanted: Wanted,
+    /// Flags that make the same plan again.
+    pub inputs: Vec<String>,
+    pub doubts: Vec<Unknown>,
+}
+
+/// What a plan needs to see beside what its class does.
+pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
+    let mut out = operator::needs(subject, seen);
+    out.extend(operator::strategy_need(subject, seen));
+    out
+}
+
+/// Whether the operator would act on a patch of its resource.
+pub fn acts(subject: &Subject, seen: &Snapshot) -> Result<Acts, Blocked> {
+    match operator::look(subject, seen) {
+        Operator::None => Ok(Acts::default()),
+        Operator::Acts { version } => Ok(Acts { version, doubt: None }),
+        Operator::Idle { why } => Err(Blocked::no_safe_plan(
+            format!("a patch of {} would do nothing: {why}", subject.root.short()),
+            &["bring the operator back first"],
+        )),
+        Operator::Unreadable { why } => {
+            let doubt = Unknown {
+                need: format!("the operator of {}", subject.root.short()),
+                why,
+                get: "the verb list on deployments of all namespaces".into(),
+                vital: false,
+            };
+            Ok(Acts { version: None, doubt: Some(doubt) })
+        }
+    }
+}
+
+/// Says that a change of this Prometheus has to be made elsewhere.
+pub fn elsewhere(subject: &Subject, why: &str, ways: &[&str]) -> Blocked {
+    Blocked::no_safe_plan(format!("{}: {why}", subject.root.short()), ways)
+}
+
+/// Refuses where a vendor writes the object again; `openshift` and `google` say what to do there.
+pub fn owned_by_vendor(subject: &Subject, openshift: &str, google: &str) -> Result<(), Blocked> {
+    match subject.install {
+        Install::OpenShift | Install::OpenShiftUserWorkload => Err(elsewhere(
+            subject,
+            "cluster-monitoring-operator writes this resource again within 15 minutes",
+            &[openshift],
+        )),
+        Install::GoogleManaged => {
+            Err(elsewhere(subject, "the managed add-on writes this DaemonSet again", &[google]))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Everything of the plan that follows from what is wanted.
+pub fn plan(subject: &Subject, seen: &Snapshot, draft: Draft) -> Result<Plan, Blocked> {
+    let Draft { class, title, wanted, inputs, doubts } = draft;
+    let object = &subject.root_object;
+    let name = subject.root.short();
+    if object.is_null() {
+        return Err(Blocked::no_safe_plan(
+            format!("{name} could not be read, so no guarded patch of it can be made"),
+            &["record a bundle that holds it, or ask for the verb get on it"],
+        ));
+    }
+    if let Some(owner) = object.controller().filter(|_| !wanted.changes.is_empty()) {
+        return Err(Blocked::no_safe_plan(
+            format!(
+                "{name} is written by {} {}, which would take the patch back",
+                owner.kind, owner.name
+            ),
+            &["change it there"],
+        ));
+    }
+    let pointers: Vec<String> = wanted.changes.iter().map(|c| c.pointer.clone()).collect();
+    let forecast = manager::forecast(subject, object, &pointers);
+    if let Some(lost) = forecast.iter().find(|f| f.verdict == Revert::RevertsNow) {
+        return Err(Blocked::no_safe_plan(
+            format!("{} would take the patch of {name} back at once", lost.by),
+            &[],
+        ));
+    }
+    let rollout = rollout::plan(subject, &wanted, operator::knows_strategy(subject, seen))?;
+    let waits = rollout.steps.iter().filter(|s| matches!(s.action, Action::Wait { .. })).count();
+    Ok(Plan {
+        title,
+        class: class.into(),
+        cluster: cluster(seen),
+        target: subject.root.clone(),
+        target_uid: subject.root_uid().to_owned(),
+        forecast,
+        commit: commit::snippets(subject, object, &wanted.changes),
+        inputs,
+        undo: rollout.undo,
+        takes: format!("about {} min", (waits * 3).max(1)),
+        impact: rollout.impact,
+        steps: rollout.steps,
+        doubts,
+    })
+}
+
+/// The cluster's name for itself; empty where it was not read.
+pub fn cluster(seen: &Snapshot) -> String {
+    match seen.object(&ObjectRef::new(Kind::Namespace, "", "kube-system")) {
+        Got::Known(namespace) => namespace.uid().to_owned(),
+        Got::Absent | Got::Unreadable(_) | Got::NotAsked => String::new(),
+    }
+}
