@@ -171,12 +171,13 @@ fn remove_folder(dir: &Dir, folder: &str) {
     fs::rename(dir.0.join(folder), away).expect("renamed");
 }
 
-/// A bit of a record of a type, so many bytes behind the head of its first fragment.
+/// A bit of a record of a type, so many bytes behind the head of its first fragment; one from the
+/// middle of the log on, where there is one.
 fn flip(dir: &Dir, kind: RecordType, behind: usize) {
     let segments = dir.segments();
-    let from = segments.len() / 2;
+    let (before, from) = segments.split_at(segments.len() / 2);
     let records: Vec<_> =
-        segments[from..].iter().flat_map(|segment| dir.records(segment, kind)).collect();
+        from.iter().chain(before).flat_map(|segment| dir.records(segment, kind)).collect();
     let whole_in_page = |at: &std::ops::Range<usize>| at.start / PAGE == (at.end - 1) / PAGE;
     let mut fit = records.iter().filter(|(_, at)| whole_in_page(at) && at.len() > behind);
     let (file, at) = fit.next().expect("a record within a page");
