@@ -13,8 +13,12 @@ mod kill;
 mod life;
 #[path = "cluster/newer.rs"]
 mod newer;
+#[path = "cluster/objects.rs"]
+mod objects;
 #[path = "cluster/oom.rs"]
 mod oom;
+#[path = "cluster/perms.rs"]
+mod perms;
 #[path = "cluster/refusals.rs"]
 mod refusals;
 #[path = "cluster/replicas.rs"]

@@ -74,6 +74,20 @@ pub fn owned_by_vendor(subject: &Subject, openshift: &str, google: &str) -> Resu
     }
 }
 
+/// Refuses where a deleted pod would come back as it was: a partition keeps it on its old revision.
+pub fn follows_template(subject: &Subject, pod: &str) -> Result<(), Blocked> {
+    let template = subject.workloads.first();
+    let partition = template.and_then(|w| w.number("/spec/updateStrategy/rollingUpdate/partition"));
+    let ordinal = pod.rsplit_once('-').and_then(|(_, ordinal)| ordinal.parse::<i64>().ok());
+    match (partition, ordinal) {
+        (Some(partition), Some(ordinal)) if ordinal < partition => Err(Blocked::no_safe_plan(
+            format!("the partition of {partition} keeps this pod on its old revision"),
+            &["lower spec.updateStrategy.rollingUpdate.partition"],
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Everything of the plan that follows from what is wanted.
 pub fn plan(subject: &Subject, seen: &Snapshot, draft: Draft) -> Result<Plan, Blocked> {
     let Draft { class, title, wanted, inputs, doubts } = draft;

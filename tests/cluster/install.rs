@@ -14,6 +14,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::objects::{DEPLOYMENT, LOAD, PLAIN_CONFIG, POD, RESOURCE, SET};
 use super::scene::{Scene, kubectl, run, until};
 
 /// A pod that serves on while the Service forgets it, as one does where no request may be lost.
@@ -65,124 +66,11 @@ pub struct Install {
     pub sidecar: Option<String>,
     /// Ordinal 0 scrapes 40 000 series that ordinal 1 does not.
     pub uneven: bool,
+    /// The pods' security context, in the flow style of YAML.
+    pub security: String,
+    /// The StorageClass of its claim, where it is not the cluster's own choice.
+    pub class: Option<&'static str>,
 }
-
-const PLAIN_CONFIG: &str = r#"
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: prom}
-data:
-  prometheus.yml: '{global: {scrape_interval: 3s}, scrape_configs: @JOBS@}'
-  prom-0.yml: '{global: {scrape_interval: 3s}, scrape_configs: @BOTH@}'
-  prom-1.yml: '{global: {scrape_interval: 3s}, scrape_configs: @JOBS@}'
----
-apiVersion: v1
-kind: Service
-metadata: {name: prom}
-spec:
-  clusterIP: None
-  publishNotReadyAddresses: true
-  selector: {app: prom}
-  ports: [{port: 9090}]
-"#;
-
-const POD: &str = r#"
-  template:
-    metadata: {labels: {app: prom}}
-    spec:
-      terminationGracePeriodSeconds: 10
-      securityContext: {fsGroup: 65534, runAsUser: 65534, runAsNonRoot: true}
-      containers:
-      - name: prometheus
-        image: quay.io/prometheus/prometheus:@IMAGE@
-        args: ["--config.file=/etc/prometheus/@FILE@", --storage.tsdb.path=/prometheus]
-        env: [{name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
-        ports: [{containerPort: 9090}]
-        resources: {limits: {memory: @LIMIT@}}
-        readinessProbe: {httpGet: {path: /-/ready, port: 9090}, initialDelaySeconds: @DELAY@, periodSeconds: 1}
-        @DRAIN@
-        volumeMounts: [{name: data, mountPath: /prometheus}, {name: config, mountPath: /etc/prometheus}]
-      @SIDECAR@
-      volumes:
-      - name: config
-        configMap: {name: prom}
-"#;
-
-const SET: &str = r#"
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: {name: prom}
-spec:
-  replicas: @REPLICAS@
-  serviceName: prom
-  podManagementPolicy: Parallel
-  selector: {matchLabels: {app: prom}}
-@POD@
-  volumeClaimTemplates:
-  - metadata: {name: data}
-    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
-"#;
-
-const DEPLOYMENT: &str = r#"
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: prom}
-spec:
-  replicas: @REPLICAS@
-  strategy: {type: RollingUpdate}
-  selector: {matchLabels: {app: prom}}
-@POD@
-      - name: data
-        persistentVolumeClaim: {claimName: prom}
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: prom}
-spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
-"#;
-
-const RESOURCE: &str = r#"
-apiVersion: v1
-kind: Secret
-metadata: {name: jobs}
-stringData: {jobs.yml: '@JOBS@'}
----
-apiVersion: monitoring.coreos.com/v1
-kind: Prometheus
-metadata: {name: prom}
-spec:
-  replicas: @REPLICAS@
-  version: @VERSION@
-  image: quay.io/prometheus/prometheus:@IMAGE@
-  serviceMonitorSelector: {}
-  scrapeInterval: 3s
-  scrapeTimeout: 3s
-  terminationGracePeriodSeconds: 10
-  additionalScrapeConfigs: {name: jobs, key: jobs.yml}
-  securityContext: {fsGroup: 2000, runAsUser: 1000, runAsNonRoot: true}
-  resources: {limits: {memory: @LIMIT@}}
-  @SIDECAR@
-  storage:
-    volumeClaimTemplate:
-      spec: {resources: {requests: {storage: 1Gi}}}
-"#;
-
-const LOAD: &str = r#"
-apiVersion: v1
-kind: Pod
-metadata: {name: @NAME@, labels: {load: @NAME@}}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers:
-  - {name: load, image: "busybox:1", command: [probe, serve-metrics, "@SERIES@"]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: @NAME@}
-spec:
-  selector: {load: @NAME@}
-  ports: [{port: 8080}]
-"#;
 
 impl Install {
     pub fn new(kind: Kind, image: &str, limit: &str) -> Install {
@@ -194,6 +82,12 @@ impl Install {
             scrapes: true,
             sidecar: None,
             uneven: false,
+            security: match kind {
+                Kind::Resource => "{fsGroup: 2000, runAsUser: 1000, runAsNonRoot: true}",
+                _ => "{fsGroup: 65534, runAsUser: 65534, runAsNonRoot: true}",
+            }
+            .to_owned(),
+            class: None,
         }
     }
 
@@ -270,7 +164,11 @@ impl Install {
         };
         let all = format!("{config}---{body}").replace("@POD@", POD.trim_matches('\n'));
         let jobs = if self.kind == Kind::Resource { of_resource } else { even };
+        let class =
+            self.class.map_or(String::new(), |class| format!("storageClassName: {class}, "));
         all.replace("@JOBS@", &jobs)
+            .replace("@SECURITY@", &self.security)
+            .replace("@CLASS@", &class)
             .replace("@BOTH@", &both)
             .replace("@SIDECAR@", &listed)
             .replace("@DRAIN@", drain)
@@ -300,6 +198,10 @@ impl Install {
         let delay = if self.scrapes { 8 } else { 0 };
         command.args(["--set", &format!("server.readinessProbeInitialDelay={delay}")]);
         command.args(["--set-json", &format!("server.config={jobs}")]);
+        command.args(["--set-json", &format!("server.securityContext={}", json(&self.security))]);
+        if let Some(class) = self.class {
+            command.args(["--set", &format!("server.persistentVolume.storageClass={class}")]);
+        }
         if let Some(limit) = &self.sidecar {
             let container = serde_json::json!([{
                 "name": "eater",
@@ -333,6 +235,28 @@ impl Install {
                 && pods.iter().all(|pod| series(&scene.ns, pod) >= f64::from(SERIES))
         });
     }
+}
+
+/// The flow style of YAML as JSON: the words that are not numbers or truths get their quotes.
+fn json(flow: &str) -> String {
+    let word = |part: &str| {
+        let bare = part.trim();
+        let quoted =
+            bare.parse::<i64>().is_err() && !matches!(bare, "" | "true" | "false" | "null");
+        if quoted { format!("{bare:?}") } else { bare.to_owned() }
+    };
+    let mut out = String::new();
+    let mut part = String::new();
+    for letter in flow.chars() {
+        if matches!(letter, '{' | '}' | ':' | ',') {
+            out.push_str(&word(&part));
+            out.push(letter);
+            part.clear();
+        } else {
+            part.push(letter);
+        }
+    }
+    out
 }
 
 /// A container that holds 40 MiB.

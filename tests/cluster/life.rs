@@ -11,23 +11,39 @@ use super::scene::{Scene, essence};
 /// For a failure to come about and to be told.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Runs it for an install that is broken by now; `roots` are the causes that may be told. Returns
-/// what `--apply` reported.
+/// What is broken, and what the repair changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Ailment<'a> {
+    /// The sub-command that repairs it.
+    pub class: &'a str,
+    /// The causes that may be told.
+    pub roots: &'a [&'a str],
+    /// Where the target is changed.
+    pub pointer: &'a str,
+}
+
+/// Runs it for an install that is killed for memory by now.
 #[track_caller]
 pub fn live(scene: &Scene, install: &Install, roots: &[&str]) -> Value {
+    live_with(scene, install, Ailment { class: "oom", roots, pointer: install.memory() })
+}
+
+/// Runs it for an install that is broken by now. Returns what `--apply` reported.
+#[track_caller]
+pub fn live_with(scene: &Scene, install: &Install, ailment: Ailment<'_>) -> Value {
+    let Ailment { class, roots, pointer } = ailment;
     let target = install.target();
     let before = essence(&scene.get(target));
-    let old = text(&before, install.memory());
+    let old = before.pointer(pointer).cloned();
 
     until_told(scene, target, roots);
     look(scene, target, roots);
     rehearse(scene, target);
     // Between two kills a looping server may be Ready, and is then one that serves.
-    let report = carry_out(scene, target, &["--allow-downtime"]);
+    let report = carry_out_as(class, scene, target, &["--allow-downtime"]);
 
-    let now = scene.get(target);
-    let new = text(&now, install.memory());
-    assert_ne!(new, old, "the limit was raised");
+    let new = scene.get(target).pointer(pointer).cloned();
+    assert_ne!(new, old, "{pointer} was changed");
     let healthy = scene.plugin(&["diagnose", target, "-o", "json"]).expect(0).json();
     assert_eq!(first(&healthy, "/verdict"), "healthy");
 
@@ -80,10 +96,16 @@ fn rehearse(scene: &Scene, target: &str) {
     assert!(!steps.iter().any(|s| words(s).starts_with("rejected")), "{steps:#?}");
 }
 
-/// `--apply` ends proved and healthy.
+/// `oom --apply` ends proved and healthy.
 #[track_caller]
 pub fn carry_out(scene: &Scene, target: &str, consents: &[&str]) -> Value {
-    let mut args = vec!["oom", target, "--apply", "--yes", "--settle", "8s", "--timeout", "4m"];
+    carry_out_as("oom", scene, target, consents)
+}
+
+/// `--apply` of a class ends proved and healthy.
+#[track_caller]
+pub fn carry_out_as(class: &str, scene: &Scene, target: &str, consents: &[&str]) -> Value {
+    let mut args = vec![class, target, "--apply", "--yes", "--settle", "8s", "--timeout", "4m"];
     args.extend(["-o", "json"]);
     args.extend(consents);
     let report = scene.plugin(&args).expect(0).json();

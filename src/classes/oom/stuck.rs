@@ -9,7 +9,7 @@ use super::size::Chosen;
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Blocked, Plan};
 use crate::model::quantity::parse_bytes;
-use crate::subject::repair::Draft;
+use crate::subject::repair::{self, Draft};
 use crate::subject::rollout::Wanted;
 
 /// The restart, where the template has a larger limit than the pod was killed at.
@@ -34,15 +34,8 @@ pub fn plan(case: &Case<'_>, asked: &Asked<'_>) -> Result<Option<Plan>, Blocked>
             &["see why: kubectl describe it, and the operator's log"],
         ));
     }
-    let partition = template.and_then(|w| w.number("/spec/updateStrategy/rollingUpdate/partition"));
-    let ordinal = case.kill.and_then(|k| k.pod.name().rsplit_once('-')?.1.parse::<i64>().ok());
-    if let (Some(partition), Some(ordinal)) = (partition, ordinal)
-        && ordinal < partition
-    {
-        return Err(Blocked::no_safe_plan(
-            format!("the partition of {partition} keeps this pod on its old revision"),
-            &["lower spec.updateStrategy.rollingUpdate.partition"],
-        ));
+    if let Some(kill) = case.kill {
+        repair::follows_template(case.subject, kill.pod.name())?;
     }
     let chosen = Chosen { limit: set.clone(), request: None, given: false };
     let doubts = preflight::check(case.subject, case.seen, case.container, &chosen)?;

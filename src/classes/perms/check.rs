@@ -1,6 +1,6 @@
 //! What the facts mean for the right to write.
 
-mod admission;
+pub(super) mod admission;
 mod group;
 mod standing;
 

@@ -1,48 +1,93 @@
-//! What to do about it: this version plans no repair; it says the steps.
+//! The plan that makes the data directory writable: the smallest change that works there.
 
-use crate::model::{Blocked, BlockedReason, Finding, Next, Severity};
+mod admission;
+mod group;
+mod landing;
+mod path;
+mod read_only;
+mod ways;
 
-pub fn next(found: &[Finding]) -> Next {
+use serde_json::Value;
+
+use super::check::denied;
+use crate::model::log::{Place, place};
+use crate::model::object::{Kind, ObjectExt};
+use crate::model::{Blocked, Finding, Next, Plan, Severity, Snapshot};
+use crate::subject::Subject;
+use crate::subject::repair::{self, Draft};
+use crate::subject::rollout::Wanted;
+
+/// The finding of this class that a plan is for.
+pub(super) fn root(found: &[Finding]) -> Option<&Finding> {
     let own = |f: &&Finding| f.code.class() == "perms" && f.severity == Severity::Error;
-    let Some(root) = found.iter().filter(own).find(|f| f.because.is_none()) else {
-        return Next::Done;
-    };
-    Next::Blocked(Blocked {
-        reason: BlockedReason::NoSafePlan,
-        why: "the repair for this class is not in this version".into(),
-        ways: ways(root.code.0).iter().map(|way| way.replace("{code}", root.code.0)).collect(),
-    })
+    found.iter().filter(own).find(|f| f.because.is_none())
 }
 
-/// Steps by hand, in order.
-fn ways(code: &str) -> &'static [&'static str] {
-    match code {
-        "perms/fsgroup-unset" => &[
-            "set spec.securityContext.fsGroup of the custom resource (or of the pod template): 65534 for prom/prometheus, 65532 for its distroless image, 1001 for bitnami",
-            "on OpenShift set none: the namespace's range is filled in",
-        ],
-        "perms/fsgroup-mismatch" => &[
-            "list the owners from a pod that mounts the claim: ls -ln on the data directory",
-            "set fsGroup to that group, or change the group of the files",
-        ],
-        "perms/fsgroup-ignored" => &[
-            "change the owner where the directory lives: chown -R 65534:65534 on the node or the NFS server (65532 for the distroless image)",
-            "EFS: use an access point with that uid and gid; a share that grants a group: add it to supplementalGroups",
-        ],
-        "perms/owner-mismatch" => &[
-            "set fsGroupChangePolicy: Always beside fsGroup and let the pod start once; or chown -R the data directory to the user of the container",
-            "leave the WAL alone: it is not corrupt, only not readable",
-        ],
-        "perms/read-only" => &[
-            "remove readOnly: true from the mount or the claim of the data directory, or mount a volume there",
-        ],
-        "perms/path-mismatch" => &[
-            "make --storage.tsdb.path and the mount path of the volume the same; arguments given in the spec replace those of the image",
-        ],
-        "perms/security-context-rejected" => &[
-            "runAsNonRoot with an image user that is a name: set runAsUser to its number (65534, distroless 65532)",
-            "Pod Security or SCC: give the pod what the refusal names, or label the namespace for the level it needs",
-        ],
-        _ => &["kubectl prom-fix explain {code}"],
+pub(super) fn next(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Next {
+    let Some(root) = root(found) else { return Next::Done };
+    match plan(&Case { subject, seen, root }) {
+        Ok(plan) => Next::Fix(plan),
+        Err(blocked) => Next::Blocked(blocked),
+    }
+}
+
+/// What a plan is made for.
+struct Case<'a> {
+    subject: &'a Subject,
+    seen: &'a Snapshot,
+    root: &'a Finding,
+}
+
+fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
+    repair::owned_by_vendor(
+        case.subject,
+        "set neither user nor fsGroup: the namespace's range is filled in",
+        "ask the vendor: its security context is not yours to set",
+    )?;
+    if case.subject.root.kind == Kind::Pod {
+        return Err(repair::elsewhere(
+            case.subject,
+            "the security context and the mounts of a pod cannot be changed",
+            &["delete it and create it again, from where it was made"],
+        ));
+    }
+    match case.root.code.0 {
+        "perms/read-only" => read_only::plan(case),
+        "perms/path-mismatch" => path::plan(case),
+        "perms/security-context-rejected" => admission::plan(case),
+        _ => group::plan(case),
+    }
+}
+
+impl<'a> Case<'a> {
+    /// The pod that the finding is about.
+    fn pod(&self) -> Option<&'a Value> {
+        self.subject.pods.iter().find(|p| p.name() == self.root.object.name)
+    }
+
+    /// Where what the pod was refused lies; else its data directory.
+    fn place(&self, pod: &'a Value) -> Place<'a> {
+        let data = || self.subject.flags.data_dir(self.subject.agent);
+        let path = denied(self.subject, self.seen, pod).filter(|path| !path.is_empty());
+        place(pod, &self.subject.container, &path.unwrap_or_else(data))
+    }
+
+    /// The template that makes its pods.
+    fn template(&self) -> &'a Value {
+        self.subject.pod_spec()
+    }
+
+    fn blocked(&self, why: impl Into<String>) -> Blocked {
+        let code = self.root.code.0;
+        let ways: Vec<String> =
+            ways::of(code).iter().map(|way| way.replace("{code}", code)).collect();
+        Blocked { ways, ..Blocked::no_safe_plan(why, &[]) }
+    }
+
+    /// The plan of a change that all pods get.
+    fn draft(&self, title: String, wanted: Wanted, mut draft: Draft) -> Result<Plan, Blocked> {
+        let acts = repair::acts(self.subject, self.seen)?;
+        draft.doubts.extend(acts.doubt);
+        repair::plan(self.subject, self.seen, Draft { class: "perms", title, wanted, ..draft })
     }
 }

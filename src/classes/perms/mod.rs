@@ -3,11 +3,13 @@
 mod check;
 mod docs;
 mod fix;
+mod honours;
+mod identity;
 mod needs;
 
 use super::{Class, Given, Job, OnDisk};
 use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
-use crate::subject::Subject;
+use crate::subject::{Subject, repair};
 
 pub struct Perms;
 
@@ -46,7 +48,11 @@ impl Job for Work<'_> {
         check::check(self.subject, seen)
     }
 
-    fn next(&self, _seen: &Snapshot, found: &[Finding]) -> Next {
-        fix::next(found)
+    fn needs_to_fix(&self, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {
+        if fix::root(found).is_some() { repair::needs(self.subject, seen) } else { Vec::new() }
+    }
+
+    fn next(&self, seen: &Snapshot, found: &[Finding]) -> Next {
+        fix::next(self.subject, seen, found)
     }
 }

@@ -11,6 +11,9 @@ use crate::subject::pod::{self, Doing};
 
 const REJECTED: Code = Code("perms/security-context-rejected");
 
+/// What a finding calls the level of Pod Security that refuses its pods.
+pub const LEVEL: &str = "Pod Security level";
+
 pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
     let mut verdict = Verdict::default();
     for pod in &subject.pods {
@@ -54,6 +57,16 @@ fn by_admission(subject: &Subject, seen: &Snapshot) -> Option<Finding> {
         Some((object, note))
     })?;
     let says = "may not make its pods: their security context is refused";
-    let finding = Finding::new(REJECTED, &object, Severity::Error, says);
+    let mut finding = Finding::new(REJECTED, &object, Severity::Error, says);
+    if let Some(level) = pod_security(&note.message) {
+        finding = finding.with(LEVEL, level);
+    }
     Some(finding.with("event", note.quote()))
+}
+
+/// `violates PodSecurity "restricted:latest": …` (k8s.io/pod-security-admission
+/// `admission/admission.go`): the level, without its version.
+fn pod_security(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("violates PodSecurity \"")?;
+    rest.split([':', '"']).next()
 }

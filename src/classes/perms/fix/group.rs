@@ -1,0 +1,91 @@
+//! Files of another owner on a volume: the kubelet is told to change their group when the pod starts,
+//! where it does so at all.
+
+use serde_json::{Value, json};
+
+use super::super::honours::{Honours, honours};
+use super::super::identity;
+use super::{Case, landing};
+use crate::model::object::ObjectExt;
+use crate::model::{Blocked, Plan};
+use crate::subject::repair::{self, Draft};
+use crate::subject::rollout::Wanted;
+
+const FIELDS: [&str; 4] = ["fsGroup", "fsGroupChangePolicy", "runAsUser", "runAsGroup"];
+
+pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
+    let pod = case.pod().ok_or_else(|| case.blocked("the pod that was refused is gone"))?;
+    if let Some(plan) = stuck(case, pod)? {
+        return Ok(plan);
+    }
+    let mut draft = Draft::default();
+    match honours(case.seen, pod, case.place(pod)) {
+        Honours::No(kind) => {
+            let why = format!("the kubelet changes no owner on this volume ({kind})");
+            return Err(case.blocked(why));
+        }
+        Honours::Yes(_) => {}
+        Honours::Presumed(unknown) => draft.doubts.push(unknown),
+    }
+    let policy = pod.text("/spec/securityContext/fsGroupChangePolicy");
+    // It looks at the root of the volume only, and the root fits.
+    let skips = policy == "OnRootMismatch" && case.root.code.0 == "perms/owner-mismatch";
+    let always = ("fsGroupChangePolicy", json!("Always"));
+    match pod.number("/spec/securityContext/fsGroup") {
+        None => {
+            let group = identity::group(case.template(), &case.subject.container);
+            let mut values = vec![("fsGroup", json!(group))];
+            values.extend(skips.then_some(always));
+            let title = format!("set fsGroup to {group}, so that the volume is given to it");
+            let wanted = landing::in_security_context(case.subject, &values, &title)?;
+            regrouped(case.draft(title, wanted, draft)?)
+        }
+        Some(group) if skips => {
+            let title =
+                format!("let the kubelet give every file to fsGroup {group}, also below the root");
+            let why = format!("{title}; OnRootMismatch may come back once it runs");
+            let wanted = landing::in_security_context(case.subject, &[always], &why)?;
+            regrouped(case.draft(title, wanted, draft)?)
+        }
+        Some(group) if case.root.code.0 == "perms/owner-mismatch" => {
+            repair::follows_template(case.subject, pod.name())?;
+            let why = format!(
+                "every file is given to fsGroup {group} when a pod starts, not when its container does"
+            );
+            let title = format!("restart the pod: {why}");
+            case.draft(title, Wanted { why, ..Wanted::default() }, draft)
+        }
+        Some(group) => Err(case.blocked(format!(
+            "the kubelet gives this volume to fsGroup {group}, and it is not writable all the same"
+        ))),
+    }
+}
+
+/// What an undo does not take back.
+fn regrouped(mut plan: Plan) -> Result<Plan, Blocked> {
+    plan.undo.push_str("; files keep the group they were given");
+    Ok(plan)
+}
+
+/// The template says something else already, and the pod is from before: its set waits for it to
+/// become Ready before it replaces it, which it never will.
+fn stuck(case: &Case<'_>, pod: &Value) -> Result<Option<Plan>, Blocked> {
+    let is_set = pod.controller().is_some_and(|owner| owner.kind == "StatefulSet");
+    let value = |spec: &Value, field: &str| {
+        spec.pointer(&format!("/securityContext/{field}")).cloned().unwrap_or(Value::Null)
+    };
+    let own = pod.get("spec").unwrap_or(&Value::Null);
+    let newer: Vec<String> = FIELDS
+        .iter()
+        .map(|field| (field, value(case.template(), field)))
+        .filter(|(field, new)| !new.is_null() && *new != value(own, field))
+        .map(|(field, new)| format!("{field} {}", new.to_string().trim_matches('"')))
+        .collect();
+    if !is_set || newer.is_empty() {
+        return Ok(None);
+    }
+    repair::follows_template(case.subject, pod.name())?;
+    let why = format!("its template has {} already, and it is from before", newer.join(", "));
+    let title = format!("restart the pod: {why}");
+    case.draft(title, Wanted { why, ..Wanted::default() }, Draft::default()).map(Some)
+}
