@@ -5,11 +5,11 @@
 use std::borrow::Cow;
 use std::io::{self, Read};
 
-use super::compression::{self, Decompressor};
+use super::compression::{self, Compression, Decompressor};
 use super::count::Entries;
 use super::fault::FaultKind;
 use super::frame::{Frame, Frames, Item};
-use super::record::{self, Undecodable};
+use super::record::{self, RecordType, Undecodable};
 
 /// A record, or its beginning.
 pub struct Content<'a> {
@@ -49,8 +49,12 @@ pub fn each<R: Read>(
             Item::Fault(_) => continue,
             Item::Beginning(frame) => Some(frame),
             Item::Record(frame) => {
-                let bytes = decompressor.decode(frame.compression, frame.bytes);
-                if let Some((bytes, Ok(entries))) = bytes.map(|bytes| (bytes, counted(bytes))) {
+                if let Some((bytes, entries)) = known(&frame, &mut decompressor) {
+                    give(&Content { frame, bytes, entries, whole: true })?;
+                    continue;
+                }
+                let frame = with_true_flags(&frame, &mut decompressor).unwrap_or(frame);
+                if let Some((bytes, entries)) = held(&frame, &mut decompressor) {
                     give(&Content { frame, bytes, entries, whole: true })?;
                     continue;
                 }
@@ -65,6 +69,31 @@ pub fn each<R: Read>(
         }
     }
     Ok(())
+}
+
+/// The record, if it can be decompressed and decoded.
+fn held<'a>(frame: &Frame<'a>, by: &'a mut Decompressor) -> Option<(&'a [u8], Entries)> {
+    let bytes = by.decode(frame.compression, frame.bytes)?;
+    Some((bytes, counted(bytes).ok()?))
+}
+
+/// The same, if it is of a type that is known.
+fn known<'a>(frame: &Frame<'a>, by: &'a mut Decompressor) -> Option<(&'a [u8], Entries)> {
+    let is_known = |bytes: &[u8]| RecordType::of(bytes.first().copied()) != RecordType::Unknown;
+    held(frame, by).filter(|(bytes, _)| is_known(bytes))
+}
+
+/// A record that is not compressed as its flags say: they stand in the one byte of a fragment that no
+/// checksum covers. The blocks of the others are told by their own lengths; a record that is not
+/// compressed only where its bytes are one fragment's, and so all that its checksum covers.
+#[must_use]
+pub fn with_true_flags<'a>(frame: &Frame<'a>, by: &mut Decompressor) -> Option<Frame<'a>> {
+    let is_one = frame.sure == frame.bytes.len();
+    let others = [Compression::Snappy, Compression::Zstd, Compression::None].into_iter();
+    others
+        .filter(|how| *how != frame.compression && (is_one || *how != Compression::None))
+        .map(|compression| Frame { compression, ..*frame })
+        .find(|frame| !frame.doubtful && known(frame, by).is_some_and(|(_, e)| e.total() > 0))
 }
 
 fn counted(record: &[u8]) -> Result<Entries, Undecodable> {

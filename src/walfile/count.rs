@@ -57,6 +57,13 @@ impl Entries {
         }
     }
 
+    /// Of all types.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let Entries { series, samples, tombstones, exemplars, markers, metadata, .. } = *self;
+        series + samples + tombstones + exemplars + markers + metadata
+    }
+
     pub fn add(&mut self, other: &Entries) {
         let Entries { series, samples, tombstones, exemplars, markers, metadata, span, refs } =
             *other;
@@ -103,8 +110,7 @@ impl Counts {
         self.records += 1;
         let of_type = self.by_type.entry(kind).or_default();
         of_type.records += 1;
-        let Entries { series, samples, tombstones, exemplars, markers, metadata, .. } = *entries;
-        of_type.entries += series + samples + tombstones + exemplars + markers + metadata;
+        of_type.entries += entries.total();
         self.entries.add(entries);
     }
 

@@ -36,7 +36,7 @@ pub enum FaultKind {
     RepeatedPage,
     /// The segment ends while the rest of a record is due.
     TornRecord,
-    /// The record cannot be decompressed.
+    /// The record cannot be decompressed as its flags say. It is kept where they alone are wrong.
     Compression,
     /// The record's fields do not fit its bytes.
     Decoding,

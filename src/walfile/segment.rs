@@ -76,6 +76,39 @@ impl Segment {
         }
     }
 
+    /// Counts a record, all of which is there; before `lost_page` a reader that goes on with the next
+    /// page reads nothing.
+    fn record(&mut self, frame: &Frame<'_>, reader: &mut Reader, lost_page: u64) {
+        let page = frame.offset / PAGE as u64;
+        let skipped = frame.end - frame.offset;
+        let fault = |kind| Fault { kind, offset: frame.offset, page, skipped };
+        let read = reader.read(frame);
+        if !matches!(read, Ok(kind) if kind != RecordType::Unknown)
+            && let Some(kind) = reader.read_otherwise(frame)
+        {
+            self.fault(fault(FaultKind::Compression));
+            self.take(kind, reader);
+            return;
+        }
+        match read {
+            Ok(kind) => {
+                if frame.offset >= lost_page {
+                    self.kept.page.record(&reader.told.entries);
+                }
+                if self.is_healthy() {
+                    self.kept.prometheus.record(&reader.told.entries);
+                }
+                self.take(kind, reader);
+            }
+            Err(kind) => {
+                if !frame.doubtful {
+                    self.fault(fault(kind));
+                }
+                self.beginning(frame.beginning(), reader);
+            }
+        }
+    }
+
     /// Counts the entries that were read last.
     fn take(&mut self, kind: RecordType, reader: &mut Reader) {
         let Told { entries, series, sampled, highest } = &mut reader.told;
@@ -115,36 +148,20 @@ pub fn survey<R: Read>(input: R, depth: Depth) -> Segment {
                 continue;
             }
         };
-        match reader.read(&frame) {
-            Ok(kind) => {
-                if frame.offset >= lost_page {
-                    found.kept.page.record(&reader.told.entries);
-                }
-                if found.is_healthy() {
-                    found.kept.prometheus.record(&reader.told.entries);
-                }
-                found.take(kind, &mut reader);
-            }
-            Err(kind) => {
-                if !frame.doubtful {
-                    let page = frame.offset / PAGE as u64;
-                    let skipped = frame.end - frame.offset;
-                    found.fault(Fault { kind, offset: frame.offset, page, skipped });
-                }
-                found.beginning(frame.beginning(), &mut reader);
-            }
-        }
+        found.record(&frame, &mut reader, lost_page);
     }
     found.size = frames.size().unwrap_or_default();
     found
 }
 
 /// Whether a file has to be read again to know what Prometheus makes of it: its reader does not see
-/// that a page was lost inside a record, or stands there twice.
+/// that a page was lost inside a record, or stands there twice, and passes over a record that it takes
+/// for one of a type to come.
 #[must_use]
 pub fn is_in_doubt(found: &Segment) -> bool {
+    use FaultKind as F;
     found.faults.first().is_some_and(|fault| {
-        matches!(fault.kind, FaultKind::MissingFragment | FaultKind::RepeatedPage)
+        matches!(fault.kind, F::MissingFragment | F::RepeatedPage | F::Compression)
     })
 }
 
@@ -239,6 +256,19 @@ impl Reader {
         }
         record::read(bytes, |entry| told.hear(entry)).map_err(|_| FaultKind::Decoding)?;
         Ok(kind)
+    }
+
+    /// Reads a record that does not hold as its flags say, as it may have been compressed instead.
+    fn read_otherwise(&mut self, frame: &Frame<'_>) -> Option<RecordType> {
+        let Reader { depth, decompressor, told } = self;
+        told.forget();
+        if *depth == Depth::Quick {
+            return None;
+        }
+        let frame = contents::with_true_flags(frame, decompressor)?;
+        let bytes = decompressor.decode(frame.compression, frame.bytes)?;
+        let _ = record::read(bytes, |entry| told.hear(entry));
+        Some(RecordType::of(bytes.first().copied()))
     }
 
     /// Reads what is left of a record that is cut off; `None` where that is nothing.
