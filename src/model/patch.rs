@@ -93,7 +93,7 @@ pub fn guarded(object: &Value, changes: &[Change], generation_ahead: i64) -> Pat
     let mut after = object.clone();
     let mut back = Vec::new();
     for change in changes {
-        add_name_guards(&after, &change.pointer, &mut ops, &mut undo);
+        add_name_guards(&after, change, &mut ops, &mut undo);
         let Some((op, old)) = one(&after, change) else { continue };
         let path = op.path().to_owned();
         ops.push(guard_of(&after, &path, old.as_ref()));
@@ -101,12 +101,12 @@ pub fn guarded(object: &Value, changes: &[Change], generation_ahead: i64) -> Pat
             Op::Add { value, .. } | Op::Replace { value, .. } => Some(value.clone()),
             Op::Test { .. } | Op::Remove { .. } => None,
         };
-        back.push((path, old, new));
         apply(&mut after, std::slice::from_ref(&op));
+        back.push((guard_of_undo(&after, &path, new.as_ref()), path, old, new));
         ops.push(op);
     }
-    for (path, old, new) in back.into_iter().rev() {
-        undo.push(Op::Test { path: path.clone(), value: new.clone().unwrap_or(Value::Null) });
+    for (guard, path, old, new) in back.into_iter().rev() {
+        undo.push(guard);
         undo.push(match (old, new) {
             (Some(value), Some(_)) => Op::Replace { path, value },
             (Some(value), None) => Op::Add { path, value },
@@ -134,8 +134,20 @@ fn guard_of(object: &Value, path: &str, old: Option<&Value>) -> Op {
     Op::Test { path: path.to_owned(), value: old.cloned().unwrap_or(Value::Null) }
 }
 
+/// The test that holds the way back to what was left. Where an element was taken out of a list
+/// another stands at its index, or none: the list is tested.
+fn guard_of_undo(after: &Value, path: &str, new: Option<&Value>) -> Op {
+    let (parent, _) = path.rsplit_once('/').unwrap_or(("", path));
+    let list = after.pointer(parent).filter(|list| list.is_array());
+    match (new, list) {
+        (None, Some(list)) => Op::Test { path: parent.to_owned(), value: list.clone() },
+        (new, _) => Op::Test { path: path.to_owned(), value: new.cloned().unwrap_or(Value::Null) },
+    }
+}
+
 /// A list element is addressed by index: a test of its name holds the index to the element meant.
-fn add_name_guards(object: &Value, path: &str, ops: &mut Vec<Op>, undo: &mut Vec<Op>) {
+fn add_name_guards(object: &Value, change: &Change, ops: &mut Vec<Op>, undo: &mut Vec<Op>) {
+    let path = &change.pointer;
     let mut at = String::new();
     let mut here = object;
     for part in path.split('/').skip(1) {
@@ -147,7 +159,10 @@ fn add_name_guards(object: &Value, path: &str, ops: &mut Vec<Op>, undo: &mut Vec
             let guard = Op::Test { path: format!("{at}/name"), value: name.clone() };
             if !ops.contains(&guard) {
                 ops.push(guard.clone());
-                undo.push(guard);
+                // What is taken away is not there on the way back.
+                if change.value.is_some() || at != *path {
+                    undo.push(guard);
+                }
             }
         }
         here = next;
@@ -252,6 +267,27 @@ mod tests {
         let mut back = patch.after.clone();
         apply(&mut back, &patch.undo);
         assert_eq!(back, set());
+    }
+
+    #[test]
+    fn elements_that_are_taken_out_of_a_list_go_back_where_they_were() {
+        let object = json!({
+            "metadata": {"uid": "u", "generation": 3},
+            "spec": {"args": ["a", "b", "c"], "extra": [{"name": "x", "value": "1"}]},
+        });
+        let taken = ["/spec/args/1", "/spec/args/0", "/spec/extra/0"]
+            .map(|at| Change::unset(at.to_owned()));
+        let patch = guarded(&object, &taken, 0);
+        assert_eq!(patch.after.pointer("/spec"), Some(&json!({"args": ["c"], "extra": []})));
+        let mut back = patch.after.clone();
+        for op in &patch.undo {
+            if let Op::Test { path, value } = op {
+                let stands = back.pointer(path).unwrap_or(&Value::Null);
+                assert_eq!(stands, value, "{path}");
+            }
+            apply(&mut back, std::slice::from_ref(op));
+        }
+        assert_eq!(back, object);
     }
 
     #[test]
