@@ -5,6 +5,8 @@
 mod agent;
 #[path = "cluster/audit.rs"]
 mod audit;
+#[path = "cluster/bind.rs"]
+mod bind;
 #[path = "cluster/install.rs"]
 mod install;
 #[path = "cluster/kill.rs"]

@@ -13,6 +13,7 @@ pub mod pod;
 pub mod repair;
 pub mod rollout;
 pub mod selector;
+pub mod template;
 #[cfg(test)]
 mod tests;
 pub mod version;

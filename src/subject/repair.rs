@@ -1,11 +1,14 @@
 //! A change at the owner as a plan: whether anybody would act on it, what would take it back, how it
 //! reaches the pods, what to commit. The same for every class; the change itself is the class's own.
 
+use serde_json::Value;
+
 use super::operator::{self, Operator};
 use super::rollout::{self, Wanted};
 use super::{Install, Subject, Version, commit, manager};
 use crate::model::object::{Kind, ObjectExt};
-use crate::model::plan::{Action, Blocked, Plan, Revert};
+use crate::model::patch::Change;
+use crate::model::plan::{Action, Blocked, Impact, Plan, Revert};
 use crate::model::{Got, Need, ObjectRef, Snapshot, Unknown};
 
 /// What is known of the operator, where there is one.
@@ -132,6 +135,52 @@ pub fn plan(subject: &Subject, seen: &Snapshot, draft: Draft) -> Result<Plan, Bl
         impact: rollout.impact,
         steps: rollout.steps,
         doubts,
+    })
+}
+
+/// The plan of one patch of an object beside the workload, which restarts nothing.
+pub fn plan_of(
+    subject: &Subject,
+    seen: &Snapshot,
+    object: &Value,
+    class: &str,
+    title: &str,
+    changes: &[Change],
+) -> Result<Plan, Blocked> {
+    let kind = Kind::of(object.text("/apiVersion"), object.text("/kind"));
+    let reference =
+        ObjectRef::new(kind.unwrap_or(Kind::Service), object.namespace(), object.name());
+    if let Some(owner) = object.controller() {
+        return Err(Blocked::no_safe_plan(
+            format!(
+                "{} is written by {} {}, which would take the patch back",
+                reference.short(),
+                owner.kind,
+                owner.name
+            ),
+            &["change it there"],
+        ));
+    }
+    let pointers: Vec<String> = changes.iter().map(|c| c.pointer.clone()).collect();
+    let step = rollout::patch_step(object, &reference, changes, 0, title);
+    Ok(Plan {
+        title: title.into(),
+        class: class.into(),
+        cluster: cluster(seen),
+        target: subject.root.clone(),
+        target_uid: subject.root_uid().to_owned(),
+        forecast: manager::forecast(subject, object, &pointers),
+        commit: commit::snippets(subject, object, changes),
+        inputs: Vec::new(),
+        undo: "yes; it restarts nothing".into(),
+        takes: "about 1 min".into(),
+        impact: Impact {
+            outage: "none: no pod is restarted".into(),
+            data: "untouched".into(),
+            ..Impact::default()
+        },
+        steps: vec![step],
+        doubts: Vec::new(),
     })
 }
 

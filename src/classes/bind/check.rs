@@ -1,7 +1,7 @@
 //! What the facts mean for reaching Prometheus.
 
-mod address;
-mod probes;
+pub(super) mod address;
+pub(super) mod probes;
 mod services;
 
 use serde_json::Value;

@@ -1,46 +1,81 @@
-//! What to do about it: this version plans no repair; it says the steps.
+//! The plan that makes Prometheus reachable: one address, one port, one selector, at the owner.
 
-use crate::model::{Blocked, BlockedReason, Finding, Next, Severity};
+mod address;
+mod probes;
+mod service;
+mod ways;
 
-pub fn next(found: &[Finding]) -> Next {
+use serde_json::Value;
+
+use crate::model::object::{Kind, ObjectExt};
+use crate::model::{Blocked, Finding, Next, Plan, Severity, Snapshot};
+use crate::subject::Subject;
+use crate::subject::repair::{self, Draft};
+use crate::subject::rollout::Wanted;
+
+/// The finding of this class that a plan is for.
+pub(super) fn root(found: &[Finding]) -> Option<&Finding> {
     let own = |f: &&Finding| f.code.class() == "bind" && f.severity == Severity::Error;
-    let Some(root) = found.iter().filter(own).find(|f| f.because.is_none()) else {
-        return Next::Done;
-    };
-    let object = root.object.short();
-    let fill = |way: &&str| way.replace("{object}", &object).replace("{code}", root.code.0);
-    Next::Blocked(Blocked {
-        reason: BlockedReason::NoSafePlan,
-        why: "the repair for this class is not in this version".into(),
-        ways: ways(root.code.0).iter().map(fill).collect(),
-    })
+    found.iter().filter(own).find(|f| f.because.is_none())
 }
 
-/// Steps by hand, in order; `{object}` is what the finding is about.
-fn ways(code: &str) -> &'static [&'static str] {
-    match code {
-        "bind/address-unusable" => &[
-            "set --web.listen-address to 0.0.0.0:9090 (HOST:PORT, no scheme), or drop it",
-            "host network: find who has the port on the node (ss -ltnp), and take another for Prometheus, its probes and its Service",
-        ],
-        "bind/loopback" => &[
-            "set --web.listen-address to 0.0.0.0:9090, or remove spec.listenLocal from the custom resource",
-            "meanwhile kubectl port-forward to {object} reaches it",
-        ],
-        "bind/port-mismatch" => &[
-            "make --web.listen-address, containerPort, the probes' port and the Service's targetPort the same; name the port and refer to the name",
-        ],
-        "bind/service-selector" => &[
-            "compare: kubectl get {object} -o wide and kubectl get pods --show-labels; set spec.selector to labels of the pods",
-        ],
-        "bind/no-ready-endpoint" => &[
-            "the pods are ready and the Service has no endpoint: look at its EndpointSlices and at kube-controller-manager",
-        ],
-        "bind/scheme-or-path" => &[
-            "401, 403: give the probes the login (probe httpHeaders), or drop basic auth for a proxy in front",
-            "400: set scheme: HTTPS on the probes; 404: put the route prefix before the probes' paths, or set --web.route-prefix=/",
-            "a refused web configuration: mend the file that the line names",
-        ],
-        _ => &["kubectl prom-fix explain {code}"],
+pub(super) fn next(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Next {
+    let Some(root) = root(found) else { return Next::Done };
+    match plan(&Case { subject, seen, root }) {
+        Ok(plan) => Next::Fix(plan),
+        Err(blocked) => Next::Blocked(blocked),
+    }
+}
+
+/// What a plan is made for.
+struct Case<'a> {
+    subject: &'a Subject,
+    seen: &'a Snapshot,
+    root: &'a Finding,
+}
+
+fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
+    if case.root.object.kind == Kind::Service {
+        return service::plan(case);
+    }
+    repair::owned_by_vendor(
+        case.subject,
+        "reach it as the platform has it: the route, or port 9091 with a token",
+        "ask the vendor: its arguments are not yours to set",
+    )?;
+    if case.subject.root.kind == Kind::Pod {
+        return Err(repair::elsewhere(
+            case.subject,
+            "the arguments and probes of a pod cannot be changed",
+            &["delete it and create it again, from where it was made"],
+        ));
+    }
+    match case.root.code.0 {
+        "bind/loopback" | "bind/address-unusable" => address::plan(case),
+        "bind/port-mismatch" | "bind/scheme-or-path" => probes::plan(case),
+        _ => Err(case.blocked("what to change is not known")),
+    }
+}
+
+impl<'a> Case<'a> {
+    /// The pod that the finding is about.
+    fn pod(&self) -> Option<&'a Value> {
+        self.subject.pods.iter().find(|p| p.name() == self.root.object.name)
+    }
+
+    fn blocked(&self, why: impl Into<String>) -> Blocked {
+        let code = self.root.code.0;
+        let object = self.root.object.short();
+        let fill = |way: &&str| way.replace("{object}", &object).replace("{code}", code);
+        let ways = ways::of(code).iter().map(fill).collect();
+        Blocked { ways, ..Blocked::no_safe_plan(why, &[]) }
+    }
+
+    /// The plan of a change that all pods get.
+    fn draft(&self, title: String, wanted: Wanted) -> Result<Plan, Blocked> {
+        let acts = repair::acts(self.subject, self.seen)?;
+        let doubts = acts.doubt.into_iter().collect();
+        let draft = Draft { class: "bind", title, wanted, doubts, ..Draft::default() };
+        repair::plan(self.subject, self.seen, draft)
     }
 }

@@ -7,7 +7,7 @@ mod needs;
 
 use super::{Class, Given, Job};
 use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
-use crate::subject::Subject;
+use crate::subject::{Subject, repair};
 
 pub struct Bind;
 
@@ -42,7 +42,11 @@ impl Job for Work<'_> {
         check::check(self.subject, seen)
     }
 
-    fn next(&self, _seen: &Snapshot, found: &[Finding]) -> Next {
-        fix::next(found)
+    fn needs_to_fix(&self, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {
+        if fix::root(found).is_some() { repair::needs(self.subject, seen) } else { Vec::new() }
+    }
+
+    fn next(&self, seen: &Snapshot, found: &[Finding]) -> Next {
+        fix::next(self.subject, seen, found)
     }
 }

@@ -169,7 +169,7 @@ impl Landing {
             changes,
             rendered: under(&self.rendered),
             why: why.to_owned(),
-            suspects: Vec::new(),
+            ..Wanted::default()
         }
     }
 }

@@ -124,7 +124,7 @@ pub(super) mod tests {
     pub fn wanted() -> Wanted {
         let changes =
             vec![Change::set("/spec/template/spec/containers/0/resources/limits/memory", "2Gi")];
-        Wanted { rendered: changes.clone(), changes, why: "w".into(), suspects: Vec::new() }
+        Wanted { rendered: changes.clone(), changes, why: "w".into(), ..Wanted::default() }
     }
 
     #[test]

@@ -22,7 +22,11 @@ pub struct Wanted {
     /// On the object that is patched. Empty: nothing is patched, what is down is restarted.
     pub changes: Vec<Change>,
     /// On the StatefulSet an operator renders from it; the same as `changes` for a workload.
+    /// Empty where what it renders is not known to the last field.
     pub rendered: Vec<Change>,
+    /// A value of the rendered workload that shows that the operator has followed; else one of
+    /// `rendered` does.
+    pub shows: Option<(String, Value)>,
     pub why: String,
     /// Names of pods that are Ready and cannot be relied on: killed a moment ago. They are
     /// restarted with the broken ones, and are nobody's stand-in.

@@ -24,7 +24,9 @@ pub(super) fn steps(scene: &Scene<'_>, knows_strategy: bool) -> Result<Order, Bl
         steps.extend(scene.restart_in_order());
         return Ok(Order { steps, ordered: true });
     }
-    if !scene.keeps_service() || sets.is_empty() {
+    // A paused set is patched with what will be rendered.
+    let unknown = scene.wanted.rendered.is_empty() && !knows_strategy;
+    if !scene.keeps_service() || sets.is_empty() || unknown {
         return Ok(Order { steps: one_patch(scene, &sets), ordered: false });
     }
     let steps =
@@ -67,9 +69,11 @@ fn reference(workload: &Value) -> ObjectRef {
 
 /// Until the workloads carry what the operator renders from the patched resource.
 fn await_rendered(scene: &Scene<'_>, sets: &[&Value]) -> Vec<Step> {
-    let Some(probe) = scene.wanted.rendered.iter().find_map(|c| {
+    let told = |c: &Change| {
         c.value.as_ref().filter(|v| !v.is_object()).map(|v| (c.pointer.clone(), v.clone()))
-    }) else {
+    };
+    let shows = scene.wanted.shows.clone();
+    let Some(probe) = shows.or_else(|| scene.wanted.rendered.iter().find_map(told)) else {
         return Vec::new();
     };
     let until = Until::Rendered { pointer: probe.0, value: probe.1 };

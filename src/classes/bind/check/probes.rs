@@ -10,7 +10,7 @@ use crate::model::{Finding, Severity, Snapshot};
 use crate::subject::Subject;
 use crate::subject::pod::{self, Doing};
 
-const PROBES: &[&str] = &["startupProbe", "readinessProbe", "livenessProbe"];
+pub const PROBES: &[&str] = &["startupProbe", "readinessProbe", "livenessProbe"];
 
 pub fn check(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Option<Finding> {
     if runs.ready || pod::is_terminating(pod) {
@@ -41,7 +41,7 @@ pub fn check(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Op
 }
 
 /// The ports it listens on: what it logged, else what it was told.
-fn listens(subject: &Subject, runs: &Runs) -> Vec<u16> {
+pub fn listens(subject: &Subject, runs: &Runs) -> Vec<u16> {
     let own = |l: &&Line| l.msg() == "Listening on";
     let lines = runs.now.iter().flatten().filter(own);
     let logged: Vec<u16> =
@@ -59,7 +59,7 @@ fn listens(subject: &Subject, runs: &Runs) -> Vec<u16> {
 }
 
 /// The port of an HTTP or TCP probe; a name is looked up among the container's ports.
-fn asked_port(container: &Value, probe: &Value) -> Option<u16> {
+pub fn asked_port(container: &Value, probe: &Value) -> Option<u16> {
     let port = ["/httpGet/port", "/tcpSocket/port"].iter().find_map(|at| probe.pointer(at))?;
     let number = match port {
         Value::String(name) if name.parse::<u16>().is_err() => {
@@ -72,7 +72,7 @@ fn asked_port(container: &Value, probe: &Value) -> Option<u16> {
     number.try_into().ok()
 }
 
-fn misplaced_path(subject: &Subject, container: &Value) -> Option<(&'static str, String)> {
+pub fn misplaced_path(subject: &Subject, container: &Value) -> Option<(&'static str, String)> {
     let prefix = subject.flags.prefix();
     let prefix = prefix.trim_end_matches('/');
     PROBES.iter().find_map(|name| {

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::super::check::admission::LEVEL;
 use super::super::identity;
 use super::Case;
-use super::landing::{self, TEMPLATE};
+use super::landing;
 use crate::model::object::{Kind, ObjectExt};
 use crate::model::patch::Change;
 use crate::model::{Blocked, Plan};
 use crate::subject::repair::Draft;
+use crate::subject::template::{self, SPEC};
 
 pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
     if case.root.object.kind == Kind::Pod {
@@ -27,10 +28,10 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
 
 /// runAsNonRoot, and a user that the image gives by name.
 fn numbered(case: &Case<'_>) -> Result<Plan, Blocked> {
-    let template = case.template();
+    let spec = case.template();
     let refused = case.root.evidence.iter().find_map(|e| e.field.strip_prefix("container "));
     let name = refused.unwrap_or(&case.subject.container);
-    let list = template.list("/containers");
+    let list = spec.list("/containers");
     let index = list.iter().position(|c| c.text("/name") == name);
     let container = index.and_then(|index| list.get(index)).unwrap_or(&Value::Null);
     let image = container.text("/image");
@@ -41,8 +42,8 @@ fn numbered(case: &Case<'_>) -> Result<Plan, Blocked> {
     let wanted = if case.subject.is_operated() {
         landing::in_security_context(case.subject, &[("runAsUser", json!(user))], &title)?
     } else {
-        let at = format!("{TEMPLATE}/containers/{index}/securityContext/runAsUser");
-        landing::in_template(case.subject, vec![Change::set(at, user)], &title)?
+        let at = format!("{SPEC}/containers/{index}/securityContext/runAsUser");
+        template::wanted(case.subject, vec![Change::set(at, user)], &title)?
     };
     case.draft(title, wanted, Draft::default())
 }
@@ -50,27 +51,27 @@ fn numbered(case: &Case<'_>) -> Result<Plan, Blocked> {
 /// What the level `restricted` asks of a pod (kubernetes docs "Pod Security Standards"), as far as a
 /// Prometheus can have it without being another program.
 fn restricted(case: &Case<'_>) -> Result<Plan, Blocked> {
-    let template = case.template();
-    if let Some(why) = beyond(template) {
+    let spec = case.template();
+    if let Some(why) = beyond(spec) {
         return Err(case.blocked(why));
     }
     let mut changes = Vec::new();
     let mut set = |at: String, value: Value| {
-        if template.pointer(&at) != Some(&value) {
-            changes.push(Change::set(format!("{TEMPLATE}{at}"), value));
+        if spec.pointer(&at) != Some(&value) {
+            changes.push(Change::set(format!("{SPEC}{at}"), value));
         }
     };
     set("/securityContext/runAsNonRoot".into(), json!(true));
-    if template.pointer("/securityContext/seccompProfile").is_none() {
+    if spec.pointer("/securityContext/seccompProfile").is_none() {
         set("/securityContext/seccompProfile".into(), json!({"type": "RuntimeDefault"}));
     }
-    let own = landing::container(case.subject, template);
+    let own = template::container(case.subject, spec);
     for list in ["initContainers", "containers"] {
-        for (index, container) in template.list(&format!("/{list}")).iter().enumerate() {
+        for (index, container) in spec.list(&format!("/{list}")).iter().enumerate() {
             let at = format!("/{list}/{index}/securityContext");
             set(format!("{at}/allowPrivilegeEscalation"), json!(false));
             set(format!("{at}/capabilities/drop"), json!(["ALL"]));
-            let numbered = identity::set(template, container.text("/name"), "runAsUser").is_some();
+            let numbered = identity::set(spec, container.text("/name"), "runAsUser").is_some();
             let user = identity::of_image(container.text("/image"));
             if let Some(user) = user.filter(|_| !numbered && own == Some(index)) {
                 set(format!("{at}/runAsUser"), json!(user));
@@ -83,29 +84,29 @@ fn restricted(case: &Case<'_>) -> Result<Plan, Blocked> {
         let values: Vec<(&str, Value)> = changes
             .iter()
             .filter_map(|c| {
-                let name = c.pointer.strip_prefix(TEMPLATE)?.strip_prefix(pods)?;
+                let name = c.pointer.strip_prefix(SPEC)?.strip_prefix(pods)?;
                 Some((name, c.value.clone()?))
             })
             .collect();
         landing::in_security_context(case.subject, &values, &title)?
     } else {
-        landing::in_template(case.subject, changes, &title)?
+        template::wanted(case.subject, changes, &title)?
     };
     case.draft(title, wanted, Draft::default())
 }
 
 /// What the level refuses and no security context can mend.
-fn beyond(template: &Value) -> Option<&'static str> {
+fn beyond(spec: &Value) -> Option<&'static str> {
     let host = ["hostNetwork", "hostPID", "hostIPC"];
-    if host.iter().any(|field| template.is_true(&format!("/{field}"))) {
+    if host.iter().any(|field| spec.is_true(&format!("/{field}"))) {
         return Some("it uses a namespace of its node, which this level never allows");
     }
-    if template.list("/volumes").iter().any(|v| v.get("hostPath").is_some()) {
+    if spec.list("/volumes").iter().any(|v| v.get("hostPath").is_some()) {
         return Some("it mounts a folder of its node, which this level never allows");
     }
-    let all = template.list("/containers").iter().chain(template.list("/initContainers"));
+    let all = spec.list("/containers").iter().chain(spec.list("/initContainers"));
     let root = |c: &Value| c.number("/securityContext/runAsUser") == Some(0);
-    let roots = template.number("/securityContext/runAsUser") == Some(0) || all.clone().any(root);
+    let roots = spec.number("/securityContext/runAsUser") == Some(0) || all.clone().any(root);
     if roots {
         return Some("it runs as root, which this level never allows: give it a user first");
     }

@@ -1,14 +1,12 @@
-//! Where a security context or a mount is set so that it lasts: on the object that owns it.
+//! Where a security context is set so that it lasts: on the object that owns it.
 
 use serde_json::Value;
 
-use crate::model::object::{Kind, ObjectExt};
+use crate::model::object::Kind;
 use crate::model::patch::Change;
 use crate::model::plan::Blocked;
 use crate::subject::rollout::Wanted;
-use crate::subject::{Subject, repair};
-
-pub(super) const TEMPLATE: &str = "/spec/template/spec";
+use crate::subject::{Subject, repair, template};
 
 /// The pods' security context: its pointer on the root. On a workload rendered from it, it is that of
 /// the template (prometheus-operator `pkg/prometheus/server/statefulset.go`).
@@ -20,7 +18,7 @@ fn security(subject: &Subject) -> Result<String, Blocked> {
             &["give the volume to the user that its operator sets"],
         )),
         kind if kind.is_operator_resource() => Ok("/spec/securityContext".into()),
-        _ => Ok(format!("{TEMPLATE}/securityContext")),
+        _ => Ok(format!("{}/securityContext", template::SPEC)),
     }
 }
 
@@ -38,30 +36,8 @@ pub(super) fn in_security_context(
     };
     Ok(Wanted {
         changes: under(&at),
-        rendered: under(&format!("{TEMPLATE}/securityContext")),
+        rendered: under(&format!("{}/securityContext", template::SPEC)),
         why: why.to_owned(),
-        suspects: Vec::new(),
+        ..Wanted::default()
     })
-}
-
-/// Changes of a template that nobody renders; an operator's resource has no place of its own for
-/// them.
-pub(super) fn in_template(
-    subject: &Subject,
-    changes: Vec<Change>,
-    why: &str,
-) -> Result<Wanted, Blocked> {
-    if subject.is_operated() {
-        return Err(repair::elsewhere(
-            subject,
-            "its operator renders this, and the resource has no field of its own for it",
-            &["look for it in spec.containers, spec.volumes and spec.volumeMounts of the resource"],
-        ));
-    }
-    Ok(Wanted { rendered: changes.clone(), changes, why: why.to_owned(), suspects: Vec::new() })
-}
-
-/// The index of the Prometheus container in a pod's spec.
-pub(super) fn container(subject: &Subject, spec: &Value) -> Option<usize> {
-    spec.list("/containers").iter().position(|c| c.text("/name") == subject.container)
 }

@@ -1,34 +1,34 @@
 //! A data directory that the spec makes read-only.
 
 use super::Case;
-use super::landing::{self, TEMPLATE};
 use crate::model::object::ObjectExt;
 use crate::model::patch::Change;
 use crate::model::{Blocked, Plan};
 use crate::subject::repair::Draft;
+use crate::subject::template;
 
 pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
     let pod = case.pod().ok_or_else(|| case.blocked("the pod that was refused is gone"))?;
     let place = case.place(pod);
     let by = place.read_only_by();
     let name = place.mount.map_or("", |mount| mount.text("/name"));
-    let template = case.template();
-    let index = landing::container(case.subject, template);
+    let spec = case.template();
+    let index = template::container(case.subject, spec);
     let mount = index.and_then(|index| {
         let mounts = format!("/containers/{index}/volumeMounts");
-        let at = template.list(&mounts).iter().position(|m| {
+        let at = spec.list(&mounts).iter().position(|m| {
             m.text("/name") == name
                 && place.mount.is_some_and(|p| p.text("/mountPath") == m.text("/mountPath"))
         })?;
         Some(format!("{mounts}/{at}"))
     });
-    let volume = template.list("/volumes").iter().position(|v| v.text("/name") == name);
+    let volume = spec.list("/volumes").iter().position(|v| v.text("/name") == name);
     let at = match by {
         Some("volumeMounts.readOnly") => mount.map(|at| format!("{at}/readOnly")),
         Some("volumes.readOnly") => {
             ["persistentVolumeClaim", "nfs", "csi"].iter().find_map(|kind| {
                 let at = format!("/volumes/{}/{kind}/readOnly", volume?);
-                template.is_true(&at).then_some(at)
+                spec.is_true(&at).then_some(at)
             })
         }
         _ => None,
@@ -41,13 +41,13 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
             _ => "what makes it read-only is not in its template",
         }));
     };
-    if !template.is_true(&at) {
+    if !spec.is_true(&at) {
         return Err(
             case.blocked("its template mounts it to be written already: the pod is from before")
         );
     }
     let title = "mount the data directory to be written".to_owned();
-    let change = Change::unset(format!("{TEMPLATE}{at}"));
-    let wanted = landing::in_template(case.subject, vec![change], &title)?;
+    let change = Change::unset(format!("{}{at}", template::SPEC));
+    let wanted = template::wanted(case.subject, vec![change], &title)?;
     case.draft(title, wanted, Draft::default())
 }

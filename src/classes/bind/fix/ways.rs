@@ -1,0 +1,30 @@
+//! What a person does where no plan is safe.
+
+/// Steps by hand, in order; `{object}` is what the finding is about.
+pub(super) fn of(code: &str) -> &'static [&'static str] {
+    match code {
+        "bind/address-unusable" => &[
+            "set --web.listen-address to 0.0.0.0:9090 (HOST:PORT, no scheme), or drop it",
+            "host network: find who has the port on the node (ss -ltnp), and take another for Prometheus, its probes and its Service",
+        ],
+        "bind/loopback" => &[
+            "set --web.listen-address to 0.0.0.0:9090, or remove spec.listenLocal from the custom resource",
+            "meanwhile kubectl port-forward to {object} reaches it",
+        ],
+        "bind/port-mismatch" => &[
+            "make --web.listen-address, containerPort, the probes' port and the Service's targetPort the same; name the port and refer to the name",
+        ],
+        "bind/service-selector" => &[
+            "compare: kubectl get {object} -o wide and kubectl get pods --show-labels; set spec.selector to labels of the pods",
+        ],
+        "bind/no-ready-endpoint" => &[
+            "the pods are ready and the Service has no endpoint: look at its EndpointSlices and at kube-controller-manager",
+        ],
+        "bind/scheme-or-path" => &[
+            "401, 403: give the probes the login (probe httpHeaders), or drop basic auth for a proxy in front",
+            "400: set scheme: HTTPS on the probes; 404: put the route prefix before the probes' paths, or set --web.route-prefix=/",
+            "a refused web configuration: mend the file that the line names",
+        ],
+        _ => &["kubectl prom-fix explain {code}"],
+    }
+}

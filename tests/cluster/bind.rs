@@ -1,0 +1,174 @@
+//! Up and not reached: asked by a client before, after the repair, and after its undo.
+
+use super::install::{Install, Kind, ROOMY};
+use super::life::{carry_out_as, until_told};
+use super::scene::{Scene, essence, until};
+
+const FRONT: &str = r#"
+apiVersion: v1
+kind: Service
+metadata: {name: front}
+spec:
+  selector: {@LABEL@}
+  ports: [{port: 9090}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - {name: client, image: "busybox:1", command: [probe, "@URL@", 200ms, "0"]}
+"#;
+
+/// Somebody who asks five times a second, through a Service of their own.
+fn client(scene: &Scene, install: &Install, url: &str) {
+    let label = install.selector().replace('=', ": ");
+    scene.apply(&FRONT.replace("@LABEL@", &label).replace("@URL@", url));
+    scene.until_ready("client", 60);
+}
+
+/// Whether the last five requests were answered well; `None` where it is now this, now that.
+fn answered(scene: &Scene) -> Option<bool> {
+    let log = scene.kubectl(&["logs", "client", "--tail=5"]).expect(0).stdout;
+    let well = log.lines().filter(|line| line.contains(" 200 ")).count();
+    match well {
+        5 => Some(true),
+        0 if !log.is_empty() => Some(false),
+        _ => None,
+    }
+}
+
+fn install(kind: Kind, image: &str) -> Install {
+    Install { scrapes: false, ..Install::new(kind, image, ROOMY) }
+}
+
+/// Told, repaired, undone: `changed` is the object that the plan changes.
+#[track_caller]
+fn lives(scene: &Scene, install: &Install, root: &str, changed: &str) {
+    let target = install.target();
+    until_told(scene, target, &[root]);
+    until("the client is not answered", 60, || answered(scene) == Some(false));
+    let before = essence(&scene.get(changed));
+    carry_out_as("bind", scene, target, &["--allow-downtime"]);
+    until("the client is answered", 60, || answered(scene) == Some(true));
+    scene.plugin(&["undo", target, "--yes"]).expect(0);
+    assert_eq!(essence(&scene.get(changed)), before, "values and owners are as before");
+    // What a Deployment rolls back to never gets ready, so the pod of before serves on.
+    if install.kind != Kind::Deployment || changed.starts_with("svc/") {
+        until("the client is not answered again", 90, || answered(scene) == Some(false));
+    }
+}
+
+const ASKS: &str = "http://front:9090/-/ready";
+
+/// A workload with one more argument.
+fn with_argument(scene: &Scene, install: &Install, argument: &str) {
+    let last = "--storage.tsdb.path=/prometheus]";
+    let manifest = install.manifest();
+    assert!(manifest.contains(last));
+    scene.apply(&manifest.replace(last, &format!("--storage.tsdb.path=/prometheus, {argument}]")));
+    client(scene, install, ASKS);
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn an_argument_that_keeps_it_on_the_loopback_is_replaced() {
+    let scene = Scene::new("loopback");
+    let install = install(Kind::Set, "v2.42.0");
+    with_argument(&scene, &install, r#""--web.listen-address=127.0.0.1:9090""#);
+    lives(&scene, &install, "bind/loopback", "sts/prom");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn an_address_of_another_pod_is_replaced() {
+    let scene = Scene::new("address");
+    let install = install(Kind::Deployment, "v2.53.3");
+    with_argument(&scene, &install, r#"--web.listen-address, "10.1.2.3:9090""#);
+    lives(&scene, &install, "bind/address-unusable", "deploy/prom");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_resource_that_listens_locally_listens_for_all() {
+    let scene = Scene::new("local");
+    let install = install(Kind::Resource, "v3.16.0");
+    let local = "\n  listenLocal: true\n  storage:\n";
+    scene.apply(&install.manifest().replace("\n  storage:\n", local));
+    client(&scene, &install, ASKS);
+    lives(&scene, &install, "bind/loopback", "prometheus/prom");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn an_argument_of_a_resource_is_taken_away() {
+    let scene = Scene::new("extra");
+    let install = install(Kind::Resource, "v2.53.3");
+    let extra =
+        "\n  additionalArgs: [{name: web.listen-address, value: \"localhost:9090\"}]\n  storage:\n";
+    scene.apply(&install.manifest().replace("\n  storage:\n", extra));
+    client(&scene, &install, ASKS);
+    lives(&scene, &install, "bind/loopback", "prometheus/prom");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn the_port_that_is_declared_and_probed_is_listened_on() {
+    let scene = Scene::new("declared");
+    let install = install(Kind::Deployment, "v3.16.0");
+    with_argument(&scene, &install, r#""--web.listen-address=:9091""#);
+    lives(&scene, &install, "bind/port-mismatch", "deploy/prom");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_probe_of_another_port_asks_the_right_one() {
+    let scene = Scene::new("probed");
+    let install = install(Kind::Set, "v3.16.0");
+    let right = "path: /-/ready, port: 9090}";
+    scene.apply(&install.manifest().replace(right, "path: /-/ready, port: 9099}"));
+    client(&scene, &install, ASKS);
+    lives(&scene, &install, "bind/port-mismatch", "sts/prom");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_service_that_sends_to_another_port_sends_to_the_right_one() {
+    let scene = Scene::new("target");
+    let install = install(Kind::Deployment, "v2.42.0");
+    install.apply(&scene);
+    client(&scene, &install, ASKS);
+    scene.apply(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: front}\nspec:\n  \
+         selector: {app: prom}\n  ports: [{port: 9090, targetPort: 9091}]\n",
+    );
+    lives(&scene, &install, "bind/port-mismatch", "svc/front");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_service_of_the_same_name_selects_its_pods() {
+    let scene = Scene::new("selector");
+    let install = install(Kind::Deployment, "v3.16.0");
+    install.apply(&scene);
+    client(&scene, &install, "http://prom:9090/-/ready");
+    scene.kubectl(&["delete", "service", "prom"]).expect(0);
+    scene.apply(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: prom}\nspec:\n  \
+         selector: {app: prometheus-server}\n  ports: [{port: 9090}]\n",
+    );
+    lives(&scene, &install, "bind/service-selector", "svc/prom");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn probes_ask_below_the_route_prefix() {
+    let scene = Scene::new("prefix");
+    let install = install(Kind::Set, "v2.53.3");
+    let last = "--storage.tsdb.path=/prometheus]";
+    let prefixed = "--storage.tsdb.path=/prometheus, --web.route-prefix=/prom]";
+    scene.apply(&install.manifest().replace(last, prefixed));
+    client(&scene, &install, "http://front:9090/prom/-/ready");
+    lives(&scene, &install, "bind/scheme-or-path", "sts/prom");
+}
