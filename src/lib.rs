@@ -12,7 +12,8 @@
 //! `model` holds the values that pass between them, `subject` says which Prometheus this is.
 //! `walfile` reads Prometheus' own bytes, `datadir` the files that hold them, and `agent` is what a
 //! helper pod runs of both; with `marks`, what misleads on a screen, they need none of the others,
-//! and are all that is built without the feature `plugin`.
+//! and are all that is built without the feature `plugin`. `carried` holds the agents that go into
+//! helper pods.
 //!
 //! # The flow
 //!
@@ -43,6 +44,8 @@ pub mod marks;
 
 #[cfg(feature = "plugin")]
 pub mod app;
+#[cfg(feature = "plugin")]
+pub mod carried;
 #[cfg(feature = "plugin")]
 pub mod classes;
 #[cfg(feature = "plugin")]

@@ -88,8 +88,15 @@ const ROOMS: &[Room] = &[
     // An access review is a POST that stores nothing.
     Room { at: "source/fetch", crates: SOURCE, never: &[], ..SOURCE_ROOM },
     Room {
-        at: "effects",
+        at: "carried",
         rooms: &["model"],
+        crates: &["flate2", "k8s_openapi", "serde_json", "sha2"],
+        never: &["std::net", "std::process"],
+        ..QUIET
+    },
+    Room {
+        at: "effects",
+        rooms: &["carried", "model"],
         crates: &[
             "kube",
             "tokio",

@@ -47,8 +47,10 @@ fn of_one(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> Vec<Need> {
     let job = class.job(subject, ask.given);
     let fix = job.needs_to_fix(seen, &verdict.findings);
     let plan = match job.next(seen, &verdict.findings) {
-        Next::Fix(plan) | Next::Look(plan) => Some(plan),
-        Next::Done | Next::Wait(_) | Next::Blocked(_) => None,
+        Next::Fix(plan) => Some(plan),
+        // It is made only where that was allowed, and there is something to look with.
+        Next::Look(look) if !seen.inside.agents.is_empty() => Some(look.plan),
+        Next::Done | Next::Wait(_) | Next::Look(_) | Next::Blocked(_) => None,
     };
     if fix.is_empty() && plan.is_none() {
         return needs;

@@ -118,6 +118,7 @@ pub fn in_namespace<'a>(run: &Run<'a>, namespace: &str) -> Run<'a> {
         namespace: namespace.to_owned(),
         everywhere: false,
         screen: run.screen,
+        inside: std::rc::Rc::clone(&run.inside),
     }
 }
 
@@ -198,6 +199,8 @@ async fn carry_out(
 ) -> Result<Done> {
     // From here on Ctrl-C means: stop at the next safe place. Before, it ends the program.
     run.screen.catch_interrupts();
+    // What was seen inside is no longer so once the plan is carried out.
+    run.inside.borrow_mut().forget();
     let cluster = cluster(run)?;
     let mut journal = match Journal::begin(&cluster, &approved, &identity(run)).await {
         Ok(journal) => journal,

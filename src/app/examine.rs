@@ -4,12 +4,12 @@ use anyhow::{Result, bail};
 use jiff::Timestamp;
 
 use super::missing::not_found;
-use super::{Ask, Run, asks, verdict};
+use super::{Ask, Run, asks, inside, verdict};
 use crate::classes;
 use crate::cli;
 use crate::model::finding::{Danger, Finding, Severity, Unknown, Verdict};
 use crate::model::log::runs::age;
-use crate::model::plan::{Blocked, BlockedReason, Next};
+use crate::model::plan::{Blocked, BlockedReason, Look, Next};
 use crate::model::receipt::{Receipt, State as ReceiptState};
 use crate::model::report::{PodLine, Rehearsal, Report, State, Target as TargetLine};
 use crate::model::{Code, Fact, ObjectRef, Seen, Snapshot, fold};
@@ -21,12 +21,15 @@ use crate::subject::{Subject, manager, pod};
 pub struct Examined {
     pub report: Report,
     pub subject: Subject,
+    /// What a class asks to be looked at inside, where the person allowed that.
+    pub look: Option<Look>,
 }
 
 /// Looks at everything the target names. At least one, or an error that says what there is.
 pub async fn examine(run: &Run<'_>, ask: &Ask<'_>) -> Result<Vec<Examined>> {
     let scope = scope(run);
     let mut seen = Snapshot::new(run.world.clock());
+    seen.inside = run.inside.borrow().clone();
     let rounds =
         source::gather(&run.world, &mut seen, &mut |seen| asks::of(ask, scope.as_deref(), seen))
             .await;
@@ -157,11 +160,34 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Exam
         next: Vec::new(),
         asked_class: other_class.and(asked).map(str::to_owned),
     };
+    let look = told(run, seen, next, &mut report, &mut unknown);
+    unknown.sort();
+    unknown.dedup();
+    report.unknown = unknown;
+    report.next = next_command(run, &report);
+    Examined { report, subject, look }
+}
+
+/// What follows, as the report says it; a look inside that is allowed.
+fn told(
+    run: &Run<'_>,
+    seen: &Snapshot,
+    next: Next,
+    report: &mut Report,
+    unknown: &mut Vec<Unknown>,
+) -> Option<Look> {
     match next {
         Next::Done => {}
         Next::Wait(what) => report.waits = Some(what),
         Next::Blocked(blocked) => report.blocked = Some(blocked),
-        Next::Look(plan) | Next::Fix(plan) => {
+        Next::Look(look) if run.typed.change.inspect.is_none() => {
+            report.blocked = Some(inside::asked_for(run, report, &look));
+        }
+        Next::Look(look) => {
+            report.lacks = asks::lacks(&look.plan, seen);
+            return Some(look);
+        }
+        Next::Fix(plan) => {
             report.lacks = asks::lacks(&plan, seen);
             unknown.extend(asks::doubts(&plan, seen));
             report.rehearsal = vec![Rehearsal::NotRun; plan.steps.len()];
@@ -169,16 +195,12 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Exam
             report.plan = Some(plan);
         }
     }
-    unknown.sort();
-    unknown.dedup();
-    report.unknown = unknown;
-    report.next = next_command(run, &report);
-    Examined { report, subject }
+    None
 }
 
 /// No plan restarts a pod whose next start destroys data.
 fn held_back(next: Next, danger: Option<&Danger>, findings: &[Finding]) -> Next {
-    let (Next::Fix(plan) | Next::Look(plan)) = &next else { return next };
+    let Next::Fix(plan) = &next else { return next };
     let forbidden = findings.iter().filter(|f| f.forbids_restart).map(|f| &f.object);
     let mut all = danger.map(|d| &d.pod).into_iter().chain(forbidden);
     let Some(pod) = all.find(|pod| plan.impact.restarts.contains(&pod.name)) else { return next };

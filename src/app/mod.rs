@@ -9,6 +9,7 @@ mod change;
 mod data;
 mod examine;
 mod follow;
+mod inside;
 mod ledger;
 mod missing;
 mod print;
@@ -16,13 +17,17 @@ mod proof;
 pub mod screen;
 mod verdict;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::carried;
 use crate::classes::{self, Given};
 use crate::cli::{Job, Typed};
 use crate::exit::Exit;
+use crate::model::inside::Inside;
 use crate::model::report::Context;
 use crate::model::{Kind, Need};
 use crate::render;
@@ -55,6 +60,8 @@ pub struct Run<'a> {
     /// `-A`: targets of every namespace.
     pub everywhere: bool,
     pub screen: &'a Screen,
+    /// What helper pods told of volumes in this run.
+    pub inside: Rc<RefCell<Inside>>,
 }
 
 /// Does what was typed. An error is told here, in one line.
@@ -143,7 +150,17 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
         let context = world.context().clone();
         let world = Rc::new(world);
         let everywhere = typed.kube.all_namespaces;
-        return Ok(Run { typed, world, client: None, context, namespace, everywhere, screen });
+        let inside = Rc::default();
+        return Ok(Run {
+            typed,
+            world,
+            client: None,
+            context,
+            namespace,
+            everywhere,
+            screen,
+            inside,
+        });
     }
     let connected = match connect::connect(&typed.kube).await {
         Ok(connected) => connected,
@@ -161,7 +178,13 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
     }
     let world = Rc::new(world);
     let everywhere = typed.kube.all_namespaces;
-    Ok(Run { typed, world, client: Some(client), context, namespace, everywhere, screen })
+    let agents = match typed.change.inspect {
+        Some(_) => carried::all().collect(),
+        None => BTreeMap::new(),
+    };
+    let inside = Rc::new(RefCell::new(Inside { agents, ..Inside::default() }));
+    let client = Some(client);
+    Ok(Run { typed, world, client, context, namespace, everywhere, screen, inside })
 }
 
 /// One question before a job whose first request would be one of its own: whether the server can
@@ -193,6 +216,9 @@ async fn examine_or_change(run: &Run<'_>, ask: &Ask<'_>) -> Result<Done> {
             source::commands::record_commands(&recorder.needs(), &run.context.flags).join("\n")
                 + "\n",
         ));
+    }
+    if run.typed.change.inspect.is_some() {
+        all = inside::inspect(run, ask, all).await?;
     }
     if run.typed.change.apply {
         if all.len() > 1 {

@@ -14,7 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use crate::classes::{self, Given};
 use crate::source::connect::KubeFlags;
 use crate::subject::discover::Target;
-pub use options::{ChangeFlags, Color, FailOn, Output, ReadFlags, Rehearse};
+pub use options::{ChangeFlags, Color, FailOn, Inspect, Output, ReadFlags, Rehearse};
 pub use target::{near_miss, nearest};
 
 /// What is to be done.

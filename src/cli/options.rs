@@ -103,10 +103,30 @@ pub struct ReadFlags {
     pub quiet: bool,
 }
 
+/// How to look inside a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Inspect {
+    /// One helper pod that mounts the volume read-only.
+    Pod,
+}
+
 /// What may be changed, and how long to wait.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Changing")]
 pub struct ChangeFlags {
+    /// Look inside the volume where the verdict needs it: one helper pod that mounts it read-only, made
+    /// and removed
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "pod",
+        hide_possible_values = true,
+        value_name = "pod"
+    )]
+    pub inspect: Option<Inspect>,
     /// Carry the plan out; asks first on a terminal
     #[arg(long, global = true)]
     pub apply: bool,
@@ -179,6 +199,12 @@ pub fn check(typed: &Typed) -> Result<(), String> {
         return Err(format!(
             "{namespace:?} is no name of a namespace: small letters, digits and '-', at most 63"
         ));
+    }
+    if change.inspect.is_some() && read.bundle.is_some() {
+        return Err("--inspect needs a cluster, and --bundle reads a recording of one".into());
+    }
+    if change.inspect.is_some() && kube.all_namespaces {
+        return Err("--inspect looks inside one Prometheus: name it, with -n".into());
     }
     if change.apply && read.bundle.is_some() {
         return Err("--apply needs a cluster, and --bundle reads a recording of one: \

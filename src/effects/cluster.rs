@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::error::Error;
 use super::local;
+use crate::carried;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::patch::Op;
 
@@ -117,6 +118,20 @@ impl Cluster {
         }
     }
 
+    /// All of a container's log, as it is now.
+    pub async fn log(&self, pod: &ObjectRef, container: &str) -> Result<String, Error> {
+        let path = format!("{}/log", pod.path());
+        let mut call = Call::new(Method::GET, path, format!("read the log of {}", pod.short()));
+        call.query.push(("container", container.into()));
+        let Raw { status, body, .. } = self.send(&call).await?;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        match status {
+            200 => Ok(text),
+            403 => Err(Error::Forbidden { doing: call.doing, message: clean(&text) }),
+            _ => Err(Error::Refused { doing: call.doing, status, message: clean(&text) }),
+        }
+    }
+
     pub async fn patch(&self, of: &ObjectRef, ops: &[Op], dry: bool) -> Result<Answer, Error> {
         let call = Call::new(Method::PATCH, of.path(), format!("patch {}", of.short()));
         self.answer(call.writes(dry).with(JSON_PATCH, json!(ops))).await
@@ -125,7 +140,8 @@ impl Cluster {
     pub async fn create(&self, of: &ObjectRef, body: &Value, dry: bool) -> Result<Answer, Error> {
         let path = of.kind.path(Some(&of.namespace));
         let call = Call::new(Method::POST, path, format!("create {}", of.short()));
-        self.answer(call.writes(dry).with(JSON, body.clone())).await
+        let body = carried::filled(body).ok_or_else(|| Error::NoAgent { object: of.short() })?;
+        self.answer(call.writes(dry).with(JSON, body)).await
     }
 
     /// Replaces a whole object. `body` carries the resourceVersion it was made from: 409 if the

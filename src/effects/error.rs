@@ -53,6 +53,12 @@ pub enum Error {
     /// Outside of what a plan of this program may contain.
     #[error("{} is not what a plan does: {why}", place(.step))]
     NotAllowed { step: usize, why: String },
+    /// The plan was made with an agent that this program does not carry.
+    #[error("{object} is to hold an agent of another build of this program: make the plan again")]
+    NoAgent { object: String },
+    /// A helper pod ended without doing what it was for.
+    #[error("{pod} did not end well: {why}")]
+    Helper { pod: String, why: String },
     #[error("receipt {digest} is being undone: finish that with undo")]
     BeingUndone { digest: String },
     #[error("cannot write {path}")]

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::closed;
 use super::cluster::Cluster;
+use super::errand;
 use super::error::Error;
 use super::fault::fault;
 use super::journal::{Journal, may_have_happened, now};
@@ -16,7 +17,7 @@ use super::serves;
 use super::wait::{Waited, wait};
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::patch::Op;
-use crate::model::plan::{Action, Impact, Plan, Step, Undo};
+use crate::model::plan::{Action, Impact, Plan, Step, Undo, Until};
 use crate::model::receipt::{Receipt, State, StepState};
 
 /// Is told what happens, and says when to stop. Steps count from 1.
@@ -218,10 +219,22 @@ impl Run<'_> {
                 Ok(format!("deleted {}", object.short()))
             }
             Action::Wait { object, until } => {
-                match wait(self.cluster, object, until, self.watcher, self.patience).await {
-                    Waited::Met(says) => Ok(says),
+                let waited = wait(self.cluster, object, until, self.watcher, self.patience).await;
+                let of_helper = *until == Until::Completed;
+                match waited {
+                    Waited::Met(says) => {
+                        if of_helper {
+                            let said = errand::report(self.cluster, object).await?;
+                            self.journal.step(index).said = Some(said);
+                        }
+                        Ok(says)
+                    }
                     Waited::Detached => Err(Halt::Detached),
                     Waited::TimedOut(says) => Err(Halt::TimedOut(says)),
+                    Waited::Failed(Error::Hopeless(why)) if of_helper => {
+                        let words = errand::last_words(self.cluster, object).await;
+                        Err(Halt::Failed(Error::Hopeless(format!("{why}: {words}"))))
+                    }
                     Waited::Failed(error) => Err(Halt::Failed(error)),
                 }
             }

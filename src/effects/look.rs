@@ -77,12 +77,35 @@ fn not_yet(says: String) -> Look {
     Look::NotYet { says, fraction: None }
 }
 
+fn exit(pod: &Value) -> Option<i64> {
+    pod.list("/status/containerStatuses").first()?.number("/state/terminated/exitCode")
+}
+
 fn completed(name: &str, live: &Value) -> Look {
     match live.text("/status/phase") {
         "Succeeded" => Look::Met(format!("{name} ended well")),
-        "Failed" => Look::Hopeless(format!("{name} failed: {}", live.text("/status/message"))),
+        // The agent says with 2 that it found something.
+        "Failed" if exit(live) == Some(2) => {
+            Look::Met(format!("{name} ended, and found something"))
+        }
+        "Failed" => {
+            let code = exit(live).map_or(String::new(), |code| format!(", exit {code}"));
+            Look::Hopeless(format!("{name} failed{code} {}", live.text("/status/message")))
+        }
+        "Pending" => not_yet(format!("{name}: {}", held_up(live))),
         phase => not_yet(format!("{name}: {phase}")),
     }
+}
+
+/// Why a helper does not start.
+fn held_up(pod: &Value) -> &str {
+    let unscheduled = pod
+        .list("/status/conditions")
+        .iter()
+        .find(|c| c.text("/type") == "PodScheduled" && c.text("/status") == "False");
+    let waiting = pod.list("/status/containerStatuses").iter();
+    let waits = waiting.map(|c| c.text("/state/waiting/reason")).find(|r| !r.is_empty());
+    unscheduled.map(|c| c.text("/message")).or(waits).unwrap_or("Pending")
 }
 
 /// The new pod once it is Ready; until then, how far it is.

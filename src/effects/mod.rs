@@ -8,6 +8,7 @@
 pub mod approve;
 pub mod closed;
 pub mod cluster;
+pub mod errand;
 pub mod error;
 pub mod execute;
 pub mod fault;
@@ -30,6 +31,7 @@ mod tests;
 
 pub use approve::{Approved, Consent, Consents, approve};
 pub use cluster::{Answer, Cluster, Proxied, Removal};
+pub use errand::look_inside;
 pub use error::Error;
 pub use execute::{Ended, Patience, Watcher, execute, resume};
 pub use journal::{Identity, Journal, receipts, right_cluster};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::inside::Inside;
 use super::object::{Kind, ObjectExt, ObjectRef};
 
 /// One question to the world. Ordered, so that a run asks in the same order each time.
@@ -130,11 +131,12 @@ pub struct Snapshot {
     pub facts: BTreeMap<Need, Fact>,
     /// When the world was read; ages are told against it, never against a clock.
     pub clock: Timestamp,
+    pub inside: Inside,
 }
 
 impl Snapshot {
     pub fn new(clock: Timestamp) -> Self {
-        Snapshot { facts: BTreeMap::new(), clock }
+        Snapshot { facts: BTreeMap::new(), clock, inside: Inside::default() }
     }
 
     /// Whether the question has an answer of any state.

@@ -5,6 +5,7 @@ pub mod code;
 pub mod fact;
 pub mod finding;
 pub mod fold;
+pub mod inside;
 pub mod log;
 pub mod object;
 pub mod patch;

@@ -210,6 +210,15 @@ impl Blocked {
     }
 }
 
+/// A helper pod that looks inside a volume, and reports.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Look {
+    pub claim: ObjectRef,
+    pub plan: Plan,
+    /// What it is needed for: `whose the files are cannot be told from outside`.
+    pub why: String,
+}
+
 /// What follows from the findings.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
@@ -218,7 +227,7 @@ pub enum Next {
     /// Time heals it (replay): what to follow.
     Wait(String),
     /// A look inside is needed first; touches only our own objects.
-    Look(Plan),
+    Look(Look),
     /// A repair.
     Fix(Plan),
     Blocked(Blocked),

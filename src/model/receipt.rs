@@ -70,6 +70,9 @@ pub struct Progress {
     /// What was otherwise than foreseen, and did not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What a helper reported, where the step waited for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Value>,
     /// `metadata.managedFields` of a patched object before the patch, to give field ownership
     /// back.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -119,8 +119,18 @@ fn taken_back(plan: &Plan, entry: &Progress) -> String {
 fn progress(page: &mut Page<'_>, place: usize, what: &str, of: Option<&Progress>) {
     const COLUMN: usize = 25;
     let none = Progress::default();
-    let Progress { state, began, ended, error, note, fields_before: _, served: _, uid: _, step: _ } =
-        of.unwrap_or(&none);
+    let Progress {
+        state,
+        began,
+        ended,
+        error,
+        note,
+        fields_before: _,
+        served: _,
+        uid: _,
+        step: _,
+        said: _,
+    } = of.unwrap_or(&none);
     let word = match state {
         StepState::NotTried => "not tried",
         StepState::Began => "began",

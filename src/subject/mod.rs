@@ -3,6 +3,7 @@
 
 pub mod commit;
 pub mod discover;
+pub mod errand;
 pub mod flags;
 mod install;
 pub mod manager;

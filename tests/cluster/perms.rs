@@ -3,6 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 
+use super::audit::{Mark, Rung};
 use super::install::{Install, Kind, ROOMY};
 use super::life::{Ailment, carry_out_as, live_with, text, until_told};
 use super::scene::{Scene, kubectl, until};
@@ -187,4 +188,81 @@ fn an_argument_beside_the_volume_is_led_to_it() {
         text(&scene.get("deploy/prom"), "/spec/template/spec/containers/0/args/1")
             .ends_with("/data")
     });
+}
+
+/// Of a volume whose owner the kubelet never changes.
+fn on_a_folder_of_the_node(kind: Kind, image: &str, security: &str) -> Install {
+    Install { class: Some("hostpath"), ..install(kind, image, security) }
+}
+
+/// Makes the volume by a first start that fails, and gives its folder to somebody.
+fn given_to(scene: &Scene, install: &Install, claim: &str, user: u32, group: u32, mode: u32) {
+    install.apply(scene);
+    until("the volume is there", 60, || {
+        !scene.field(&format!("pvc/{claim}"), ".spec.volumeName").is_empty()
+    });
+    let root = folder(scene, claim);
+    chown(&root, Some(user), Some(group)).expect("root may");
+    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(mode)).expect("root may");
+}
+
+/// Told, asked to look inside, looked, and nothing of that left but its receipt.
+#[track_caller]
+fn looks(scene: &Scene, target: &str) -> serde_json::Value {
+    let asks = until_told(scene, target, &["perms/fsgroup-ignored"]);
+    assert_eq!(text(&asks, "/reports/0/blocked/reason"), "needs-inspect", "{asks:#}");
+    let mark = Mark::now();
+    let report = scene.plugin(&["perms", target, "--inspect", "-o", "json"]).expect(2).json();
+    let rungs = mark.rungs(&scene.ns);
+    let written = rungs.get(&Rung::Write).expect("a helper was made");
+    let own = |line: &&String| {
+        line.contains("/configmaps") || line.contains("/pods/prom-fix-") || line.contains("/pods?")
+    };
+    assert!(written.iter().all(|line| own(&line)), "{written:#?}");
+    let left = scene.kubectl(&["get", "pods,configmaps", "-l", MANAGED, "-o", "name"]).expect(0);
+    let left: Vec<&str> = left.stdout.lines().filter(|l| !l.contains("/prom-fix-")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    let helpers = scene.kubectl(&["get", "pods", "-l", MANAGED, "-o", "name"]).expect(0);
+    assert_eq!(helpers.stdout, "");
+    report
+}
+
+const MANAGED: &str = "app.kubernetes.io/managed-by=prom-fix";
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn it_is_made_a_member_of_the_group_whose_its_files_are() {
+    let scene = Scene::new("member");
+    let install =
+        on_a_folder_of_the_node(Kind::Set, "v3.16.0", "{fsGroup: 65534, runAsUser: 65534}");
+    given_to(&scene, &install, "data-prom-0", 0, 2000, 0o2775);
+    let report = looks(&scene, "sts/prom");
+    assert_eq!(
+        text(&report, "/reports/0/plan/title"),
+        "make it a member of group 2000, whose its files are"
+    );
+    let args = ["perms", "sts/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
+    scene.plugin(&args).expect(0);
+    let now = scene.get("sts/prom");
+    assert_eq!(now.pointer(group(Kind::Set)), Some(&2000.into()));
+    scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
+    assert_eq!(scene.get("sts/prom").pointer(group(Kind::Set)), Some(&65534.into()));
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn it_runs_as_the_user_whose_the_files_are() {
+    let scene = Scene::new("moved");
+    // Runs as the user of one flavour of the image, and is moved to the other.
+    let install = on_a_folder_of_the_node(Kind::Set, "v3.16.0", "{runAsUser: 65534}");
+    given_to(&scene, &install, "data-prom-0", 65534, 65534, 0o755);
+    scene.until_ready("prom-0", 90);
+    let moved = Install { image: "v3.16.0-distroless".into(), security: "{}".into(), ..install };
+    moved.apply(&scene);
+    let report = looks(&scene, "sts/prom");
+    assert_eq!(text(&report, "/reports/0/plan/title"), "run as user 65534, whose the files are");
+    let args = ["perms", "sts/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
+    scene.plugin(&args).expect(0);
+    scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
+    until_told(&scene, "sts/prom", &["perms/fsgroup-ignored"]);
 }

@@ -90,6 +90,9 @@ impl Scene {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-prom-fix"));
         command.args(args).args(["-n", &self.ns]).envs(env.iter().copied());
         command.env("PROM_FIX_HOME", self.home.path());
+        // Made by krew/agent, which `tests/run` runs first.
+        let agents = concat!(env!("CARGO_MANIFEST_DIR"), "/target/agents");
+        command.env("PROM_FIX_AGENT_DIR", agents);
         Said::of(command.stdin(Stdio::null()).output().expect("the plugin starts"))
     }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 mod group;
+mod inside;
 mod landing;
 mod path;
 mod read_only;
@@ -12,10 +13,10 @@ use serde_json::Value;
 use super::check::denied;
 use crate::model::log::{Place, place};
 use crate::model::object::{Kind, ObjectExt};
-use crate::model::{Blocked, Finding, Next, Plan, Severity, Snapshot};
-use crate::subject::Subject;
+use crate::model::{Blocked, Finding, Need, Next, Plan, Severity, Snapshot};
 use crate::subject::repair::{self, Draft};
 use crate::subject::rollout::Wanted;
+use crate::subject::{Subject, errand};
 
 /// The finding of this class that a plan is for.
 pub(super) fn root(found: &[Finding]) -> Option<&Finding> {
@@ -23,12 +24,20 @@ pub(super) fn root(found: &[Finding]) -> Option<&Finding> {
     found.iter().filter(own).find(|f| f.because.is_none())
 }
 
+pub(super) fn needs(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {
+    let Some(root) = root(found) else { return Vec::new() };
+    let mut out = repair::needs(subject, seen);
+    // A helper has to run on the pod's node, and only where it may be made.
+    if !seen.inside.agents.is_empty() {
+        let pod = subject.pods.iter().find(|p| p.name() == root.object.name);
+        out.extend(pod.map(errand::needs).unwrap_or_default());
+    }
+    out
+}
+
 pub(super) fn next(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Next {
     let Some(root) = root(found) else { return Next::Done };
-    match plan(&Case { subject, seen, root }) {
-        Ok(plan) => Next::Fix(plan),
-        Err(blocked) => Next::Blocked(blocked),
-    }
+    plan(&Case { subject, seen, root }).unwrap_or_else(Next::Blocked)
 }
 
 /// What a plan is made for.
@@ -38,7 +47,7 @@ struct Case<'a> {
     root: &'a Finding,
 }
 
-fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
+fn plan(case: &Case<'_>) -> Result<Next, Blocked> {
     repair::owned_by_vendor(
         case.subject,
         "set neither user nor fsGroup: the namespace's range is filled in",
@@ -51,12 +60,13 @@ fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
             &["delete it and create it again, from where it was made"],
         ));
     }
-    match case.root.code.0 {
+    let plan = match case.root.code.0 {
         "perms/read-only" => read_only::plan(case),
         "perms/path-mismatch" => path::plan(case),
         "perms/security-context-rejected" => admission::plan(case),
-        _ => group::plan(case),
-    }
+        _ => return group::next(case),
+    };
+    plan.map(Next::Fix)
 }
 
 impl<'a> Case<'a> {

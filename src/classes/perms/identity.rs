@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use crate::model::object::ObjectExt;
 
+const NOBODY: i64 = 65534;
+
 /// A number of the security context, the container's before the pod's; `spec` is a pod's.
 pub(super) fn set(spec: &Value, container: &str, field: &str) -> Option<i64> {
     let own = spec.list("/containers").iter().find(|c| c.text("/name") == container);
@@ -33,11 +35,31 @@ pub(super) fn of_image(image: &str) -> Option<i64> {
 /// The group to give the files of a container: any would do where the kubelet changes it, for the
 /// process is made a member; so that of the process itself.
 pub(super) fn group(spec: &Value, container: &str) -> i64 {
-    const NOBODY: i64 = 65534;
     let own = ["runAsGroup", "runAsUser"].map(|field| set(spec, container, field));
     let image = spec.list("/containers").iter().find(|c| c.text("/name") == container);
     let named = own.into_iter().flatten().find(|number| *number > 0);
     named.or_else(|| of_image(image.map_or("", |c| c.text("/image")))).unwrap_or(NOBODY)
+}
+
+/// The process as the kernel knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Who {
+    pub user: i64,
+    pub group: i64,
+    pub groups: Vec<i64>,
+}
+
+/// Who a container of a pod is. Without a group of its own a user has the one that the image's
+/// `/etc/passwd` gives it, else 0 (CRI, `RunAsGroup`).
+pub(super) fn of(spec: &Value, container: &str) -> Who {
+    let own = spec.list("/containers").iter().find(|c| c.text("/name") == container);
+    let of_image = of_image(own.map_or("", |c| c.text("/image")));
+    let user = set(spec, container, "runAsUser").or(of_image).unwrap_or(NOBODY);
+    let by_image = if of_image == Some(user) { user } else { 0 };
+    let group = set(spec, container, "runAsGroup").unwrap_or(by_image);
+    let more = spec.list("/securityContext/supplementalGroups").iter().filter_map(Value::as_i64);
+    let groups = spec.number("/securityContext/fsGroup").into_iter().chain(more).collect();
+    Who { user, group, groups }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod needs;
 
 use super::{Class, Given, Job, OnDisk};
 use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
-use crate::subject::{Subject, repair};
+use crate::subject::Subject;
 
 pub struct Perms;
 
@@ -49,7 +49,7 @@ impl Job for Work<'_> {
     }
 
     fn needs_to_fix(&self, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {
-        if fix::root(found).is_some() { repair::needs(self.subject, seen) } else { Vec::new() }
+        fix::needs(self.subject, seen, found)
     }
 
     fn next(&self, seen: &Snapshot, found: &[Finding]) -> Next {

@@ -5,24 +5,24 @@ use serde_json::{Value, json};
 
 use super::super::honours::{Honours, honours};
 use super::super::identity;
-use super::{Case, landing};
+use super::{Case, inside, landing};
 use crate::model::object::ObjectExt;
-use crate::model::{Blocked, Plan};
+use crate::model::{Blocked, Next, Plan};
 use crate::subject::repair::{self, Draft};
 use crate::subject::rollout::Wanted;
 
 const FIELDS: [&str; 4] = ["fsGroup", "fsGroupChangePolicy", "runAsUser", "runAsGroup"];
 
-pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
+pub(super) fn next(case: &Case<'_>) -> Result<Next, Blocked> {
     let pod = case.pod().ok_or_else(|| case.blocked("the pod that was refused is gone"))?;
     if let Some(plan) = stuck(case, pod)? {
-        return Ok(plan);
+        return Ok(Next::Fix(plan));
     }
     let mut draft = Draft::default();
     match honours(case.seen, pod, case.place(pod)) {
         Honours::No(kind) => {
             let why = format!("the kubelet changes no owner on this volume ({kind})");
-            return Err(case.blocked(why));
+            return inside::next(case, pod, &why);
         }
         Honours::Yes(_) => {}
         Honours::Presumed(unknown) => draft.doubts.push(unknown),
@@ -31,7 +31,7 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
     // It looks at the root of the volume only, and the root fits.
     let skips = policy == "OnRootMismatch" && case.root.code.0 == "perms/owner-mismatch";
     let always = ("fsGroupChangePolicy", json!("Always"));
-    match pod.number("/spec/securityContext/fsGroup") {
+    let plan = match pod.number("/spec/securityContext/fsGroup") {
         None => {
             let group = identity::group(case.template(), &case.subject.container);
             let mut values = vec![("fsGroup", json!(group))];
@@ -55,10 +55,12 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
             let title = format!("restart the pod: {why}");
             case.draft(title, Wanted { why, ..Wanted::default() }, draft)
         }
-        Some(group) => Err(case.blocked(format!(
-            "the kubelet gives this volume to fsGroup {group}, and it is not writable all the same"
-        ))),
-    }
+        Some(group) => {
+            let why = format!("the kubelet has given this volume to fsGroup {group} already");
+            return inside::next(case, pod, &why);
+        }
+    };
+    plan.map(Next::Fix)
 }
 
 /// What an undo does not take back.

@@ -1,0 +1,103 @@
+//! `--inspect`: a look inside volumes where a class asks for one, and the same questions again with
+//! what was seen.
+
+use anyhow::Result;
+
+use super::change::{cluster, identity, patience};
+use super::examine::{Examined, examine};
+use super::{Ask, Run};
+use crate::effects::{self, Consent, Consents};
+use crate::model::plan::{Blocked, BlockedReason, Look};
+use crate::model::report::{Rehearsal, Report};
+use crate::render;
+
+/// A class may ask for one claim after another.
+const ROUNDS: usize = 3;
+
+/// Why nothing is planned, and the command that looks.
+pub fn asked_for(run: &Run<'_>, report: &Report, look: &Look) -> Blocked {
+    let object = &report.target.object;
+    // A recording cannot be looked into: there the command is for the cluster.
+    let flags = run.context.flags.iter().filter(|_| !run.context.bundle);
+    let flags: String = flags.map(|flag| format!(" {flag}")).collect();
+    let command = format!(
+        "kubectl prom-fix {} {} -n {}{flags} --inspect",
+        report.command,
+        object.short(),
+        object.namespace
+    );
+    let ways = vec![
+        command,
+        format!(
+            "it makes one pod that mounts {} read-only, and removes it again",
+            look.claim.short()
+        ),
+    ];
+    Blocked { reason: BlockedReason::NeedsInspect, why: look.why.clone(), ways }
+}
+
+/// Looks wherever it is asked for; what could not be looked at is noted as such.
+pub async fn inspect(
+    run: &Run<'_>,
+    ask: &Ask<'_>,
+    mut all: Vec<Examined>,
+) -> Result<Vec<Examined>> {
+    for _ in 0..ROUNDS {
+        let looks: Vec<(Look, Vec<String>)> =
+            all.iter().filter_map(|e| Some((e.look.clone()?, e.report.lacks.clone()))).collect();
+        if looks.is_empty() {
+            break;
+        }
+        for (look, lacks) in looks {
+            one(run, look, &lacks).await?;
+        }
+        all = examine(run, ask).await?;
+    }
+    Ok(all)
+}
+
+async fn one(run: &Run<'_>, look: Look, lacks: &[String]) -> Result<()> {
+    let claim = look.claim.clone();
+    let refused = |why: String| {
+        run.inside.borrow_mut().refused.insert(claim.clone(), why);
+    };
+    if run.inside.borrow().agents.is_empty() {
+        refused(
+            "this build carries no agent: take a release archive or krew, or name the folder of \
+             krew/agent in PROM_FIX_AGENT_DIR"
+                .into(),
+        );
+        return Ok(());
+    }
+    if !lacks.is_empty() {
+        refused(format!("you may not {}", lacks.join(", ")));
+        return Ok(());
+    }
+    let rehearsal = vec![Rehearsal::NotRun; look.plan.steps.len()];
+    let shown = render::plan(&look.plan, &rehearsal, &run.screen.style());
+    run.screen.say(shown.trim_end());
+    // `--inspect` is the consent to this, and to no more than this.
+    let consents = Consents { consent: Consent::Yes, allow_downtime: false };
+    let approved = match effects::approve(look.plan, &consents, "", &mut |_| None) {
+        Ok(approved) => approved,
+        Err(blocked) => {
+            refused(blocked.why);
+            return Ok(());
+        }
+    };
+    let cluster = cluster(run)?;
+    let mut watcher = run.screen.watcher();
+    let who = identity(run);
+    let said = effects::look_inside(&cluster, &approved, &who, &mut watcher, &patience(run)).await;
+    match said {
+        Ok(report) => {
+            run.inside.borrow_mut().owners.insert(claim, report);
+        }
+        Err(error) => {
+            let why = render::clean(&error.whole());
+            run.screen.say(&format!("no look inside {}: {why}", claim.short()));
+            refused(why);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! Where fsGroup gives nobody anything: a look at whose the files are, and what follows from that.
+//! The group that they have, else the user, else a change of owner.
+
+use serde_json::{Value, json};
+
+use super::super::identity::{self, Who};
+use super::{Case, landing};
+use crate::model::object::ObjectExt;
+use crate::model::plan::{Blocked, Look, Next};
+use crate::subject::errand::{self, Errand, RunAs, Volume};
+use crate::subject::repair::Draft;
+
+/// Whose one or more files or folders are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Owned {
+    user: i64,
+    group: i64,
+    mode: u32,
+    folder: bool,
+}
+
+/// `because`: why the kubelet's own way does not help.
+pub(super) fn next(case: &Case<'_>, pod: &Value, because: &str) -> Result<Next, Blocked> {
+    let volume = errand::volume(case.subject, pod)?;
+    let who = identity::of(pod.get("spec").unwrap_or(&Value::Null), &case.subject.container);
+    if let Some(why) = case.seen.inside.refused.get(&volume.claim) {
+        return Err(case.blocked(format!("{because}; no look inside: {why}")));
+    }
+    match case.seen.inside.owners.get(&volume.claim) {
+        None => Ok(Next::Look(look(case, &volume, &who, because))),
+        Some(seen) => by_owners(case, &who, seen, because),
+    }
+}
+
+fn look(case: &Case<'_>, volume: &Volume<'_>, who: &Who, because: &str) -> Look {
+    let mut arguments =
+        vec!["--uid".to_owned(), who.user.to_string(), "--gid".to_owned(), who.group.to_string()];
+    if !who.groups.is_empty() {
+        let groups: Vec<String> = who.groups.iter().map(i64::to_string).collect();
+        arguments.extend(["--groups".to_owned(), groups.join(",")]);
+    }
+    let asked = Errand {
+        volume,
+        name: "look",
+        command: "owners",
+        arguments,
+        run_as: RunAs { user: who.user, group: who.group, groups: who.groups.clone() },
+        writes: false,
+        why: format!("look at whose the files on {} are", volume.claim.short()),
+    };
+    errand::look(
+        case.subject,
+        case.seen,
+        &asked,
+        format!("{because}; whose the files are cannot be told from outside"),
+    )
+}
+
+fn by_owners(case: &Case<'_>, who: &Who, seen: &Value, because: &str) -> Result<Next, Blocked> {
+    let all = owned(seen);
+    let offenders = seen.number("/offenders/count").unwrap_or(0);
+    let unread = seen.number("/unread/count").unwrap_or(0);
+    if offenders == 0 && unread == 0 {
+        return Err(case.blocked(
+            "by owner, group and mode it may write all of it: an access control list, a label of \
+             SELinux, or the share itself refuses",
+        ));
+    }
+    if unread > 0 {
+        return Err(case.blocked(format!("{because}; {unread} folders could not be looked into")));
+    }
+    let fits = |who: &Who| all.iter().all(|owned| may(who, owned));
+    let mut groups: Vec<i64> = all.iter().map(|o| o.group).filter(|group| *group != 0).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    for group in groups {
+        let mut with = who.clone();
+        with.groups.push(group);
+        if fits(&with) {
+            let title = format!("make it a member of group {group}, whose its files are");
+            return fix(case, title, &[("fsGroup", json!(group))]);
+        }
+    }
+    let mut users: Vec<i64> = all.iter().map(|o| o.user).filter(|user| *user != 0).collect();
+    users.sort_unstable();
+    users.dedup();
+    for user in users {
+        if fits(&Who { user, ..who.clone() }) {
+            let title = format!("run as user {user}, whose the files are");
+            return fix(case, title, &[("runAsUser", json!(user))]);
+        }
+    }
+    Err(case.blocked(format!(
+        "{because}; {offenders} files and folders are not for user {} ({})",
+        who.user,
+        first(seen)
+    )))
+}
+
+fn fix(case: &Case<'_>, title: String, values: &[(&str, Value)]) -> Result<Next, Blocked> {
+    let wanted = landing::in_security_context(case.subject, values, &title)?;
+    case.draft(title, wanted, Draft::default()).map(Next::Fix)
+}
+
+/// `wal/00000000: 0:0 0600`.
+fn first(seen: &Value) -> String {
+    let Some(first) = seen.list("/offenders/first").first() else { return String::new() };
+    let path = match first.text("/path") {
+        "" => ".",
+        path => path,
+    };
+    let number = |field: &str| first.number(field).unwrap_or(-1);
+    format!("{path}: {}:{} {}", number("/uid"), number("/gid"), first.text("/mode"))
+}
+
+/// What the agent counted, one of each kind.
+fn owned(seen: &Value) -> Vec<Owned> {
+    let of = |list: &str, folder: bool| {
+        let one = move |group: &Value| {
+            Some(Owned {
+                user: group.number("/uid")?,
+                group: group.number("/gid")?,
+                mode: u32::from_str_radix(group.text("/mode"), 8).ok()?,
+                folder,
+            })
+        };
+        seen.list(list).iter().filter_map(one).collect::<Vec<_>>()
+    };
+    let mut all = of("/folders", true);
+    all.extend(of("/files", false));
+    all
+}
+
+/// Whether a process may read and write it, by the three bits that are its own: the kernel looks at
+/// no others.
+fn may(who: &Who, owned: &Owned) -> bool {
+    let bits = if owned.user == who.user {
+        owned.mode >> 6
+    } else if owned.group == who.group || who.groups.contains(&owned.group) {
+        owned.mode >> 3
+    } else {
+        owned.mode
+    };
+    let needed = if owned.folder { 0o7 } else { 0o6 };
+    bits & needed == needed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_class_that_fits_decides() {
+        let who = Who { user: 1, group: 2, groups: vec![3] };
+        let file = |user, group, mode| Owned { user, group, mode, folder: false };
+        assert!(may(&who, &file(1, 9, 0o600)));
+        // Its own bits count, though those of others would allow it.
+        assert!(!may(&who, &file(1, 9, 0o066)));
+        assert!(may(&who, &file(9, 3, 0o060)));
+        assert!(!may(&who, &file(9, 9, 0o660)));
+        assert!(!may(&who, &Owned { folder: true, ..file(9, 2, 0o060) }));
+    }
+}

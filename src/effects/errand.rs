@@ -1,0 +1,97 @@
+//! What a helper pod says, and plans that only look.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::approve::Approved;
+use super::cluster::Cluster;
+use super::error::Error;
+use super::execute::{Ended, Patience, Watcher, execute};
+use super::journal::{Identity, Journal};
+use super::undo::undo;
+use crate::model::object::ObjectRef;
+use crate::model::receipt::State;
+
+/// The log of a container that has ended may be read before its end is written (seen on 1.34): the
+/// report is read again until it is whole.
+const LOOKS: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(500);
+const CONTAINER: &str = "agent";
+/// Of words that are no report.
+const LAST_LINES: usize = 3;
+
+/// The report of a helper that has ended: the JSON document at the end of its log.
+pub(super) async fn report(cluster: &Cluster, pod: &ObjectRef) -> Result<Value, Error> {
+    for _ in 0..LOOKS {
+        if let Some(report) = document(&cluster.log(pod, CONTAINER).await?) {
+            return Ok(report);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(Error::Helper { pod: pod.short(), why: "its log holds no report".into() })
+}
+
+/// Progress comes before it, a line each.
+fn document(log: &str) -> Option<Value> {
+    let begins = std::iter::once(0).chain(log.match_indices('\n').map(|(at, _)| at + 1));
+    let mut rests = begins.filter_map(|at| log.get(at..)).filter(|rest| rest.starts_with('{'));
+    rests.find_map(|rest| serde_json::from_str(rest).ok())
+}
+
+/// The last words of a helper that failed; empty where they cannot be had.
+pub(super) async fn last_words(cluster: &Cluster, pod: &ObjectRef) -> String {
+    let log = cluster.log(pod, CONTAINER).await.unwrap_or_default();
+    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let from = lines.len().saturating_sub(LAST_LINES);
+    lines.get(from..).unwrap_or_default().join("; ")
+}
+
+/// Carries out a plan that only looks; what its helper reported. Whatever comes of it, nothing of it
+/// is left behind but the receipt.
+pub async fn look_inside(
+    cluster: &Cluster,
+    approved: &Approved,
+    who: &Identity,
+    watcher: &mut dyn Watcher,
+    patience: &Patience,
+) -> Result<Value, Error> {
+    let mut journal = Journal::begin(cluster, approved, who).await?;
+    let ended = execute(cluster, &mut journal, watcher, patience).await;
+    let said = journal.receipt().steps.iter().find_map(|step| step.said.clone());
+    let error = match ended {
+        Ended::Done => {
+            // Nothing is left to be put back.
+            journal.close(cluster, State::Undone).await?;
+            return said.ok_or_else(|| nothing(approved));
+        }
+        Ended::Failed { error, .. } => error,
+        Ended::Stale { why, .. } | Ended::TimedOut { says: why, .. } => Error::Hopeless(why),
+        Ended::Stopped { .. } | Ended::Detached => Error::Hopeless("stopped".into()),
+    };
+    let receipt = journal.receipt().clone();
+    if receipt.state != State::Undone {
+        // Its own error counts less than what went wrong before.
+        let _ = undo(cluster, &receipt, watcher, patience, true).await;
+    }
+    Err(error)
+}
+
+fn nothing(approved: &Approved) -> Error {
+    Error::Helper { pod: approved.title.clone(), why: "it reported nothing".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_report_is_what_follows_the_progress() {
+        let whole = "read 1 GiB of 2\n{\"a\":\n  1}\n";
+        assert_eq!(document(whole), Some(json!({"a": 1})));
+        assert_eq!(document("{\"a\": 1}"), Some(json!({"a": 1})));
+        assert_eq!(document("read\n{\"a\":"), None);
+        assert_eq!(document(""), None);
+    }
+}

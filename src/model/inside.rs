@@ -1,0 +1,31 @@
+//! What is known beside the API server's answers: what a helper pod saw of a volume, and the agents
+//! there are to look with.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::object::ObjectRef;
+
+/// The name of the agent's file, in its ConfigMap and in a helper pod.
+pub const AGENT: &str = "prom-fix-agent";
+/// Plans and receipts name an agent by its sum: `sha256:…` stands where its bytes are sent.
+pub const REFERENCE: &str = "sha256:";
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inside {
+    /// By architecture, as Kubernetes names it, the SHA-256 of the agent.
+    pub agents: BTreeMap<String, String>,
+    /// By claim, what the agent told of whose its files are (`prom-fix-agent owners --json`).
+    pub owners: BTreeMap<ObjectRef, Value>,
+    /// By claim, why it could not be looked at.
+    pub refused: BTreeMap<ObjectRef, String>,
+}
+
+impl Inside {
+    /// Forgets what was seen, not what to look with.
+    pub fn forget(&mut self) {
+        self.owners.clear();
+        self.refused.clear();
+    }
+}

@@ -1,0 +1,253 @@
+//! Helper pods: our agent in the image that is there already, on the node and the volume of a pod of
+//! this Prometheus, with no more rights than its work needs. The agent comes in a ConfigMap, and its
+//! report is its log: no registry, no shell, no exec.
+
+use serde_json::{Value, json};
+
+use super::volume::{Store, mount, store};
+use super::{Subject, repair};
+use crate::model::fact::Got;
+use crate::model::inside::{AGENT, REFERENCE};
+use crate::model::object::{Kind, ObjectExt, ObjectRef};
+use crate::model::plan::{Action, Blocked, Impact, Look, Plan, Step, Undo, Until};
+use crate::model::receipt::{MANAGED_BY, MANAGER};
+use crate::model::{Need, Snapshot};
+
+/// Who the process in a helper pod is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunAs {
+    pub user: i64,
+    pub group: i64,
+    pub groups: Vec<i64>,
+}
+
+/// The volume of one pod, and where on it the data directory lies.
+#[derive(Clone, Debug)]
+pub struct Volume<'a> {
+    pub pod: &'a Value,
+    pub claim: ObjectRef,
+    /// The image of Prometheus in the pod, which its node has.
+    image: String,
+    /// The data directory below the root of the volume; empty where it is the root.
+    directory: String,
+}
+
+/// The claim behind a pod's data directory.
+pub fn volume<'a>(subject: &Subject, pod: &'a Value) -> Result<Volume<'a>, Blocked> {
+    let spec = pod.get("spec").unwrap_or(&Value::Null);
+    let (Store::Claim { claim, sub_path, .. }, Some(mount)) =
+        (store(subject, pod), mount(subject, spec))
+    else {
+        return Err(repair::elsewhere(
+            subject,
+            "its data directory is on no claim, and only a claim can be mounted beside the pod",
+            &["look on its node, or from inside the pod"],
+        ));
+    };
+    if sub_path.contains("$(") {
+        let why = format!("the sub path {sub_path} is made of variables");
+        return Err(repair::elsewhere(subject, &why, &["look on its node, or inside the pod"]));
+    }
+    let data = subject.flags.data_dir(subject.agent);
+    let below = data.strip_prefix(mount.text("/mountPath").trim_end_matches('/')).unwrap_or("");
+    let parts: Vec<&str> =
+        sub_path.split('/').chain(below.split('/')).filter(|part| !part.is_empty()).collect();
+    let claim = ObjectRef::new(Kind::PersistentVolumeClaim, pod.namespace(), &claim);
+    let own = spec.list("/containers").iter().find(|c| c.text("/name") == subject.container);
+    let image = own.map_or("", |c| c.text("/image")).to_owned();
+    Ok(Volume { pod, claim, image, directory: parts.join("/") })
+}
+
+/// What has to be read to make a helper for a pod: which machine its node is.
+pub fn needs(pod: &Value) -> Vec<Need> {
+    let node = pod.text("/spec/nodeName");
+    (!node.is_empty()).then(|| Need::object(Kind::Node, "", node)).into_iter().collect()
+}
+
+/// The sum of the agent for a pod's node; empty where there is none, which is found when it is sent.
+fn agent(seen: &Snapshot, pod: &Value) -> String {
+    let node = ObjectRef::new(Kind::Node, "", pod.text("/spec/nodeName"));
+    let arch = match seen.object(&node) {
+        Got::Known(node) => node.text("/status/nodeInfo/architecture"),
+        // Most are; on another the helper ends at once and says why.
+        Got::Absent | Got::Unreadable(_) | Got::NotAsked => "amd64",
+    };
+    seen.inside.agents.get(arch).cloned().unwrap_or_default()
+}
+
+/// One run of the agent.
+#[derive(Clone, Debug)]
+pub struct Errand<'a> {
+    pub volume: &'a Volume<'a>,
+    /// What it does, as part of the names of its objects: `look`.
+    pub name: &'static str,
+    /// The agent's command and what follows the directory.
+    pub command: &'static str,
+    pub arguments: Vec<String>,
+    pub run_as: RunAs,
+    /// The mount is made to be written; else the claim is read-only, so that the kubelet leaves
+    /// owners and groups as they are.
+    pub writes: bool,
+    pub why: String,
+}
+
+/// Its steps: agent, pod, the wait for its end, and both gone.
+pub fn steps(seen: &Snapshot, errand: &Errand<'_>) -> Vec<Step> {
+    let Errand { volume, name, why, .. } = errand;
+    let sum = agent(seen, volume.pod);
+    let namespace = volume.pod.namespace();
+    let short: String = volume.claim.name.chars().take(180).collect();
+    let short = short.trim_end_matches(['-', '.']);
+    let carrier =
+        ObjectRef::new(Kind::ConfigMap, namespace, &format!("prom-fix-agent-{name}-{short}"));
+    let helper = ObjectRef::new(Kind::Pod, namespace, &format!("prom-fix-{name}-{short}"));
+    let map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": carrier.name, "namespace": namespace, "labels": labels()},
+        "binaryData": {AGENT: format!("{REFERENCE}{sum}")},
+    });
+    let pod = pod(errand, &helper.name, &carrier.name);
+    let step = |why: &str, action: Action, undo: Undo| Step { why: why.to_owned(), action, undo };
+    let gone = || Undo::Words("it is removed by then".into());
+    let delete = |object: &ObjectRef| Action::Delete { object: object.clone(), uid: String::new() };
+    vec![
+        step("our agent", Action::Create { object: carrier.clone(), body: map }, Undo::Delete),
+        step(why, Action::Create { object: helper.clone(), body: pod }, Undo::Delete),
+        step(
+            "until it has ended",
+            Action::Wait { object: helper.clone(), until: Until::Completed },
+            Undo::Words("nothing to take back".into()),
+        ),
+        step("the helper is done", delete(&helper), gone()),
+        step("its agent is done", delete(&carrier), gone()),
+    ]
+}
+
+/// A plan that only looks, and leaves nothing.
+pub fn look(subject: &Subject, seen: &Snapshot, errand: &Errand<'_>, why: String) -> Look {
+    let claim = errand.volume.claim.clone();
+    let plan = Plan {
+        title: errand.why.clone(),
+        class: "look".into(),
+        cluster: repair::cluster(seen),
+        target: subject.root.clone(),
+        target_uid: subject.root_uid().to_owned(),
+        steps: steps(seen, errand),
+        impact: Impact {
+            outage: "none: no pod is restarted".into(),
+            data: format!("untouched: {} is mounted read-only", claim.short()),
+            ..Impact::default()
+        },
+        forecast: Vec::new(),
+        commit: Vec::new(),
+        inputs: Vec::new(),
+        undo: "nothing is left behind".into(),
+        takes: "about 1 min".into(),
+        doubts: Vec::new(),
+    };
+    Look { claim, plan, why }
+}
+
+fn labels() -> Value {
+    json!({MANAGED_BY: MANAGER, "sidecar.istio.io/inject": "false"})
+}
+
+fn pod(errand: &Errand<'_>, name: &str, carrier: &str) -> Value {
+    let Errand { volume, writes, .. } = errand;
+    let spec = volume.pod.get("spec").unwrap_or(&Value::Null);
+    let copied = |field: &str| spec.get(field).cloned().unwrap_or(json!([]));
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": name, "namespace": volume.pod.namespace(), "labels": labels(),
+            "annotations": {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"},
+        },
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": false,
+            "enableServiceLinks": false,
+            "activeDeadlineSeconds": 3600,
+            "terminationGracePeriodSeconds": 5,
+            "affinity": beside(spec.text("/nodeName")),
+            "tolerations": copied("tolerations"),
+            "imagePullSecrets": copied("imagePullSecrets"),
+            "securityContext": security(&errand.run_as, own_label(spec)),
+            "containers": [container(errand)],
+            "volumes": [
+                {"name": "data", "persistentVolumeClaim":
+                    {"claimName": volume.claim.name, "readOnly": !writes}},
+                {"name": "agent", "configMap": {"name": carrier, "defaultMode": 0o555}},
+            ],
+        },
+    })
+}
+
+/// On the node of the pod, which has the volume and the image. Through the scheduler, so that a claim
+/// that waits for its first consumer is bound.
+fn beside(node: &str) -> Value {
+    if node.is_empty() {
+        return Value::Null;
+    }
+    let this = json!({"key": "metadata.name", "operator": "In", "values": [node]});
+    json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+        "nodeSelectorTerms": [{"matchFields": [this]}],
+    }}})
+}
+
+/// supplementalGroups, never fsGroup: the kubelet would change what the helper came to see.
+fn security(run_as: &RunAs, label: Option<&Value>) -> Value {
+    let mut security = json!({
+        "runAsNonRoot": run_as.user != 0,
+        "runAsUser": run_as.user,
+        "runAsGroup": run_as.group,
+        "supplementalGroups": run_as.groups,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    });
+    // A volume that is mounted with one label is not to be had with another.
+    if let (Some(label), Some(security)) = (label, security.as_object_mut()) {
+        security.insert("seLinuxOptions".into(), label.clone());
+    }
+    security
+}
+
+fn container(errand: &Errand<'_>) -> Value {
+    let Errand { volume, command, arguments, run_as, writes, .. } = errand;
+    let directory = match volume.directory.as_str() {
+        "" => "/data".to_owned(),
+        below => format!("/data/{below}"),
+    };
+    let mut words = vec![format!("/agent/{AGENT}"), (*command).to_owned(), directory];
+    words.extend(arguments.iter().cloned());
+    words.push("--json".into());
+    let capabilities = match run_as.user {
+        // To change an owner, and to reach what lies in folders of others.
+        0 => json!({"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER"]}),
+        _ => json!({"drop": ["ALL"]}),
+    };
+    json!({
+        "name": "agent",
+        "image": volume.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": words,
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "32Mi"},
+            "limits": {"cpu": "1", "memory": "128Mi"},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": capabilities,
+        },
+        "volumeMounts": [
+            {"name": "data", "mountPath": "/data", "readOnly": !writes},
+            {"name": "agent", "mountPath": "/agent", "readOnly": true},
+        ],
+    })
+}
+
+/// The label of SELinux that the pod asks for.
+fn own_label(spec: &Value) -> Option<&Value> {
+    let of_containers = spec.list("/containers").iter();
+    let mut found = of_containers.filter_map(|c| c.pointer("/securityContext/seLinuxOptions"));
+    spec.pointer("/securityContext/seLinuxOptions").or_else(|| found.next())
+}
