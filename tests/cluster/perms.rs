@@ -266,3 +266,35 @@ fn it_runs_as_the_user_whose_the_files_are() {
     scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
     until_told(&scene, "sts/prom", &["perms/fsgroup-ignored"]);
 }
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn files_of_root_on_a_folder_of_the_node_are_given_away() {
+    let scene = Scene::new("given");
+    let install = on_a_folder_of_the_node(Kind::Set, "v2.42.0", "{runAsUser: 65534}");
+    given_to(&scene, &install, "data-prom-0", 0, 0, 0o755);
+    let report = looks(&scene, "sts/prom");
+    let title = text(&report, "/reports/0/plan/title");
+    assert!(title.starts_with("give the files to 65534:65534"), "{title}");
+    let args = ["perms", "sts/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
+    scene.plugin(&args).expect(0);
+    let helpers = scene.kubectl(&["get", "pods", "-l", MANAGED, "-o", "name"]).expect(0);
+    assert_eq!(helpers.stdout, "");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn nobody_changes_an_owner_in_a_namespace_of_the_strictest_level() {
+    let scene = Scene::new("level");
+    let level = "pod-security.kubernetes.io/enforce=restricted";
+    kubectl(&["label", "namespace", &scene.ns, level]).expect(0);
+    let security = "{runAsUser: 65534, runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}";
+    let install = on_a_folder_of_the_node(Kind::Set, "v3.16.0", security);
+    let bare = "- name: prometheus\n";
+    let strict = "- name: prometheus\n        securityContext: {allowPrivilegeEscalation: false, \
+                  capabilities: {drop: [ALL]}}\n";
+    scene.apply(&install.manifest().replace(bare, strict));
+    let report = looks(&scene, "sts/prom");
+    let why = text(&report, "/reports/0/blocked/why");
+    assert!(why.contains("level restricted lets nobody change an owner"), "{report:#}");
+}

@@ -31,6 +31,7 @@ pub(super) fn needs(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Ve
     if !seen.inside.agents.is_empty() {
         let pod = subject.pods.iter().find(|p| p.name() == root.object.name);
         out.extend(pod.map(errand::needs).unwrap_or_default());
+        out.push(Need::object(Kind::Namespace, "", subject.namespace()));
     }
     out
 }

@@ -5,10 +5,13 @@ use serde_json::{Value, json};
 
 use super::super::identity::{self, Who};
 use super::{Case, landing};
-use crate::model::object::ObjectExt;
-use crate::model::plan::{Blocked, Look, Next};
+use crate::classes::perms::check::denied;
+use crate::model::object::{Kind, ObjectExt, ObjectRef};
+use crate::model::plan::{Blocked, Look, Next, Plan};
 use crate::subject::errand::{self, Errand, RunAs, Volume};
+use crate::subject::pod;
 use crate::subject::repair::Draft;
+use crate::subject::rollout::Wanted;
 
 /// Whose one or more files or folders are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,11 +93,66 @@ fn by_owners(case: &Case<'_>, who: &Who, seen: &Value, because: &str) -> Result<
             return fix(case, title, &[("runAsUser", json!(user))]);
         }
     }
-    Err(case.blocked(format!(
-        "{because}; {offenders} files and folders are not for user {} ({})",
-        who.user,
-        first(seen)
-    )))
+    let says = format!("{offenders} files and folders are not for it ({})", first(seen));
+    ownership(case, who, &says).map(Next::Fix)
+}
+
+/// Gives the files to the process: a helper that may do that and nothing else, then another start.
+/// The broken pod needs not be held for it: it never gets as far as the lock of the directory.
+fn ownership(case: &Case<'_>, who: &Who, says: &str) -> Result<Plan, Blocked> {
+    let Who { user, group, .. } = who;
+    if strictness(case) == Some("restricted") {
+        return Err(Blocked {
+            ways: vec![
+                format!(
+                    "an administrator gives them away where the directory lives: chown -R \
+                     {user}:{group}, on the node or on the file server"
+                ),
+                "or lowers the level of the namespace to baseline for as long as the plan takes"
+                    .into(),
+            ],
+            ..case.blocked(format!(
+                "{says}, and the namespace's Pod Security level restricted lets nobody change an \
+                 owner"
+            ))
+        });
+    }
+    let title = format!("give the files to {user}:{group}: {says}");
+    let mut steps = Vec::new();
+    let refused = case
+        .subject
+        .pods
+        .iter()
+        .filter(|pod| !pod::is_ready(pod) && denied(case.subject, case.seen, pod).is_some());
+    for pod in refused {
+        let volume = errand::volume(case.subject, pod)?;
+        let asked = Errand {
+            volume: &volume,
+            name: "own",
+            command: "chown",
+            arguments: ["--uid", &user.to_string(), "--gid", &group.to_string()]
+                .map(str::to_owned)
+                .into(),
+            run_as: RunAs::default(),
+            writes: true,
+            why: format!("give the files on {} to {user}:{group}", volume.claim.short()),
+        };
+        steps.extend(errand::steps(case.seen, &asked));
+    }
+    let wanted = Wanted { why: "it may write now".into(), ..Wanted::default() };
+    let mut plan = case.draft(title, wanted, Draft::default())?;
+    steps.append(&mut plan.steps);
+    plan.steps = steps;
+    plan.undo =
+        "not by itself: what the files were is kept beside them, in prom-fix-<time>/".into();
+    plan.impact.data = "untouched; the owner of files changes".into();
+    Ok(plan)
+}
+
+/// The level of Pod Security that the namespace enforces.
+fn strictness<'a>(case: &Case<'a>) -> Option<&'a str> {
+    let namespace = ObjectRef::new(Kind::Namespace, "", case.subject.namespace());
+    case.seen.object(&namespace).known()?.label("pod-security.kubernetes.io/enforce")
 }
 
 fn fix(case: &Case<'_>, title: String, values: &[(&str, Value)]) -> Result<Next, Blocked> {
