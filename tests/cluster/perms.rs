@@ -274,6 +274,8 @@ fn files_of_root_on_a_folder_of_the_node_are_given_away() {
     let install = on_a_folder_of_the_node(Kind::Set, "v2.42.0", "{runAsUser: 65534}");
     given_to(&scene, &install, "data-prom-0", 0, 0, 0o755);
     let report = looks(&scene, "sts/prom");
+    let evidence = report.pointer("/reports/0/findings/0/evidence").expect("evidence").to_string();
+    assert!(evidence.contains(".: 0:0 0755, cannot write"), "{evidence}");
     let title = text(&report, "/reports/0/plan/title");
     assert!(title.starts_with("give the files to 65534:65534"), "{title}");
     let args = ["perms", "sts/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];

@@ -2,6 +2,7 @@
 
 pub(super) mod admission;
 mod group;
+mod owners;
 mod standing;
 
 use serde_json::Value;
@@ -89,11 +90,11 @@ fn refused(case: &Case<'_>, verdict: &mut Verdict) {
     // To come further down it must have written there: then the root is right, what is below not.
     if is_below(case) {
         let says = "may write its data directory, but not what lies below: other owner";
-        verdict.findings.push(case.finding(OWNER, says));
+        verdict.findings.push(owners::told(case, case.finding(OWNER, says)));
         return;
     }
     let (finding, unknown) = group::judge(case, place);
-    verdict.findings.push(finding);
+    verdict.findings.push(owners::told(case, finding));
     verdict.unknown.extend(unknown);
 }
 

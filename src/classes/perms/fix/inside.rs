@@ -135,12 +135,15 @@ fn ownership(case: &Case<'_>, who: &Who, says: &str) -> Result<Plan, Blocked> {
                 .into(),
             run_as: RunAs::default(),
             writes: true,
-            why: format!("give the files on {} to {user}:{group}", volume.claim.short()),
+            why: format!(
+                "as root, with no right but this: give the files on {} to {user}:{group}",
+                volume.claim.short()
+            ),
         };
         steps.extend(errand::steps(case.seen, &asked));
     }
     let wanted = Wanted { why: "it may write now".into(), ..Wanted::default() };
-    let mut plan = case.draft(title, wanted, Draft::default())?;
+    let mut plan = case.draft(title, wanted, seen_inside())?;
     steps.append(&mut plan.steps);
     plan.steps = steps;
     plan.undo =
@@ -157,7 +160,12 @@ fn strictness<'a>(case: &Case<'a>) -> Option<&'a str> {
 
 fn fix(case: &Case<'_>, title: String, values: &[(&str, Value)]) -> Result<Next, Blocked> {
     let wanted = landing::in_security_context(case.subject, values, &title)?;
-    case.draft(title, wanted, Draft::default()).map(Next::Fix)
+    case.draft(title, wanted, seen_inside()).map(Next::Fix)
+}
+
+/// Only with another look the same plan comes again.
+fn seen_inside() -> Draft {
+    Draft { inputs: vec!["--inspect".into()], ..Draft::default() }
 }
 
 /// `wal/00000000: 0:0 0600`.
