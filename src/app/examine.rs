@@ -77,14 +77,19 @@ pub fn joined(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> (Verdict, Op
     (all, root)
 }
 
-/// What no class looks at yet: healthy is said without it, and says so.
-fn unjudged(subject: &Subject) -> Unknown {
-    Unknown {
+/// What cannot be judged without knowing who asks: healthy is said without it, and says so.
+fn unjudged(subject: &Subject, ask: &Ask<'_>) -> Option<Unknown> {
+    let get = format!(
+        "kubectl prom-fix bind {} -n {} --client KIND/NAME",
+        subject.root.short(),
+        subject.namespace()
+    );
+    ask.given.is_empty().then(|| Unknown {
         need: "network policies".into(),
-        why: "this version does not judge them".into(),
-        get: format!("kubectl get networkpolicies -n {}", subject.namespace()),
+        why: "bind --client says of one client whether they let it through".into(),
+        get,
         vital: false,
-    }
+    })
 }
 
 /// A pod that was made no longer ago may not have told anything yet.
@@ -128,7 +133,7 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Exam
     }
     let state = verdict::state(&subject, &findings, &unknown, root);
     if state == State::Healthy {
-        unknown.push(unjudged(&subject));
+        unknown.extend(unjudged(&subject, ask));
     }
     let asked = ask.class;
     let other_class = root.filter(|r| asked.is_some_and(|class| class != r.class()));

@@ -35,6 +35,10 @@ pub enum Kind {
     VerticalPodAutoscaler,
     HorizontalPodAutoscaler,
     CustomResourceDefinition,
+    CiliumNetworkPolicy,
+    CalicoNetworkPolicy,
+    AuthorizationPolicy,
+    LinkerdServer,
 }
 
 /// What is fixed about a kind: group and version, names, scope.
@@ -87,6 +91,10 @@ const ROWS: &[Row] = &[
     row(Kind::VerticalPodAutoscaler, "autoscaling.k8s.io/v1", "VerticalPodAutoscaler", "verticalpodautoscalers", "vpa", true),
     row(Kind::HorizontalPodAutoscaler, "autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa", true),
     row(Kind::CustomResourceDefinition, "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", "crd", false),
+    row(Kind::CiliumNetworkPolicy, "cilium.io/v2", "CiliumNetworkPolicy", "ciliumnetworkpolicies", "ciliumnetworkpolicy", true),
+    row(Kind::CalicoNetworkPolicy, "crd.projectcalico.org/v1", "NetworkPolicy", "networkpolicies", "caliconetworkpolicy", true),
+    row(Kind::AuthorizationPolicy, "security.istio.io/v1", "AuthorizationPolicy", "authorizationpolicies", "authorizationpolicy", true),
+    row(Kind::LinkerdServer, "policy.linkerd.io/v1beta3", "Server", "servers", "server", true),
 ];
 
 impl Kind {

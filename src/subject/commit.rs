@@ -41,6 +41,11 @@ pub fn snippets(subject: &Subject, object: &Value, changes: &[Change]) -> Vec<Sn
     out
 }
 
+/// A whole object, as it is to be committed.
+pub fn manifest(title: &str, object: &Value) -> Snippet {
+    Snippet { title: title.into(), language: "yaml".into(), text: yaml::write(object) }
+}
+
 /// The texts for one manager.
 fn by(mark: &Manager, subject: &Subject, object: &Value, values: Option<&Values>) -> Vec<Snippet> {
     let yaml = |title: String, value: Value| Snippet {

@@ -8,7 +8,7 @@ use super::rollout::{self, Wanted};
 use super::{Install, Subject, Version, commit, manager};
 use crate::model::object::{Kind, ObjectExt};
 use crate::model::patch::Change;
-use crate::model::plan::{Action, Blocked, Impact, Plan, Revert};
+use crate::model::plan::{Action, Blocked, Impact, Plan, Revert, Step};
 use crate::model::{Got, Need, ObjectRef, Snapshot, Unknown};
 
 /// What is known of the operator, where there is one.
@@ -164,13 +164,28 @@ pub fn plan_of(
     let pointers: Vec<String> = changes.iter().map(|c| c.pointer.clone()).collect();
     let step = rollout::patch_step(object, &reference, changes, 0, title);
     Ok(Plan {
+        forecast: manager::forecast(subject, object, &pointers),
+        commit: commit::snippets(subject, object, changes),
+        ..beside(subject, seen, class, title, vec![step])
+    })
+}
+
+/// A plan of steps beside the workload, which restart nothing.
+pub fn beside(
+    subject: &Subject,
+    seen: &Snapshot,
+    class: &str,
+    title: &str,
+    steps: Vec<Step>,
+) -> Plan {
+    Plan {
         title: title.into(),
         class: class.into(),
         cluster: cluster(seen),
         target: subject.root.clone(),
         target_uid: subject.root_uid().to_owned(),
-        forecast: manager::forecast(subject, object, &pointers),
-        commit: commit::snippets(subject, object, changes),
+        forecast: Vec::new(),
+        commit: Vec::new(),
         inputs: Vec::new(),
         undo: "yes; it restarts nothing".into(),
         takes: "about 1 min".into(),
@@ -179,9 +194,9 @@ pub fn plan_of(
             data: "untouched".into(),
             ..Impact::default()
         },
-        steps: vec![step],
+        steps,
         doubts: Vec::new(),
-    })
+    }
 }
 
 /// The cluster's name for itself; empty where it was not read.

@@ -1,7 +1,7 @@
 //! Up and not reached: asked by a client before, after the repair, and after its undo.
 
 use super::install::{Install, Kind, ROOMY};
-use super::life::{carry_out_as, until_told};
+use super::life::{carry_out_as, first, until_told};
 use super::scene::{Scene, essence, until};
 
 const FRONT: &str = r#"
@@ -171,4 +171,83 @@ fn probes_ask_below_the_route_prefix() {
     scene.apply(&install.manifest().replace(last, prefixed));
     client(&scene, &install, "http://front:9090/prom/-/ready");
     lives(&scene, &install, "bind/scheme-or-path", "sts/prom");
+}
+
+const CLIENT: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: grafana}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: grafana}}
+  template:
+    metadata: {labels: {app: grafana, tier: ui}}
+    spec:
+      containers: [{name: grafana, image: "busybox:1"}]
+"#;
+
+/// Nobody gets in, and nobody out.
+const CLOSED: &str = r#"
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed}
+spec:
+  podSelector: {}
+  policyTypes: [@TYPES@]
+"#;
+
+/// Told by the objects, let through by a policy more, and as before after its undo. That policies keep
+/// packets away is their plugin's work, and this cluster's has none.
+#[track_caller]
+fn let_through(scene: &Scene, client: &str, made: &[&str]) {
+    let ask = |args: &[&str]| {
+        let mut all = vec!["bind", "deploy/prom", "--client", client, "-o", "json"];
+        all.extend(args);
+        scene.plugin(&all)
+    };
+    let report = ask(&[]).expect(2).json();
+    assert_eq!(first(&report, "/rootCause"), "bind/network-policy", "{report:#}");
+    ask(&["--apply", "--yes", "--settle", "2s"]).expect(0);
+    let policies = || {
+        let said =
+            scene.kubectl(&["get", "networkpolicies", "-o", "jsonpath={.items[*].metadata.name}"]);
+        said.stdout.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut all = vec!["closed"];
+    all.extend(made);
+    assert_eq!(policies(), all);
+    let told = ask(&[]).expect(0).json();
+    assert!(told.to_string().contains("is reached by"), "{told:#}");
+    scene.plugin(&["undo", "deploy/prom", "--yes"]).expect(0);
+    assert_eq!(policies(), ["closed"]);
+    ask(&[]).expect(2);
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_client_in_another_namespace_is_let_in() {
+    let scene = Scene::new("letin");
+    let other = Scene::new("client");
+    install(Kind::Deployment, "v3.16.0").apply(&scene);
+    other.apply(CLIENT);
+    scene.apply(&CLOSED.replace("@TYPES@", "Ingress"));
+    until_healthy(&scene);
+    let client = format!("{}/deploy/grafana", other.ns);
+    let_through(&scene, &client, &["prom-fix-allow-grafana"]);
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_client_that_may_not_go_out_is_let_out_and_may_ask_for_names() {
+    let scene = Scene::new("letout");
+    install(Kind::Deployment, "v3.16.0").apply(&scene);
+    scene.apply(CLIENT);
+    scene.apply(&CLOSED.replace("@TYPES@", "Ingress, Egress"));
+    until_healthy(&scene);
+    let made = ["prom-fix-allow-grafana", "prom-fix-allow-grafana-out"];
+    let_through(&scene, "deploy/grafana", &made);
+}
+
+fn until_healthy(scene: &Scene) {
+    until("it serves", 90, || scene.plugin(&["diagnose", "deploy/prom", "-o", "json"]).code == 0);
 }

@@ -1,13 +1,14 @@
 //! What the facts mean for reaching Prometheus.
 
 pub(super) mod address;
+pub(super) mod policies;
 pub(super) mod probes;
 mod services;
 
 use serde_json::Value;
 
 use crate::model::log::{Listen, Runs, Sign, runs};
-use crate::model::{Code, Finding, Snapshot, Verdict};
+use crate::model::{Code, Finding, ObjectRef, Snapshot, Verdict};
 use crate::subject::{Subject, pod};
 
 const ADDRESS: Code = Code("bind/address-unusable");
@@ -15,7 +16,7 @@ const LOOPBACK: Code = Code("bind/loopback");
 const PORT: Code = Code("bind/port-mismatch");
 const SCHEME_OR_PATH: Code = Code("bind/scheme-or-path");
 
-pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
+pub fn check(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> Verdict {
     let mut verdict = Verdict::default();
     for pod in &subject.pods {
         let runs = runs::of(seen, pod, &subject.container);
@@ -29,6 +30,11 @@ pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
     let services = services::check(subject, seen);
     verdict.findings.extend(services.findings);
     verdict.unknown.extend(services.unknown);
+    if let Some(client) = client {
+        let policies = policies::check(subject, seen, client);
+        verdict.findings.extend(policies.findings);
+        verdict.unknown.extend(policies.unknown);
+    }
     verdict
 }
 

@@ -1,6 +1,7 @@
 //! The plan that makes Prometheus reachable: one address, one port, one selector, at the owner.
 
 mod address;
+mod policy;
 mod probes;
 mod service;
 mod ways;
@@ -8,7 +9,7 @@ mod ways;
 use serde_json::Value;
 
 use crate::model::object::{Kind, ObjectExt};
-use crate::model::{Blocked, Finding, Next, Plan, Severity, Snapshot};
+use crate::model::{Blocked, Finding, Next, ObjectRef, Plan, Severity, Snapshot};
 use crate::subject::Subject;
 use crate::subject::repair::{self, Draft};
 use crate::subject::rollout::Wanted;
@@ -19,9 +20,14 @@ pub(super) fn root(found: &[Finding]) -> Option<&Finding> {
     found.iter().filter(own).find(|f| f.because.is_none())
 }
 
-pub(super) fn next(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Next {
+pub(super) fn next(
+    subject: &Subject,
+    seen: &Snapshot,
+    found: &[Finding],
+    client: Option<&ObjectRef>,
+) -> Next {
     let Some(root) = root(found) else { return Next::Done };
-    match plan(&Case { subject, seen, root }) {
+    match plan(&Case { subject, seen, root, client }) {
         Ok(plan) => Next::Fix(plan),
         Err(blocked) => Next::Blocked(blocked),
     }
@@ -32,9 +38,13 @@ struct Case<'a> {
     subject: &'a Subject,
     seen: &'a Snapshot,
     root: &'a Finding,
+    client: Option<&'a ObjectRef>,
 }
 
 fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
+    if case.root.code.0 == "bind/network-policy" {
+        return policy::plan(case);
+    }
     if case.root.object.kind == Kind::Service {
         return service::plan(case);
     }

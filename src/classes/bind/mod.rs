@@ -1,12 +1,13 @@
 //! The class `bind`: where Prometheus listens, and whether probes and Services lead there.
 
 mod check;
+mod client;
 mod docs;
 mod fix;
 mod needs;
 
 use super::{Class, Given, Job};
-use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
+use crate::model::{CodeDoc, Finding, Need, Next, ObjectRef, Snapshot, Verdict};
 use crate::subject::{Subject, repair};
 
 pub struct Bind;
@@ -24,22 +25,40 @@ impl Class for Bind {
         docs::DOCS
     }
 
-    fn job<'a>(&self, subject: &'a Subject, _given: &'a Given) -> Box<dyn Job + 'a> {
-        Box::new(Work { subject })
+    fn options(&self, command: clap::Command) -> clap::Command {
+        command.arg(
+            clap::Arg::new(CLIENT)
+                .long(CLIENT)
+                .value_name("[NS/]KIND/NAME")
+                .value_parser(|text: &str| client::parse(text, "x").map(|_| text.to_owned()))
+                .help(
+                    "The workload that cannot reach Prometheus, e.g. monitoring/deploy/grafana: \
+                       whether policies let it through",
+                ),
+        )
+    }
+
+    fn job<'a>(&self, subject: &'a Subject, given: &'a Given) -> Box<dyn Job + 'a> {
+        let named = given.get(CLIENT).map(|text| client::parse(text, subject.namespace()));
+        Box::new(Work { subject, client: named.and_then(Result::ok) })
     }
 }
 
+/// The option that names a client.
+const CLIENT: &str = "client";
+
 struct Work<'a> {
     subject: &'a Subject,
+    client: Option<ObjectRef>,
 }
 
 impl Job for Work<'_> {
     fn needs(&self, seen: &Snapshot) -> Vec<Need> {
-        needs::needs(self.subject, seen)
+        needs::needs(self.subject, seen, self.client.as_ref())
     }
 
     fn check(&self, seen: &Snapshot) -> Verdict {
-        check::check(self.subject, seen)
+        check::check(self.subject, seen, self.client.as_ref())
     }
 
     fn needs_to_fix(&self, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {
@@ -47,6 +66,6 @@ impl Job for Work<'_> {
     }
 
     fn next(&self, seen: &Snapshot, found: &[Finding]) -> Next {
-        fix::next(self.subject, seen, found)
+        fix::next(self.subject, seen, found, self.client.as_ref())
     }
 }

@@ -2,12 +2,13 @@
 //! only once every pod runs, for before that they say nothing of their own: one that is killed for
 //! memory time and again runs only between two kills.
 
+use super::check::policies::FOREIGN;
 use crate::model::log::runs;
-use crate::model::{Kind, Need, Snapshot};
+use crate::model::{Kind, Need, ObjectRef, Snapshot};
 use crate::subject::Subject;
 use crate::subject::pod::{self, Doing};
 
-pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
+pub fn needs(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> Vec<Need> {
     let namespace = subject.namespace();
     let mut out = runs::needs(&subject.pods, &subject.container, seen);
     if subject.pods.iter().any(|p| !pod::is_ready(p)) {
@@ -16,6 +17,20 @@ pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
     if all_run(subject) {
         out.push(Need::list(Kind::Service, namespace));
         out.push(Need::list(Kind::EndpointSlice, namespace));
+    }
+    out.extend(client.into_iter().flat_map(|client| of_client(namespace, client)));
+    out
+}
+
+/// The client, both namespaces, and what may stand between them.
+fn of_client(namespace: &str, client: &ObjectRef) -> Vec<Need> {
+    let mut out = vec![Need::Object(client.clone())];
+    let mut spaces = vec![namespace, client.namespace.as_str()];
+    spaces.dedup();
+    for space in spaces {
+        out.push(Need::object(Kind::Namespace, "", space));
+        out.push(Need::list(Kind::NetworkPolicy, space));
+        out.extend(FOREIGN.map(|kind| Need::list(kind, space)));
     }
     out
 }

@@ -17,6 +17,10 @@ pub(super) fn of(code: &str) -> &'static [&'static str] {
         "bind/service-selector" => &[
             "compare: kubectl get {object} -o wide and kubectl get pods --show-labels; set spec.selector to labels of the pods",
         ],
+        "bind/network-policy" => &[
+            "add a policy that lets in this client on this port; those that are there stay as they are",
+            "a client in another namespace needs its namespace named too: kubernetes.io/metadata.name",
+        ],
         "bind/no-ready-endpoint" => &[
             "the pods are ready and the Service has no endpoint: look at its EndpointSlices and at kube-controller-manager",
         ],

@@ -1,0 +1,227 @@
+//! Whether NetworkPolicies let a client reach Prometheus: out of its own pods, and into these. From
+//! the objects alone: a kubelet is let through by every plugin, so a pod may be Ready all the while.
+
+use serde_json::{Value, json};
+
+use super::super::client;
+use crate::model::fact::Got;
+use crate::model::object::ObjectExt;
+use crate::model::{Code, Finding, Kind, ObjectRef, Severity, Snapshot, Unknown, Verdict};
+use crate::subject::Subject;
+use crate::subject::network::{Direction, End, Ruling, Way, rule};
+
+const POLICY: Code = Code("bind/network-policy");
+
+/// Rules of other kinds, which only their own programs can judge.
+pub const FOREIGN: [Kind; 4] = [
+    Kind::CiliumNetworkPolicy,
+    Kind::CalicoNetworkPolicy,
+    Kind::AuthorizationPolicy,
+    Kind::LinkerdServer,
+];
+
+/// What is known of the way from a client to one pod.
+pub struct Scene<'a> {
+    pub client: Value,
+    client_namespace: &'a Value,
+    server_namespace: &'a Value,
+    policies: Vec<&'a Value>,
+    port: u16,
+}
+
+/// All that the verdict needs, or what is missing to it.
+pub fn scene<'a>(
+    subject: &Subject,
+    seen: &'a Snapshot,
+    of: &ObjectRef,
+) -> Result<Scene<'a>, Unknown> {
+    let client = object(seen, of)?;
+    let namespace = |name: &str| object(seen, &ObjectRef::new(Kind::Namespace, "", name));
+    let mut policies = Vec::new();
+    let mut spaces = vec![subject.namespace(), of.namespace.as_str()];
+    spaces.dedup();
+    for space in spaces {
+        match seen.list(Kind::NetworkPolicy, space) {
+            Got::Known(all) => {
+                policies.extend(all.iter().filter(|p| p.namespace() == space));
+            }
+            Got::Absent => {}
+            Got::Unreadable(why) => {
+                return Err(unread(&format!("networkpolicies in {space}"), why));
+            }
+            Got::NotAsked => {
+                return Err(unread(&format!("networkpolicies in {space}"), "not read"));
+            }
+        }
+    }
+    Ok(Scene {
+        client: client::pod(client),
+        client_namespace: namespace(&of.namespace)?,
+        server_namespace: namespace(subject.namespace())?,
+        policies,
+        port: subject.flags.port(),
+    })
+}
+
+fn object<'a>(seen: &'a Snapshot, of: &ObjectRef) -> Result<&'a Value, Unknown> {
+    match seen.object(of) {
+        Got::Known(found) => Ok(found),
+        Got::Absent => Err(unread(&of.short(), &format!("there is none in {}", of.namespace))),
+        Got::Unreadable(why) => Err(unread(&of.short(), why)),
+        Got::NotAsked => Err(unread(&of.short(), "not read")),
+    }
+}
+
+fn unread(what: &str, why: &str) -> Unknown {
+    Unknown {
+        need: format!("whether the client is let through: {what}"),
+        why: why.into(),
+        get: format!("kubectl get {}", what.replace(" in ", " -n ")),
+        vital: true,
+    }
+}
+
+impl<'a> Scene<'a> {
+    /// What the policies say of the way to a pod.
+    pub fn ruling(&self, server: &Value, direction: Direction) -> Ruling<'a> {
+        let way = Way {
+            client: End::Pod { pod: &self.client, namespace: self.client_namespace },
+            server: End::Pod { pod: server, namespace: self.server_namespace },
+            port: self.port,
+            protocol: "TCP",
+        };
+        rule(&self.policies, &way, direction)
+    }
+
+    /// What they say of the way out to the cluster's DNS, where that is a Deployment in kube-system
+    /// with the label that it always had.
+    pub fn to_dns(&self) -> Ruling<'a> {
+        let pod = json!({"metadata": {
+            "name": "dns", "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"},
+        }});
+        let namespace = json!({"metadata": {
+            "name": "kube-system", "labels": {"kubernetes.io/metadata.name": "kube-system"},
+        }});
+        let way = Way {
+            client: End::Pod { pod: &self.client, namespace: self.client_namespace },
+            server: End::Pod { pod: &pod, namespace: &namespace },
+            port: 53,
+            protocol: "UDP",
+        };
+        rule(&self.policies, &way, Direction::Egress)
+    }
+}
+
+/// Both directions, to every pod.
+pub const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
+
+pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
+    let mut verdict = Verdict::default();
+    let scene = match scene(subject, seen, of) {
+        Ok(scene) => scene,
+        Err(unknown) => {
+            verdict.unknown.push(unknown);
+            return verdict;
+        }
+    };
+    let who = format!("{} -n {}", of.short(), of.namespace);
+    verdict.unknown.extend(foreign(subject, seen, of));
+    let mut open = verdict.unknown.is_empty();
+    for pod in &subject.pods {
+        for direction in DIRECTIONS {
+            let ruling = scene.ruling(pod, direction);
+            open &= ruling.passes() == Some(true);
+            match ruling {
+                Ruling::Denied(by) => {
+                    verdict.findings.extend(denied(&scene, pod, &who, direction, &by));
+                }
+                Ruling::Plugin(why) => verdict.unknown.push(Unknown {
+                    need: format!("whether {who} is let through to pod/{}", pod.name()),
+                    why: why.into(),
+                    get: format!("ask from a pod of {who}"),
+                    vital: true,
+                }),
+                Ruling::Open | Ruling::Allowed(_) => {}
+            }
+        }
+    }
+    if let Ruling::Denied(by) = scene.to_dns() {
+        let says = format!("keeps {who} from the cluster's DNS, if that is in kube-system");
+        let finding = by.first().map(|p| Finding::new(POLICY, &reference(p), Severity::Warn, says));
+        verdict.findings.extend(finding);
+    }
+    if let (true, Some(pod)) = (open, subject.pods.first()) {
+        let says = format!("is reached by {who}, as far as policies have a say");
+        let object = crate::subject::pod::reference(pod);
+        let finding = Finding::new(POLICY, &object, Severity::Info, says);
+        verdict.findings.push(path(finding, &scene, pod));
+    }
+    verdict
+}
+
+/// The way, step by step, with what the policies say of each.
+fn path(finding: Finding, scene: &Scene<'_>, pod: &Value) -> Finding {
+    let word = |direction| match scene.ruling(pod, direction) {
+        Ruling::Open => "open: no policy selects it".to_owned(),
+        Ruling::Allowed(by) => format!("allowed by {}", reference(by).short()),
+        Ruling::Denied(by) => {
+            let names: Vec<String> = by.iter().map(|p| reference(p).short()).collect();
+            format!("DENIED: none of {} names the other end", names.join(", "))
+        }
+        Ruling::Plugin(why) => format!("not known: {why}"),
+    };
+    finding
+        .with("out of the client", word(Direction::Egress))
+        .with(&format!("into pod/{} port {}", pod.name(), scene.port), word(Direction::Ingress))
+}
+
+fn denied(
+    scene: &Scene<'_>,
+    pod: &Value,
+    who: &str,
+    direction: Direction,
+    by: &[&Value],
+) -> Option<Finding> {
+    let first = by.first()?;
+    let says = match direction {
+        Direction::Ingress => format!("does not let {who} into pod/{}", pod.name()),
+        Direction::Egress => format!("does not let {who} out to pod/{}", pod.name()),
+    };
+    let finding = Finding::new(POLICY, &reference(first), Severity::Error, says);
+    let labels = scene.client.pointer("/metadata/labels").and_then(Value::as_object);
+    let shown: Vec<String> = labels
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or("")))
+        .collect();
+    Some(path(finding.with("labels of the client", shown.join(",")), scene, pod))
+}
+
+fn reference(policy: &Value) -> ObjectRef {
+    ObjectRef::new(Kind::NetworkPolicy, policy.namespace(), policy.name())
+}
+
+/// Policies of a plugin or a mesh: where there are any, nothing is said to be let through.
+fn foreign(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Vec<Unknown> {
+    let mut out = Vec::new();
+    let mut spaces = vec![subject.namespace(), of.namespace.as_str()];
+    spaces.dedup();
+    for kind in FOREIGN {
+        for space in &spaces {
+            let count = seen.items(kind, space).count();
+            if count > 0 {
+                out.push(Unknown {
+                    need: format!("what {} in {space} say", kind.plural()),
+                    why: format!("{count} there, of {}, which are not judged here", kind.group()),
+                    get: format!(
+                        "kubectl get {}.{} -n {space} -o yaml",
+                        kind.plural(),
+                        kind.group()
+                    ),
+                    vital: true,
+                });
+            }
+        }
+    }
+    out
+}

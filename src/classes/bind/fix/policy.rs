@@ -1,0 +1,158 @@
+//! A policy more, for this client and this port: none that is there is touched.
+
+use serde_json::{Value, json};
+
+use super::super::check::policies::{DIRECTIONS, scene};
+use super::super::client;
+use super::Case;
+use crate::model::object::{Kind, ObjectRef};
+use crate::model::plan::{Action, Step, Undo};
+use crate::model::receipt::{MANAGED_BY, MANAGER};
+use crate::model::{Blocked, Plan};
+use crate::subject::network::{Direction, Ruling};
+use crate::subject::{commit, repair};
+
+pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
+    let of = case.client.ok_or_else(|| case.blocked("which client it is for was not said"))?;
+    let scene = scene(case.subject, case.seen, of)
+        .map_err(|unknown| case.blocked(format!("{}: {}", unknown.need, unknown.why)))?;
+    let denies = |direction| {
+        let mut pods = case.subject.pods.iter();
+        pods.any(|pod| matches!(scene.ruling(pod, direction), Ruling::Denied(_)))
+    };
+    let known = || case.blocked("the pods of one end are known by no label of their own");
+    let workload = case.subject.workloads.first().ok_or_else(known)?;
+    let server = client::labels(workload).ok_or_else(known)?;
+    let object = case.seen.object(of).known().ok_or_else(known)?;
+    let client = client::labels(object).ok_or_else(known)?;
+    let ends = Ends { case, of, server, client };
+    let mut steps = Vec::new();
+    let mut commits = Vec::new();
+    for direction in DIRECTIONS.into_iter().filter(|direction| denies(*direction)) {
+        let policy = ends.policy(direction, &scene.to_dns());
+        if policy.namespace != case.subject.namespace() {
+            return Err(ends.elsewhere(&policy));
+        }
+        steps.push(policy.step());
+        commits.push(commit::manifest("a manifest beside the other policies", &policy.body()));
+    }
+    if steps.is_empty() {
+        return Err(case.blocked("no policy keeps this client away"));
+    }
+    let title =
+        format!("let {} -n {} reach port {}", of.short(), of.namespace, case.subject.flags.port());
+    let mut plan = repair::beside(case.subject, case.seen, "bind", &title, steps);
+    plan.undo = "yes: the policy is deleted; nothing restarts".into();
+    plan.commit = commits;
+    plan.inputs = vec!["--client".into(), format!("{}/{}", of.namespace, of.short())];
+    Ok(plan)
+}
+
+/// Both ends, by the labels of their pods.
+struct Ends<'a> {
+    case: &'a Case<'a>,
+    of: &'a ObjectRef,
+    server: Value,
+    client: Value,
+}
+
+impl Ends<'_> {
+    fn policy(&self, direction: Direction, dns: &Ruling<'_>) -> Policy<'_> {
+        let Ends { case, of, server, client } = self;
+        let own = case.subject.namespace();
+        let port = json!([{"port": case.subject.flags.port(), "protocol": "TCP"}]);
+        match direction {
+            Direction::Ingress => Policy {
+                name: format!("prom-fix-allow-{}", of.name),
+                namespace: own,
+                selects: server,
+                direction,
+                rules: json!([{"from": [peer(client, &of.namespace, case)], "ports": port}]),
+            },
+            Direction::Egress => Policy {
+                name: format!("prom-fix-allow-{}-out", of.name),
+                namespace: &of.namespace,
+                selects: client,
+                direction,
+                rules: outwards(dns, &peer(server, own, case), &port),
+            },
+        }
+    }
+
+    /// What somebody else has to make.
+    fn elsewhere(&self, policy: &Policy<'_>) -> Blocked {
+        let namespace = &self.of.namespace;
+        let why = format!(
+            "a policy of namespace {namespace} does not let it out, and a plan changes only the \
+             namespace of its target"
+        );
+        let way = format!("in namespace {namespace}, by who owns it: {}", policy.body());
+        Blocked { ways: vec![way], ..self.case.blocked(why) }
+    }
+}
+
+struct Policy<'a> {
+    name: String,
+    namespace: &'a str,
+    selects: &'a Value,
+    direction: Direction,
+    rules: Value,
+}
+
+impl Policy<'_> {
+    fn body(&self) -> Value {
+        let (kind, field) = match self.direction {
+            Direction::Ingress => ("Ingress", "ingress"),
+            Direction::Egress => ("Egress", "egress"),
+        };
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {
+                "name": self.name, "namespace": self.namespace, "labels": {MANAGED_BY: MANAGER},
+            },
+            "spec": {
+                "podSelector": {"matchLabels": self.selects},
+                "policyTypes": [kind],
+                (field): self.rules,
+            },
+        })
+    }
+
+    fn step(&self) -> Step {
+        Step {
+            why: "a policy more; those that are there stay as they are".into(),
+            action: Action::Create {
+                object: ObjectRef::new(Kind::NetworkPolicy, self.namespace, &self.name),
+                body: self.body(),
+            },
+            undo: Undo::Delete,
+        }
+    }
+}
+
+/// Pods by their labels, in a namespace by its name.
+fn peer(labels: &Value, namespace: &str, case: &Case<'_>) -> Value {
+    let pods = json!({"matchLabels": labels});
+    let other = case.client.is_some_and(|of| of.namespace != case.subject.namespace());
+    if !other {
+        return json!({"podSelector": pods});
+    }
+    let space = json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
+    json!({"podSelector": pods, "namespaceSelector": space})
+}
+
+/// To Prometheus, and where nothing lets it ask for names, to the cluster's DNS.
+fn outwards(dns: &Ruling<'_>, server: &Value, port: &Value) -> Value {
+    let mut rules = vec![json!({"to": [server], "ports": port})];
+    if matches!(dns, Ruling::Denied(_)) {
+        let ports = [("UDP", 53), ("TCP", 53)].map(|(p, n)| json!({"protocol": p, "port": n}));
+        rules.push(json!({
+            "to": [{
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+                "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+            }],
+            "ports": ports,
+        }));
+    }
+    json!(rules)
+}
