@@ -2,7 +2,7 @@
 
 use super::enforcer::Enforcer;
 use super::install::{Install, Kind, ROOMY};
-use super::life::{carry_out_as, first, until_told};
+use super::life::{carry_out_as, first, text, until_told};
 use super::scene::{Scene, essence, until};
 
 const FRONT: &str = r#"
@@ -172,6 +172,39 @@ fn probes_ask_below_the_route_prefix() {
     scene.apply(&install.manifest().replace(last, prefixed));
     client(&scene, &install, "http://front:9090/prom/-/ready");
     lives(&scene, &install, "bind/scheme-or-path", "sts/prom");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn probes_ask_with_tls_where_it_speaks_that() {
+    let scene = Scene::new("tls");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (key, certificate) = (folder.path().join("key"), folder.path().join("crt"));
+    let mut openssl = std::process::Command::new("openssl");
+    openssl.args("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=prom".split(' '));
+    openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate);
+    assert!(openssl.output().expect("openssl is there").status.success());
+    let block = |path: &std::path::Path| {
+        let text = std::fs::read_to_string(path).expect("written");
+        text.lines().map(|line| format!("    {line}\n")).collect::<String>()
+    };
+    let more = format!(
+        "data:\n  web.yml: '{{tls_server_config: {{cert_file: tls.crt, key_file: tls.key}}}}'\n  \
+         tls.crt: |\n{}  tls.key: |\n{}",
+        block(&certificate),
+        block(&key)
+    );
+    let install = install(Kind::Set, "v3.16.0");
+    let last = "--storage.tsdb.path=/prometheus]";
+    let with = "--storage.tsdb.path=/prometheus, --web.config.file=/etc/prometheus/web.yml]";
+    let manifest = install.manifest().replace(last, with).replacen("data:\n", &more, 1);
+    scene.apply(&manifest);
+    until_told(&scene, "sts/prom", &["bind/scheme-or-path"]);
+    carry_out_as("bind", &scene, "sts/prom", &[]);
+    let at = "/spec/template/spec/containers/0/readinessProbe/httpGet/scheme";
+    assert_eq!(text(&scene.get("sts/prom"), at), "HTTPS");
+    scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
+    assert_eq!(text(&scene.get("sts/prom"), at), "HTTP");
 }
 
 /// A workload that asks a Service of the Prometheus five times a second.

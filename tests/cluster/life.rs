@@ -61,11 +61,25 @@ pub fn until_told(scene: &Scene, target: &str, roots: &[&str]) -> Value {
         let said = scene.plugin(&["diagnose", target, "-o", "json"]);
         let report = serde_json::from_str::<Value>(&said.stdout).unwrap_or_default();
         if roots.contains(&first(&report, "/rootCause").as_str()) {
+            keep(scene, target);
             return report;
         }
         assert!(began.elapsed() < PATIENCE, "{target} is not told to be {roots:?}: {said:#?}");
         std::thread::sleep(Duration::from_millis(500));
     }
+}
+
+/// With `PROM_FIX_RECORD_CASES` naming a folder, a bundle of each failure that is told is kept there,
+/// and the command that tells it: what a case of `tests/cases` is made of.
+fn keep(scene: &Scene, target: &str) {
+    let Some(folder) = std::env::var_os("PROM_FIX_RECORD_CASES") else { return };
+    let case = std::path::Path::new(&folder).join(&scene.ns);
+    std::fs::create_dir_all(&case).expect("a folder for cases");
+    let bundle = case.join("bundle");
+    let to = bundle.to_str().expect("a plain path");
+    scene.plugin(&["diagnose", target, "--record", to]);
+    let session = format!("$ diagnose {target} -n {} --bundle BUNDLE\n", scene.ns);
+    std::fs::write(case.join("session"), session).expect("written");
 }
 
 /// A diagnosis is told by number and word, and only reads.
