@@ -174,6 +174,8 @@ pub async fn undo(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
                 receipt.plan.title,
                 receipt.began
             );
+            let left = receipt.leaves().map(|words| format!("        but {words}\n"));
+            let stdout = stdout + &render::clean(left.as_deref().unwrap_or_default());
             Ok(told(run, &receipt, Exit::Healthy, "undone".into(), stdout))
         }
         Ok(Ended::Detached | Ended::Stopped { .. }) => {

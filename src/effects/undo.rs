@@ -33,6 +33,10 @@ pub async fn undo(
     if receipt.state == State::Undone {
         return Ok(Ended::Done);
     }
+    if let (State::Applied, Some(words)) = (receipt.state, receipt.leaves()) {
+        let why = format!("it cannot be put back by itself: {words}");
+        return Err(Blocked::no_safe_plan(why, &[]));
+    }
     let failed = |step: usize, error: Error| Ok(Ended::Failed { step, error });
     let mut journal = match Journal::open(cluster, receipt).await {
         Ok(journal) => journal,
@@ -237,7 +241,7 @@ impl Way<'_> {
         let object = step.action.object();
         let says = match &step.undo {
             Undo::Patch(ops) => self.values(object, ops, &progress).await?,
-            Undo::Delete => self.removal(step, &progress).await?,
+            Undo::Delete | Undo::Leaves(_) => self.removal(step, &progress).await?,
             Undo::Words(words) => words.clone(),
         };
         fault(format_args!("undo-{number}-sent"));

@@ -143,8 +143,20 @@ pub enum Undo {
     Patch(Vec<Op>),
     /// Delete what the step created.
     Delete,
+    /// Delete it; what it did meanwhile stays, in these words.
+    Leaves(String),
     /// Nothing to take back, or it cannot be; says which.
     Words(String),
+}
+
+impl Undo {
+    /// What cannot be put back, in words.
+    pub fn leaves(&self) -> Option<&str> {
+        match self {
+            Undo::Leaves(words) => Some(words),
+            Undo::Patch(_) | Undo::Delete | Undo::Words(_) => None,
+        }
+    }
 }
 
 /// Who will take a value back, and when.

@@ -99,3 +99,12 @@ pub enum StepState {
     Did,
     Failed,
 }
+
+impl Receipt {
+    /// What a step that was done has left, and no undo puts back.
+    pub fn leaves(&self) -> Option<&str> {
+        let steps = self.plan.steps.iter().zip(&self.steps);
+        let mut done = steps.filter(|(_, progress)| progress.state == StepState::Did);
+        done.find_map(|(step, _)| step.undo.leaves())
+    }
+}

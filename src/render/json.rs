@@ -238,6 +238,7 @@ fn step(of: &Step, rehearsal: Option<&Rehearsal>) -> Value {
         "undo": match undo {
             Undo::Patch(ops) => json!(ops),
             Undo::Delete => json!("delete what this step created"),
+            Undo::Leaves(words) => json!(format!("delete what this step created; {words}")),
             Undo::Words(words) => json!(words),
         },
         "rehearsal": match rehearsal {

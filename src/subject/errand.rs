@@ -88,6 +88,8 @@ pub struct Errand<'a> {
     /// The mount is made to be written; else the claim is read-only, so that the kubelet leaves
     /// owners and groups as they are.
     pub writes: bool,
+    /// What it does and no undo puts back.
+    pub leaves: Option<String>,
     pub why: String,
 }
 
@@ -108,11 +110,12 @@ pub fn steps(seen: &Snapshot, errand: &Errand<'_>) -> Vec<Step> {
     });
     let pod = pod(errand, &helper.name, &carrier.name);
     let step = |why: &str, action: Action, undo: Undo| Step { why: why.to_owned(), action, undo };
+    let undo = errand.leaves.clone().map_or(Undo::Delete, Undo::Leaves);
     let gone = || Undo::Words("it is removed by then".into());
     let delete = |object: &ObjectRef| Action::Delete { object: object.clone(), uid: String::new() };
     vec![
         step("our agent", Action::Create { object: carrier.clone(), body: map }, Undo::Delete),
-        step(why, Action::Create { object: helper.clone(), body: pod }, Undo::Delete),
+        step(why, Action::Create { object: helper.clone(), body: pod }, undo),
         step(
             "until it has ended",
             Action::Wait { object: helper.clone(), until: Until::Completed },

@@ -280,6 +280,9 @@ fn files_of_root_on_a_folder_of_the_node_are_given_away() {
     assert!(title.starts_with("give the files to 65534:65534"), "{title}");
     let args = ["perms", "sts/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
     scene.plugin(&args).expect(0);
+    // What it cannot put back it does not claim to.
+    let said = scene.plugin(&["undo", "sts/prom", "--yes"]).expect(3);
+    assert!(said.stderr.contains("the files keep their new owner"), "{said:?}");
     let helpers = scene.kubectl(&["get", "pods", "-l", MANAGED, "-o", "name"]).expect(0);
     assert_eq!(helpers.stdout, "");
 }

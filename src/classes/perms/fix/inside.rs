@@ -49,6 +49,7 @@ fn look(case: &Case<'_>, volume: &Volume<'_>, who: &Who, because: &str) -> Look 
         arguments,
         run_as: RunAs { user: who.user, group: who.group, groups: who.groups.clone() },
         writes: false,
+        leaves: None,
         why: format!("look at whose the files on {} are", volume.claim.short()),
     };
     errand::look(
@@ -97,6 +98,10 @@ fn by_owners(case: &Case<'_>, who: &Who, seen: &Value, because: &str) -> Result<
     ownership(case, who, &says).map(Next::Fix)
 }
 
+/// The agent keeps what it changes (`prom-fix-agent restore`).
+const KEPT: &str = "the files keep their new owner; what they were is written down beside them, and \
+                    prom-fix-agent restore puts it back while Prometheus is stopped";
+
 /// Gives the files to the process: a helper that may do that and nothing else, then another start.
 /// The broken pod needs not be held for it: it never gets as far as the lock of the directory.
 fn ownership(case: &Case<'_>, who: &Who, says: &str) -> Result<Plan, Blocked> {
@@ -135,6 +140,7 @@ fn ownership(case: &Case<'_>, who: &Who, says: &str) -> Result<Plan, Blocked> {
                 .into(),
             run_as: RunAs::default(),
             writes: true,
+            leaves: Some(KEPT.into()),
             why: format!(
                 "as root, with no right but this: give the files on {} to {user}:{group}",
                 volume.claim.short()
@@ -146,8 +152,7 @@ fn ownership(case: &Case<'_>, who: &Who, says: &str) -> Result<Plan, Blocked> {
     let mut plan = case.draft(title, wanted, seen_inside())?;
     steps.append(&mut plan.steps);
     plan.steps = steps;
-    plan.undo =
-        "not by itself: what the files were is kept beside them, in prom-fix-<time>/".into();
+    plan.undo = format!("not by itself: {KEPT}");
     plan.impact.data = "untouched; the owner of files changes".into();
     Ok(plan)
 }
