@@ -205,7 +205,11 @@ pub(super) fn until_words(object: &ObjectRef, until: &Until) -> String {
         Until::RolledOut => "until every replica is updated and Ready".to_owned(),
         Until::Rendered { pointer, value } => {
             let path = pointer.trim_start_matches('/').replace('/', ".");
-            clean(&format!("until {path} is {}", changes::show(Some(value))))
+            // A list of arguments is no words for a person.
+            match value {
+                Value::Array(_) => clean(&format!("until {path} is rendered anew")),
+                value => clean(&format!("until {path} is {}", changes::show(Some(value)))),
+            }
         }
         Until::Completed => "until it has run to its end".to_owned(),
     }

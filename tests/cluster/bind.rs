@@ -302,3 +302,24 @@ fn a_client_that_may_not_go_out_is_let_out_and_may_ask_for_names() {
     let made = ["prom-fix-allow-grafana", "prom-fix-allow-grafana-out"];
     let_through(&scene, &scene, "Ingress, Egress", &made);
 }
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_client_that_asks_in_its_own_namespace_is_told_the_right_address() {
+    let scene = Scene::new("asked");
+    let other = Scene::new("asker");
+    install(Kind::Deployment, "v3.16.0").apply(&scene);
+    scene.apply(SERVICE);
+    other.apply(&CLIENT.replace("@URL@", "http://front:9090/-/ready"));
+    until("it serves", 90, || scene.plugin(&["diagnose", "deploy/prom"]).code == 0);
+    until("the client asks in vain", 60, || is_answered(&other) == Some(false));
+    let client = format!("{}/deploy/grafana", other.ns);
+    let said = scene.plugin(&["bind", "deploy/prom", "--client", &client, "-o", "json"]);
+    let report = said.expect(2).json();
+    assert_eq!(first(&report, "/rootCause"), "bind/client-address", "{report:#}");
+    let right = format!("http://front.{}.svc:9090", scene.ns);
+    assert!(report.to_string().contains(&right), "{report:#}");
+    other.apply(&CLIENT.replace("@URL@", &format!("{right}/-/ready")));
+    until("the client is answered", 60, || is_answered(&other) == Some(true));
+    scene.plugin(&["bind", "deploy/prom", "--client", &client]).expect(0);
+}

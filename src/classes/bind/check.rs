@@ -1,6 +1,7 @@
 //! What the facts mean for reaching Prometheus.
 
 pub(super) mod address;
+pub(super) mod asked;
 pub(super) mod policies;
 pub(super) mod probes;
 mod services;
@@ -33,6 +34,7 @@ pub fn check(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> 
     if let Some(client) = client {
         let policies = policies::check(subject, seen, client);
         verdict.findings.extend(policies.findings);
+        verdict.findings.extend(asked::check(subject, seen, client));
         verdict.unknown.extend(policies.unknown);
     }
     verdict

@@ -42,8 +42,14 @@ struct Case<'a> {
 }
 
 fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
-    if case.root.code.0 == "bind/network-policy" {
-        return policy::plan(case);
+    match case.root.code.0 {
+        "bind/network-policy" => return policy::plan(case),
+        "bind/client-address" => {
+            let why =
+                format!("the address is {}'s own, and not of Prometheus", case.root.object.short());
+            return Err(case.blocked(why));
+        }
+        _ => {}
     }
     if case.root.object.kind == Kind::Service {
         return service::plan(case);

@@ -2,6 +2,7 @@
 //! only once every pod runs, for before that they say nothing of their own: one that is killed for
 //! memory time and again runs only between two kills.
 
+use super::check::asked;
 use super::check::policies::FOREIGN;
 use crate::model::log::runs;
 use crate::model::{Kind, Need, ObjectRef, Snapshot};
@@ -19,6 +20,7 @@ pub fn needs(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> 
         out.push(Need::list(Kind::EndpointSlice, namespace));
     }
     out.extend(client.into_iter().flat_map(|client| of_client(namespace, client)));
+    out.extend(client.into_iter().flat_map(|client| asked::needs(seen, client)));
     out
 }
 
