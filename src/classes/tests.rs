@@ -5,5 +5,6 @@ mod danger;
 mod fixture;
 mod lines;
 mod reach;
+mod repairs;
 mod states;
 mod storage;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::check::denied;
 use crate::model::log::{Place, place};
 use crate::model::object::{Kind, ObjectExt};
-use crate::model::{Blocked, Finding, Need, Next, Plan, Severity, Snapshot};
+use crate::model::{Blocked, Finding, Need, Next, ObjectRef, Plan, Severity, Snapshot};
 use crate::subject::repair::{self, Draft};
 use crate::subject::rollout::Wanted;
 use crate::subject::{Subject, errand};
@@ -31,8 +31,8 @@ pub(super) fn needs(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Ve
     if !seen.inside.agents.is_empty() {
         let pod = subject.pods.iter().find(|p| p.name() == root.object.name);
         out.extend(pod.map(errand::needs).unwrap_or_default());
-        out.push(Need::object(Kind::Namespace, "", subject.namespace()));
     }
+    out.push(Need::object(Kind::Namespace, "", subject.namespace()));
     out
 }
 
@@ -71,6 +71,21 @@ fn plan(case: &Case<'_>) -> Result<Next, Blocked> {
 }
 
 impl<'a> Case<'a> {
+    /// OpenShift gives a namespace a range of its own, and refuses any other user or group; left
+    /// out, they are filled in (annotation of the project, `security.openshift.io/scc`).
+    fn takes_numbers(&self) -> Result<(), Blocked> {
+        const RANGE: &str = "openshift.io/sa.scc.supplemental-groups";
+        let namespace = ObjectRef::new(Kind::Namespace, "", self.subject.namespace());
+        let range = self.seen.object(&namespace).known().and_then(|ns| ns.annotation(RANGE));
+        match range {
+            Some(range) => Err(self.blocked(format!(
+                "this namespace of OpenShift takes users and groups of its own range {range} only: \
+                 leave them out of the spec, and it fills them in"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// The pod that the finding is about.
     fn pod(&self) -> Option<&'a Value> {
         self.subject.pods.iter().find(|p| p.name() == self.root.object.name)

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use crate::classes::{ALL, Given, stage};
 use crate::model::finding::Danger;
 use crate::model::object::Owner;
-use crate::model::{Fact, Finding, Kind, Need, ObjectRef, Seen, Severity, Snapshot, Unknown, fold};
+use crate::model::{
+    Fact, Finding, Kind, Need, Next, ObjectRef, Seen, Severity, Snapshot, Unknown, fold,
+};
 use crate::subject::{Flags, Install, Subject};
 
 pub const CLOCK: &str = "2026-11-22T18:00:00Z";
@@ -187,6 +189,25 @@ impl World {
         }
         let root = fold::join(&mut findings, &stage);
         (root.map(|code| code.0), findings, unknown)
+    }
+
+    /// What the class of the root cause would do.
+    pub fn next(&self) -> Next {
+        let (root, findings, _) = self.diagnose();
+        let class = root.and_then(|root| root.split_once('/')).map(|(class, _)| class);
+        let class = ALL
+            .iter()
+            .find(|c| class.is_some_and(|name| c.docs().iter().any(|d| d.code.class() == name)));
+        let given = Given::new();
+        let class = class.expect("a class of the root cause");
+        class.job(&self.subject, &given).next(&self.seen, &findings)
+    }
+
+    /// An object of the whole cluster.
+    pub fn of_cluster(mut self, kind: Kind, name: &str, value: Value) -> World {
+        let need = Need::object(kind, "", name);
+        self.seen.facts.insert(need, Fact::Known(Seen::Object(value)));
+        self
     }
 
     /// All findings as `severity code`.

@@ -28,6 +28,7 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
 
 /// runAsNonRoot, and a user that the image gives by name.
 fn numbered(case: &Case<'_>) -> Result<Plan, Blocked> {
+    case.takes_numbers()?;
     let spec = case.template();
     let refused = case.root.evidence.iter().find_map(|e| e.field.strip_prefix("container "));
     let name = refused.unwrap_or(&case.subject.container);

@@ -164,6 +164,7 @@ fn strictness<'a>(case: &Case<'a>) -> Option<&'a str> {
 }
 
 fn fix(case: &Case<'_>, title: String, values: &[(&str, Value)]) -> Result<Next, Blocked> {
+    case.takes_numbers()?;
     let wanted = landing::in_security_context(case.subject, values, &title)?;
     case.draft(title, wanted, seen_inside()).map(Next::Fix)
 }
