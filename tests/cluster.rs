@@ -31,3 +31,5 @@ mod replicas;
 mod scene;
 #[path = "cluster/sight.rs"]
 mod sight;
+#[path = "cluster/wal.rs"]
+mod wal;

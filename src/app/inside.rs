@@ -7,7 +7,7 @@ use super::change::{cluster, identity, patience};
 use super::examine::{Examined, examine};
 use super::{Ask, Run};
 use crate::effects::{self, Consent, Consents};
-use crate::model::plan::{Blocked, BlockedReason, Look};
+use crate::model::plan::{Blocked, BlockedReason, Look, Tells};
 use crate::model::report::{Rehearsal, Report};
 use crate::render;
 
@@ -26,13 +26,14 @@ pub fn asked_for(run: &Run<'_>, report: &Report, look: &Look) -> Blocked {
         object.short(),
         object.namespace
     );
-    let ways = vec![
+    let mut ways = vec![
         command,
         format!(
             "it makes one pod that mounts {} read-only, and removes it again",
             look.claim.short()
         ),
     ];
+    ways.extend(look.ways.iter().cloned());
     Blocked { reason: BlockedReason::NeedsInspect, why: look.why.clone(), ways }
 }
 
@@ -57,7 +58,7 @@ pub async fn inspect(
 }
 
 async fn one(run: &Run<'_>, look: Look, lacks: &[String]) -> Result<()> {
-    let claim = look.claim.clone();
+    let (claim, tells) = (look.claim.clone(), look.tells);
     let refused = |why: String| {
         run.inside.borrow_mut().refused.insert(claim.clone(), why);
     };
@@ -91,7 +92,11 @@ async fn one(run: &Run<'_>, look: Look, lacks: &[String]) -> Result<()> {
     let said = effects::look_inside(&cluster, &approved, &who, &mut watcher, &patience(run)).await;
     match said {
         Ok(report) => {
-            run.inside.borrow_mut().owners.insert(claim, report);
+            let mut inside = run.inside.borrow_mut();
+            match tells {
+                Tells::Owners => inside.owners.insert(claim, report),
+                Tells::Survey => inside.surveys.insert(claim, report),
+            };
         }
         Err(error) => {
             let why = render::clean(&error.whole());

@@ -10,7 +10,7 @@ use super::error::Error;
 use super::execute::{Ended, Patience, Watcher, execute};
 use super::journal::{Identity, Journal};
 use super::undo::undo;
-use crate::model::object::ObjectRef;
+use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::receipt::State;
 
 /// The log of a container that has ended may be read before its end is written (seen on 1.34): the
@@ -25,11 +25,34 @@ const LAST_LINES: usize = 3;
 pub(super) async fn report(cluster: &Cluster, pod: &ObjectRef) -> Result<Value, Error> {
     for _ in 0..LOOKS {
         if let Some(report) = document(&cluster.log(pod, CONTAINER).await?) {
-            return Ok(report);
+            return Ok(brief(report));
         }
         tokio::time::sleep(PAUSE).await;
     }
     Err(Error::Helper { pod: pod.short(), why: "its log holds no report".into() })
+}
+
+/// Faults of one file that are kept; the number of all stays.
+const FAULTS: usize = 20;
+/// Damaged files that are kept.
+const FILES: usize = 50;
+
+/// A report as a receipt can hold it: of a survey the verdict, and the files with faults.
+fn brief(mut report: Value) -> Value {
+    let Some(fields) = report.as_object_mut().filter(|fields| fields.contains_key("judged")) else {
+        return report;
+    };
+    fields.retain(|name, _| matches!(name.as_str(), "root" | "judged" | "segments" | "lock"));
+    if let Some(segments) = fields.get_mut("segments").and_then(Value::as_array_mut) {
+        segments.retain(|one| one.number("/faultCount").is_some_and(|count| count > 0));
+        segments.truncate(FILES);
+        for one in segments.iter_mut() {
+            if let Some(faults) = one.get_mut("faults").and_then(Value::as_array_mut) {
+                faults.truncate(FAULTS);
+            }
+        }
+    }
+    report
 }
 
 /// Progress comes before it, a line each.

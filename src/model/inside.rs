@@ -18,6 +18,9 @@ pub struct Inside {
     pub agents: BTreeMap<String, String>,
     /// By claim, what the agent told of whose its files are (`prom-fix-agent owners --json`).
     pub owners: BTreeMap<ObjectRef, Value>,
+    /// By claim, what the agent told of its files (`prom-fix-agent survey --json`): `judged`, and of
+    /// `segments` those with faults.
+    pub surveys: BTreeMap<ObjectRef, Value>,
     /// By claim, why it could not be looked at.
     pub refused: BTreeMap<ObjectRef, String>,
 }
@@ -26,6 +29,7 @@ impl Inside {
     /// Forgets what was seen, not what to look with.
     pub fn forget(&mut self) {
         self.owners.clear();
+        self.surveys.clear();
         self.refused.clear();
     }
 }

@@ -222,13 +222,25 @@ impl Blocked {
     }
 }
 
+/// What a look inside tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tells {
+    /// Whose the files are.
+    Owners,
+    /// What is in the log, and what is wrong with it.
+    Survey,
+}
+
 /// A helper pod that looks inside a volume, and reports.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Look {
     pub claim: ObjectRef,
     pub plan: Plan,
+    pub tells: Tells,
     /// What it is needed for: `whose the files are cannot be told from outside`.
     pub why: String,
+    /// What a person may do without it.
+    pub ways: Vec<String>,
 }
 
 /// What follows from the findings.

@@ -9,7 +9,7 @@ use super::{Subject, repair};
 use crate::model::fact::Got;
 use crate::model::inside::{AGENT, REFERENCE};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
-use crate::model::plan::{Action, Blocked, Impact, Look, Plan, Step, Undo, Until};
+use crate::model::plan::{Action, Blocked, Impact, Look, Plan, Step, Tells, Undo, Until};
 use crate::model::receipt::{MANAGED_BY, MANAGER};
 use crate::model::{Need, Snapshot};
 
@@ -127,7 +127,13 @@ pub fn steps(seen: &Snapshot, errand: &Errand<'_>) -> Vec<Step> {
 }
 
 /// A plan that only looks, and leaves nothing.
-pub fn look(subject: &Subject, seen: &Snapshot, errand: &Errand<'_>, why: String) -> Look {
+pub fn look(
+    subject: &Subject,
+    seen: &Snapshot,
+    errand: &Errand<'_>,
+    tells: Tells,
+    why: String,
+) -> Look {
     let claim = errand.volume.claim.clone();
     let plan = Plan {
         title: errand.why.clone(),
@@ -148,7 +154,7 @@ pub fn look(subject: &Subject, seen: &Snapshot, errand: &Errand<'_>, why: String
         takes: "about 1 min".into(),
         doubts: Vec::new(),
     };
-    Look { claim, plan, why }
+    Look { claim, plan, tells, why, ways: Vec::new() }
 }
 
 fn labels() -> Value {

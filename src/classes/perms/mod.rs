@@ -4,7 +4,6 @@ mod check;
 mod docs;
 mod fix;
 mod honours;
-mod identity;
 mod needs;
 
 use super::{Class, Given, Job, OnDisk};

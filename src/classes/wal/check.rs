@@ -5,6 +5,7 @@ mod danger;
 mod hold;
 mod notes;
 mod progress;
+mod surveyed;
 
 use serde_json::Value;
 
@@ -37,6 +38,7 @@ pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
         dangers.extend(danger::of(subject, seen, pod, &runs));
     }
     verdict.danger = danger::first(dangers);
+    verdict.findings = surveyed::told(subject, seen, verdict.findings);
     verdict
 }
 

@@ -1,73 +1,81 @@
-//! What to do about it: this version plans no repair of bytes; it says the steps.
+//! What to do about it: this version plans no repair of bytes; it looks what is lost and what can be
+//! kept, and says the steps.
 
-use crate::model::{Blocked, BlockedReason, Finding, Next, Severity};
+mod ways;
 
-pub fn next(found: &[Finding]) -> Next {
-    let own = || found.iter().filter(|f| f.code.class() == "wal");
-    let root = own().find(|f| f.severity == Severity::Error && f.because.is_none());
-    if let Some(root) = root {
+use serde_json::Value;
+
+use crate::model::object::ObjectExt;
+use crate::model::plan::{Look, Tells};
+use crate::model::{Blocked, Finding, Need, Next, Severity, Snapshot};
+use crate::subject::Subject;
+use crate::subject::errand::{self, Errand, RunAs, Volume};
+use crate::subject::identity::{self, Who};
+
+fn root(found: &[Finding]) -> Option<&Finding> {
+    let own = found.iter().filter(|f| f.code.class() == "wal");
+    own.into_iter().find(|f| f.severity == Severity::Error && f.because.is_none())
+}
+
+/// A helper has to run on the pod's node.
+pub fn needs(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {
+    let Some(root) = root(found).filter(|_| !seen.inside.agents.is_empty()) else {
+        return Vec::new();
+    };
+    let pod = subject.pods.iter().find(|p| p.name() == root.object.name);
+    pod.map(errand::needs).unwrap_or_default()
+}
+
+/// What a survey of the files tells more of.
+fn is_damage(code: &str) -> bool {
+    matches!(
+        code,
+        "wal/corrupt-segment"
+            | "wal/corrupt-checkpoint"
+            | "wal/gap"
+            | "wal/checkpoint-lost"
+            | "wal/corrupt-wbl"
+            | "wal/checkpoint-failing"
+            | "wal/repaired-with-loss"
+    )
+}
+
+pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Next {
+    if let Some(root) = root(found) {
         let pod = root.object.name.as_str();
-        return Next::Blocked(Blocked {
-            reason: BlockedReason::NoSafePlan,
-            why: "the repair for this class is not in this version".into(),
-            ways: ways(root.code.0)
-                .iter()
-                .map(|way| way.replace("{pod}", pod).replace("{code}", root.code.0))
-                .collect(),
-        });
+        let fill = |way: &&str| way.replace("{pod}", pod).replace("{code}", root.code.0);
+        let ways: Vec<String> = ways::of(root.code.0).iter().map(fill).collect();
+        let pod = subject.pods.iter().find(|p| p.name() == pod);
+        if is_damage(root.code.0)
+            && let Some(pod) = pod
+            && let Ok(volume) = errand::volume(subject, pod)
+            && !seen.inside.surveys.contains_key(&volume.claim)
+            && !seen.inside.refused.contains_key(&volume.claim)
+        {
+            let who = identity::of(pod.get("spec").unwrap_or(&Value::Null), &subject.container);
+            return Next::Look(Look { ways, ..look(subject, seen, &volume, who) });
+        }
+        let why = "the repair for this class is not in this version";
+        return Next::Blocked(Blocked { ways, ..Blocked::no_safe_plan(why, &[]) });
     }
+    let own = || found.iter().filter(|f| f.code.class() == "wal");
     match own().find(|f| f.code.0 == "wal/replaying") {
         Some(replay) => Next::Wait(format!("{} {}", replay.object.short(), replay.says)),
         None => Next::Done,
     }
 }
 
-/// Steps by hand, in order; `{pod}` is the pod of the finding.
-fn ways(code: &str) -> &'static [&'static str] {
-    match code {
-        "wal/locked" => &[
-            "find the other process on the claim: kubectl get pods -o wide, look for a second or a terminating pod",
-            "stop it, or give each replica its own claim; a Deployment needs strategy Recreate",
-            "do not delete the file `lock`: it is not what holds the lock",
-        ],
-        "wal/gap" => &[
-            "stop {pod} (scale its workload to 0) and list wal/ from a pod that mounts the claim",
-            "create each missing number as an empty file of 8 digits with the owner of its neighbours; move a doubled number out",
-            "start it: only the samples of the missing segment are gone",
-        ],
-        "wal/checkpoint-lost" => &[
-            "stop {pod} and list wal/: N is the lowest segment number",
-            "create the empty directory wal/checkpoint.<N-1>, 8 digits, with the owner of the segments (2.32 and later)",
-        ],
-        "wal/corrupt-checkpoint" | "wal/corrupt-segment" => &[
-            "do not let {pod} start again, each start deletes WAL segments; how to hold it stands under DANGER",
-            "take a snapshot or a copy of the claim before anything else",
-            "only then decide: rewrite the damaged part from the copy, or accept what Prometheus' own repair leaves",
-        ],
-        "wal/corrupt-wbl" => &[
-            "2.39 to 2.47: do not let {pod} start again, each start cuts the healthy WAL (see DANGER)",
-            "move wbl/ out of the data directory, then upgrade to 2.48 or later",
-        ],
-        "wal/corrupt-head-chunks" => &[
-            "stop {pod} and move chunks_head, only it, out of the data directory on the same volume",
-            "start it: the WAL rebuilds it without loss; keep what was moved until then",
-        ],
-        "wal/corrupt-block" => &[
-            "stop {pod} and find the block: the line names it, or its index does not begin with the bytes BA AA D7 00",
-            "move that directory out of the data directory; the rest is served again, that time range is not",
-        ],
-        "wal/overlapping-blocks" => &[
-            "start with --storage.tsdb.allow-overlapping-blocks (2.8 to 2.38), or upgrade to 2.39 or later",
-        ],
-        "wal/probe-kills-replay" => &[
-            "custom resource, operator 0.71 and later: raise spec.maximumStartupDurationSeconds",
-            "otherwise: raise startupProbe.failureThreshold of the Prometheus container (liveness likewise)",
-            "raise or drop its CPU limit: replay uses as many cores as it may",
-        ],
-        "wal/checkpoint-failing" => &[
-            "do not restart {pod}: the next start cuts the log at the damage",
-            "watch the free space of its volume, take a snapshot of it, and plan a stop",
-        ],
-        _ => &["kubectl prom-fix explain {code}"],
-    }
+fn look(subject: &Subject, seen: &Snapshot, volume: &Volume<'_>, who: Who) -> Look {
+    let asked = Errand {
+        volume,
+        name: "survey",
+        command: "survey",
+        arguments: Vec::new(),
+        run_as: RunAs { user: who.user, group: who.group, groups: who.groups },
+        writes: false,
+        leaves: None,
+        why: format!("read the log on {} past every fault", volume.claim.short()),
+    };
+    let why = "what is lost, and what can be kept, only the files tell".to_owned();
+    errand::look(subject, seen, &asked, Tells::Survey, why)
 }

@@ -47,7 +47,11 @@ impl Job for Work<'_> {
         check::check(self.subject, seen)
     }
 
-    fn next(&self, _seen: &Snapshot, found: &[Finding]) -> Next {
-        fix::next(found)
+    fn needs_to_fix(&self, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {
+        fix::needs(self.subject, seen, found)
+    }
+
+    fn next(&self, seen: &Snapshot, found: &[Finding]) -> Next {
+        fix::next(self.subject, seen, found)
     }
 }

@@ -2,11 +2,11 @@
 //! volume, or set to what does not help.
 
 use super::super::honours::{Honours, honours};
-use super::super::identity;
 use super::{Case, OWNER};
 use crate::model::log::Place;
 use crate::model::object::ObjectExt;
 use crate::model::{Code, Finding, Unknown};
+use crate::subject::identity;
 
 const UNSET: Code = Code("perms/fsgroup-unset");
 const MISMATCH: Code = Code("perms/fsgroup-mismatch");

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::super::check::admission::LEVEL;
-use super::super::identity;
 use super::Case;
 use super::landing;
 use crate::model::object::{Kind, ObjectExt};
 use crate::model::patch::Change;
 use crate::model::{Blocked, Plan};
+use crate::subject::identity;
 use crate::subject::repair::Draft;
 use crate::subject::template::{self, SPEC};
 

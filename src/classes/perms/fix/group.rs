@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use super::super::honours::{Honours, honours};
-use super::super::identity;
 use super::{Case, inside, landing};
 use crate::model::object::ObjectExt;
 use crate::model::{Blocked, Next, Plan};
+use crate::subject::identity;
 use crate::subject::repair::{self, Draft};
 use crate::subject::rollout::Wanted;
 

@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::super::identity::{self, Who};
 use super::{Case, landing};
 use crate::classes::perms::check::denied;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
-use crate::model::plan::{Blocked, Look, Next, Plan};
+use crate::model::plan::{Blocked, Look, Next, Plan, Tells};
 use crate::subject::errand::{self, Errand, RunAs, Volume};
+use crate::subject::identity::{self, Who};
 use crate::subject::pod;
 use crate::subject::repair::Draft;
 use crate::subject::rollout::Wanted;
@@ -56,6 +56,7 @@ fn look(case: &Case<'_>, volume: &Volume<'_>, who: &Who, because: &str) -> Look 
         case.subject,
         case.seen,
         &asked,
+        Tells::Owners,
         format!("{because}; whose the files are cannot be told from outside"),
     )
 }

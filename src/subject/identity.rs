@@ -7,7 +7,7 @@ use crate::model::object::ObjectExt;
 const NOBODY: i64 = 65534;
 
 /// A number of the security context, the container's before the pod's; `spec` is a pod's.
-pub(super) fn set(spec: &Value, container: &str, field: &str) -> Option<i64> {
+pub fn set(spec: &Value, container: &str, field: &str) -> Option<i64> {
     let own = spec.list("/containers").iter().find(|c| c.text("/name") == container);
     own.and_then(|c| c.number(&format!("/securityContext/{field}")))
         .or_else(|| spec.number(&format!("/securityContext/{field}")))
@@ -15,7 +15,7 @@ pub(super) fn set(spec: &Value, container: &str, field: &str) -> Option<i64> {
 
 /// The number of the user, which is that of its group, that an image names: `nobody` of
 /// prometheus' `Dockerfile`, `nonroot` of its `Dockerfile.distroless`, Bitnami's user.
-pub(super) fn of_image(image: &str) -> Option<i64> {
+pub fn of_image(image: &str) -> Option<i64> {
     let name = image.split(['@']).next().unwrap_or(image);
     let (path, tag) = match name.rsplit_once(':') {
         Some((path, tag)) if !tag.contains('/') => (path, tag),
@@ -34,7 +34,7 @@ pub(super) fn of_image(image: &str) -> Option<i64> {
 
 /// The group to give the files of a container: any would do where the kubelet changes it, for the
 /// process is made a member; so that of the process itself.
-pub(super) fn group(spec: &Value, container: &str) -> i64 {
+pub fn group(spec: &Value, container: &str) -> i64 {
     let own = ["runAsGroup", "runAsUser"].map(|field| set(spec, container, field));
     let image = spec.list("/containers").iter().find(|c| c.text("/name") == container);
     let named = own.into_iter().flatten().find(|number| *number > 0);
@@ -43,7 +43,7 @@ pub(super) fn group(spec: &Value, container: &str) -> i64 {
 
 /// The process as the kernel knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Who {
+pub struct Who {
     pub user: i64,
     pub group: i64,
     pub groups: Vec<i64>,
@@ -51,7 +51,7 @@ pub(super) struct Who {
 
 /// Who a container of a pod is. Without a group of its own a user has the one that the image's
 /// `/etc/passwd` gives it, else 0 (CRI, `RunAsGroup`).
-pub(super) fn of(spec: &Value, container: &str) -> Who {
+pub fn of(spec: &Value, container: &str) -> Who {
     let own = spec.list("/containers").iter().find(|c| c.text("/name") == container);
     let of_image = of_image(own.map_or("", |c| c.text("/image")));
     let user = set(spec, container, "runAsUser").or(of_image).unwrap_or(NOBODY);

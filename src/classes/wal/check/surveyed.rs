@@ -1,0 +1,104 @@
+//! What a survey of the files told, as evidence.
+
+use serde_json::Value;
+
+use crate::model::object::ObjectExt;
+use crate::model::quantity::show_count;
+use crate::model::{Finding, Severity, Snapshot};
+use crate::subject::{Subject, errand};
+
+/// Damaged files that are told one by one.
+const MOST: usize = 5;
+
+/// The findings of damage with what is known of the files, where they were looked at.
+pub fn told(subject: &Subject, seen: &Snapshot, findings: Vec<Finding>) -> Vec<Finding> {
+    let one = |finding: Finding| {
+        if finding.severity != Severity::Error {
+            return finding;
+        }
+        let pod = subject.pods.iter().find(|p| p.name() == finding.object.name);
+        let volume = pod.and_then(|pod| errand::volume(subject, pod).ok());
+        match volume.and_then(|volume| seen.inside.surveys.get(&volume.claim)) {
+            Some(survey) => with(finding, survey),
+            None => finding,
+        }
+    };
+    findings.into_iter().map(one).collect()
+}
+
+fn count(value: &Value, pointer: &str) -> String {
+    show_count(u64::try_from(value.number(pointer).unwrap_or(0)).unwrap_or(0))
+}
+
+fn with(mut finding: Finding, survey: &Value) -> Finding {
+    let damaged = survey.list("/segments");
+    for segment in damaged.iter().take(MOST) {
+        let path: Vec<&str> = segment.text("/path").rsplitn(3, '/').collect();
+        let name = format!("{}/{}", path.get(1).unwrap_or(&""), path.first().unwrap_or(&""));
+        let first = segment.list("/faults").first();
+        let place = first.map_or(String::new(), |fault| {
+            format!("; {} at byte {}", fault.text("/kind"), fault.number("/offset").unwrap_or(0))
+        });
+        let faults = segment.number("/faultCount").unwrap_or(0);
+        let words = if faults == 1 { "1 fault" } else { &format!("{faults} faults") };
+        finding = finding.with(&name, format!("{words}{place}"));
+    }
+    if damaged.len() > MOST {
+        finding = finding.with("more damaged files", (damaged.len() - MOST).to_string());
+    }
+    for problem in survey.list("/judged/problems").iter().take(MOST) {
+        if let Some(words) = words(problem) {
+            finding = finding.with("found", words);
+        }
+    }
+    let kept = |policy: &str| count(survey, &format!("/judged/kept/{policy}/samples"));
+    finding
+        .with("kept by Prometheus' repair", format!("{} samples", kept("prometheus")))
+        .with("kept page by page", format!("{} samples", kept("page")))
+        .with("kept by a salvage", format!("{} samples", kept("fragment")))
+        .with("its next start", next_start(survey.pointer("/judged/nextStart")))
+}
+
+/// What is wrong besides faults in a file (prom-fix-agent's `judged.problems`).
+fn words(problem: &Value) -> Option<String> {
+    let number = |field: &str| problem.number(&format!("/{field}")).unwrap_or(0);
+    let log = problem.text("/log");
+    Some(match problem.text("/kind") {
+        "damaged" => return None,
+        "gap" => format!("{log} goes from segment {} to {}", number("after"), number("next")),
+        "duplicate" => format!("{log} has number {} twice", number("number")),
+        "checkpointLost" => format!("no checkpoint before segment {}", number("first")),
+        "gapAfterCheckpoint" => {
+            format!(
+                "nothing between checkpoint {} and segment {}",
+                number("checkpoint"),
+                number("first")
+            )
+        }
+        "closed" => {
+            format!("{log} {} cannot be opened: {}", number("number"), problem.text("/why"))
+        }
+        "headChunks" => {
+            format!("chunks_head {} is damaged at {}", number("number"), number("offset"))
+        }
+        "block" => format!("block {}: {}", problem.text("/ulid"), problem.text("/file")),
+        kind => kind.to_owned(),
+    })
+}
+
+fn next_start(start: Option<&Value>) -> String {
+    let Some(start) = start else { return "not known".into() };
+    let log = start.text("/log");
+    match start.text("/does") {
+        "repairs" => {
+            let deletes = start.list("/deletes").len();
+            format!(
+                "cuts {log} {} at byte {} and deletes {deletes} segments behind it",
+                start.number("/number").unwrap_or(0),
+                start.number("/offset").unwrap_or(0)
+            )
+        }
+        "fails" => format!("ends by itself: {}", start.text("/why/because")),
+        other => other.to_owned(),
+    }
+}

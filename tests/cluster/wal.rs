@@ -1,0 +1,41 @@
+//! A log that cannot be replayed: looked at from a helper pod, beside the pod that cannot start.
+
+use super::install::{Install, Kind, ROOMY};
+use super::life::{text, until_told};
+use super::scene::{Scene, kubectl, until};
+
+/// The folder on the node that is behind the claim of the pod.
+fn wal(scene: &Scene) -> std::path::PathBuf {
+    let volume = scene.field("pvc/data-prom-0", ".spec.volumeName");
+    let path = kubectl(&["get", "pv", &volume, "-o", "jsonpath={.spec.local.path}"]).expect(0);
+    std::path::Path::new(path.stdout.trim()).join("wal")
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_gap_is_looked_at_and_what_can_be_kept_is_said() {
+    let scene = Scene::new("gap");
+    let install = Install { scrapes: false, ..Install::new(Kind::Set, "v3.16.0", ROOMY) };
+    install.apply(&scene);
+    // Each start begins a segment.
+    for _ in 0..3 {
+        scene.until_ready("prom-0", 60);
+        scene.kubectl(&["delete", "pod", "prom-0"]).expect(0);
+    }
+    scene.until_ready("prom-0", 60);
+    Install { replicas: 0, ..install.clone() }.apply(&scene);
+    install.until_no_pods(&scene);
+    std::fs::remove_file(wal(&scene).join("00000001")).expect("a segment in the middle");
+    install.apply(&scene);
+    let asks = until_told(&scene, "sts/prom", &["wal/gap"]);
+    assert_eq!(text(&asks, "/reports/0/blocked/reason"), "needs-inspect", "{asks:#}");
+    let report = scene.plugin(&["wal", "sts/prom", "--inspect", "-o", "json"]).expect(2).json();
+    let evidence = report.pointer("/reports/0/findings/0/evidence").expect("evidence").to_string();
+    assert!(evidence.contains("wal goes from segment 0 to 2"), "{evidence}");
+    assert!(evidence.contains("kept by a salvage"), "{evidence}");
+    assert_eq!(text(&report, "/reports/0/blocked/reason"), "no-safe-plan");
+    until("nothing of it is left", 20, || {
+        let managed = "app.kubernetes.io/managed-by=prom-fix";
+        scene.kubectl(&["get", "pods", "-l", managed, "-o", "name"]).stdout.is_empty()
+    });
+}
