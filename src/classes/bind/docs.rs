@@ -60,7 +60,8 @@ pub const DOCS: &[CodeDoc] = &[
         proof: "a policy selects the Prometheus pods and no ingress rule fits the client and the port; the \
                 pod is ready all the while, for the kubelet is let through. kube-prometheus ships such a \
                 policy",
-        plan: "add an ingress rule for the client and the port; give --client to check one workload",
+        plan: "bind --client judges one workload, and plans a policy more for it and this port alone; \
+               those that are there stay as they are",
         risk: "a rule that is too wide opens all metrics to the cluster",
     },
     CodeDoc {

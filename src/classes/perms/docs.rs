@@ -31,8 +31,9 @@ pub const DOCS: &[CodeDoc] = &[
                   effect",
         proof: "the volume is hostPath, NFS, azureFile, or its CSIDriver has fsGroupPolicy None (or \
                 ReadWriteOnceWithFSType and the volume is shared or has no fsType)",
-        plan: "change the owner where the directory lives (on the node, on the NFS server, in the \
-               access point) to the user of the container, or add its group to supplementalGroups",
+        plan: "--inspect looks at whose the files are, and the plan follows: fsGroup of the group they \
+               have, else their user, else a helper that gives them away; on a file server with \
+               root_squash change the owner there",
         risk: "none for the data; a share with root_squash refuses a chown from inside",
     },
     CodeDoc {
