@@ -30,10 +30,14 @@ pub fn wanted(subject: &Subject, changes: Vec<Change>, why: &str) -> Result<Want
 }
 
 /// The list of a container that holds its flags, `args` as a rule. Without one those of the image
-/// count, which one more would replace.
+/// count, which one more would replace; and what a shell is given is a text of its own.
 fn flags(container: &Value) -> Option<&'static str> {
+    let program = container.list("/command").first().and_then(Value::as_str).unwrap_or("");
+    if program.ends_with("sh") {
+        return None;
+    }
     ["args", "command"].into_iter().find(|list| {
-        let starts = |word: &Value| word.as_str().is_some_and(|word| word.starts_with('-'));
+        let starts = |word: &Value| word.as_str().is_some_and(|word| word.starts_with("--"));
         container.list(&format!("/{list}")).iter().any(starts)
     })
 }
@@ -50,22 +54,32 @@ pub fn set_flag(container: &Value, index: usize, flag: &str, value: &str) -> Opt
         let argument = json!(format!("--{flag}={value}"));
         return Some(vec![Change::set(at(words.len()), argument)]);
     };
-    let mut changes = vec![match first {
-        Given::Joined(place, dashes) => {
-            Change::set(at(*place), json!(format!("{dashes}{flag}={value}")))
+    let change = match first {
+        Given::Joined(place, dashes) => (*place, format!("{dashes}{flag}={value}")),
+        Given::Apart(place) => (place + 1, value.to_owned()),
+    };
+    if others.is_empty() {
+        return Some(vec![Change::set(at(change.0), json!(change.1))]);
+    }
+    // The whole list at once: what is left of it tells whether it was done.
+    let mut left: Vec<Option<String>> = words.iter().map(|word| Some((*word).to_owned())).collect();
+    let mut put = |place: usize, word: Option<String>| {
+        if let Some(slot) = left.get_mut(place) {
+            *slot = word;
         }
-        Given::Apart(place) => Change::set(at(place + 1), json!(value)),
-    }];
-    // From the last on, so that none moves before it is taken away.
-    for other in others.iter().rev() {
+    };
+    put(change.0, Some(change.1));
+    for other in others {
         match other {
-            Given::Joined(place, _) => changes.push(Change::unset(at(*place))),
+            Given::Joined(place, _) => put(*place, None),
             Given::Apart(place) => {
-                changes.extend([Change::unset(at(place + 1)), Change::unset(at(*place))]);
+                put(*place, None);
+                put(place + 1, None);
             }
         }
     }
-    Some(changes)
+    let left: Vec<String> = left.into_iter().flatten().collect();
+    Some(vec![Change::set(format!("{SPEC}/containers/{index}/{list}"), json!(left))])
 }
 
 /// A flag among the words of a command line.

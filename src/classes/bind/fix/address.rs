@@ -59,7 +59,13 @@ fn of_resource(case: &Case<'_>) -> Result<Plan, Blocked> {
     let Some(at) = extra.iter().position(|a| a.text("/name") == FLAG) else {
         return Err(case.blocked("its address stands in a container of the resource"));
     };
-    let changes = vec![Change::unset(format!("/spec/additionalArgs/{at}"))];
+    let left: Vec<&Value> =
+        extra.iter().enumerate().filter(|(place, _)| *place != at).map(|(_, one)| one).collect();
+    // The whole list at once: what is left of it tells whether it was done.
+    let changes = vec![match left.is_empty() {
+        true => Change::unset("/spec/additionalArgs"),
+        false => Change::set("/spec/additionalArgs", json!(left)),
+    }];
     let why = format!("{title}: without its own argument");
     let rendered = shows(case).map(|(at, value)| Change::set(at, value)).into_iter().collect();
     let wanted = Wanted { changes, rendered, why, ..Wanted::default() };
