@@ -86,6 +86,8 @@ async fn one(run: &Run<'_>, look: Look, lacks: &[String]) -> Result<()> {
             return Ok(());
         }
     };
+    // From here on Ctrl-C means: stop, and take the helper away.
+    run.screen.catch_interrupts();
     let cluster = cluster(run)?;
     let mut watcher = run.screen.watcher();
     let who = identity(run);

@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::error::Error;
+use crate::model::inside::{AGENT, REFERENCE};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::patch::Op;
 use crate::model::plan::{Action, Plan, Step, Undo, Until};
@@ -34,7 +35,13 @@ fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
                 unprivileged(op)?;
             }
         }
-        Action::Create { object, body } => created(object, body)?,
+        Action::Create { object, body } => {
+            created(object, body)?;
+            if object.kind == Kind::Pod && changes_owners(body) && !brings_agent(plan, index, body)
+            {
+                return Err(format!("{} runs as root, and not our agent", object.short()));
+            }
+        }
         Action::Delete { object, uid } => {
             let own = plan.steps.iter().take(index).any(
                 |s| matches!(&s.action, Action::Create { object: made, .. } if made == object),
@@ -130,6 +137,7 @@ fn forbidden(key: &str, value: &Value) -> Option<String> {
         "runAsUser" => value.as_f64() == Some(0.0),
         "privileged" | "hostPID" | "hostIPC" | "allowPrivilegeEscalation" => value == true,
         "hostPath" => !value.is_null(),
+        "capabilities" => value.get("add").is_some(),
         _ => false,
     };
     if bad {
@@ -157,6 +165,9 @@ fn created(object: &ObjectRef, body: &Value) -> Result<(), String> {
     if let Some(what) = forbidden("", &rest) {
         return Err(format!("{short} has {what}"));
     }
+    if !body.text("/spec/serviceAccountName").is_empty() {
+        return Err(format!("{short} has a service account"));
+    }
     if body.is_true("/spec/hostNetwork") {
         return Err(format!("{short} has hostNetwork: true"));
     }
@@ -167,26 +178,85 @@ fn created(object: &ObjectRef, body: &Value) -> Result<(), String> {
 /// another user, with the rights that this takes.
 fn changes_owners(body: &Value) -> bool {
     const RIGHTS: [&str; 3] = ["CHOWN", "DAC_OVERRIDE", "FOWNER"];
+    const POD: [&str; 12] = [
+        "restartPolicy",
+        "automountServiceAccountToken",
+        "enableServiceLinks",
+        "activeDeadlineSeconds",
+        "terminationGracePeriodSeconds",
+        "affinity",
+        "tolerations",
+        "imagePullSecrets",
+        "securityContext",
+        "containers",
+        "volumes",
+        "nodeSelector",
+    ];
+    const CONTAINER: [&str; 7] = [
+        "name",
+        "image",
+        "imagePullPolicy",
+        "command",
+        "resources",
+        "securityContext",
+        "volumeMounts",
+    ];
+    let only = |value: Option<&Value>, keys: &[&str]| {
+        value
+            .and_then(Value::as_object)
+            .is_some_and(|map| map.keys().all(|k| keys.contains(&k.as_str())))
+    };
     let [container] = body.list("/spec/containers") else { return false };
+    if !only(body.get("spec"), &POD) || !only(Some(container), &CONTAINER) {
+        return false;
+    }
     let words = container.list("/command");
     let word = |at: usize| words.get(at).and_then(Value::as_str);
     let added = container.list("/securityContext/capabilities/add");
     let within = added.iter().all(|right| right.as_str().is_some_and(|r| RIGHTS.contains(&r)));
-    let mut volumes = body.list("/spec/volumes").iter();
-    let carried = volumes.any(|v| v.text("/name") == "agent" && v.get("configMap").is_some());
+    let mounts = container.list("/volumeMounts").iter();
+    let mounts: Vec<_> = mounts.map(|m| (m.text("/name"), m.text("/mountPath"))).collect();
+    let carried = mounts == [("data", "/data"), ("agent", "/agent")] && carrier(body).is_some();
     word(0) == Some("/agent/prom-fix-agent")
         && word(1) == Some("chown")
-        && container.get("args").is_none()
-        && body.list("/spec/initContainers").is_empty()
         && container.list("/securityContext/capabilities/drop") == ["ALL"]
         && within
         && carried
+}
+
+/// The ConfigMap that a helper has its agent from.
+fn carrier(body: &Value) -> Option<&str> {
+    let [data, agent] = body.list("/spec/volumes") else { return None };
+    let fits = data.text("/name") == "data" && data.get("persistentVolumeClaim").is_some();
+    let name = agent.text("/configMap/name");
+    (fits && agent.text("/name") == "agent" && !name.is_empty()).then_some(name)
+}
+
+/// Whether the plan itself makes that ConfigMap, with one of our agents in it and nothing else.
+fn brings_agent(plan: &Plan, index: usize, body: &Value) -> bool {
+    let Some(name) = carrier(body) else { return false };
+    plan.steps.iter().take(index).any(|step| match &step.action {
+        Action::Create { object, body }
+            if object.kind == Kind::ConfigMap && object.name == name =>
+        {
+            let held = body.get("binaryData").and_then(Value::as_object);
+            let named = held.and_then(|held| held.get(AGENT)).and_then(Value::as_str);
+            body.get("data").is_none()
+                && held.is_some_and(|held| held.len() == 1)
+                && named.is_some_and(|named| named.starts_with(REFERENCE))
+        }
+        _ => false,
+    })
 }
 
 fn without_user(body: &Value) -> Value {
     let mut rest = body.clone();
     if let Some(Value::Object(security)) = rest.pointer_mut("/spec/securityContext") {
         security.remove("runAsUser");
+    }
+    let rights = rest.pointer_mut("/spec/containers/0/securityContext/capabilities");
+    if let Some(Value::Object(rights)) = rights {
+        rights.remove("add");
     }
     rest
 }
@@ -277,20 +347,45 @@ mod tests {
         assert!(pod(json!({"volumes": [{"hostPath": {"path": "/"}}]})).contains("hostPath"));
         assert!(pod(json!({"hostNetwork": true})).contains("hostNetwork"));
         assert!(pod(json!({"securityContext": {"runAsUser": 0}})).contains("runAsUser: 0"));
-        let root = |command: Value, add: &str| {
-            pod(json!({
+        let root = |command: Value, add: &str, held: Value| {
+            let pod = json!({"apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": "helper", "namespace": "mon"}, "spec": {
                 "securityContext": {"runAsUser": 0},
                 "containers": [{
                     "command": command,
                     "securityContext": {"capabilities": {"drop": ["ALL"], "add": [add]}},
+                    "volumeMounts": [
+                        {"name": "data", "mountPath": "/data"},
+                        {"name": "agent", "mountPath": "/agent"},
+                    ],
                 }],
-                "volumes": [{"name": "agent", "configMap": {"name": "a"}}],
-            }))
+                "volumes": [
+                    {"name": "data", "persistentVolumeClaim": {"claimName": "c"}},
+                    {"name": "agent", "configMap": {"name": "a"}},
+                ],
+            }});
+            let mut map = json!({"apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "a", "namespace": "mon"}});
+            for (key, value) in held.as_object().into_iter().flatten() {
+                map[key] = value.clone();
+            }
+            said(|plan| {
+                let create = |kind, name: &str, body| Step {
+                    why: String::new(),
+                    action: Action::Create { object: ObjectRef::new(kind, "mon", name), body },
+                    undo: Undo::Delete,
+                };
+                plan.steps =
+                    vec![create(Kind::ConfigMap, "a", map), create(Kind::Pod, "helper", pod)];
+            })
         };
-        let own = json!(["/agent/prom-fix-agent", "chown", "/data"]);
-        assert_eq!(root(own.clone(), "CHOWN"), "fits");
-        assert!(root(own, "SYS_ADMIN").contains("runAsUser: 0"));
-        assert!(root(json!(["/bin/sh", "chown"]), "CHOWN").contains("runAsUser: 0"));
+        let own = || json!(["/agent/prom-fix-agent", "chown", "/data"]);
+        let agent = || json!({"binaryData": {AGENT: "sha256:00"}});
+        assert_eq!(root(own(), "CHOWN", agent()), "fits");
+        assert!(root(own(), "SYS_ADMIN", agent()).contains("has capabilities"));
+        assert!(root(json!(["/bin/sh", "chown"]), "CHOWN", agent()).contains("has capabilities"));
+        let script = json!({"data": {AGENT: "#!/bin/sh"}});
+        assert!(root(own(), "CHOWN", script).contains("not our agent"));
         let object = ObjectRef::new(Kind::Service, "mon", "s");
         assert!(first(Action::Create { object, body: json!({}) }).contains("creates svc/s"));
     }

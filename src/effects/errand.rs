@@ -94,10 +94,35 @@ pub async fn look_inside(
     };
     let receipt = journal.receipt().clone();
     if receipt.state != State::Undone {
-        // Its own error counts less than what went wrong before.
-        let _ = undo(cluster, &receipt, watcher, patience, true).await;
+        // Whoever asked to stop wants it gone all the same.
+        let cleaned = undo(cluster, &receipt, &mut Deaf(watcher), patience, true).await;
+        if !matches!(cleaned, Ok(Ended::Done)) {
+            let why = format!("{}; and what it made is not all gone", error.whole());
+            return Err(Error::Helper { pod: approved.title.clone(), why });
+        }
     }
     Err(error)
+}
+
+/// A watcher that is not stopped.
+struct Deaf<'a>(&'a mut dyn Watcher);
+
+impl Watcher for Deaf<'_> {
+    fn step(&mut self, number: usize, of: usize, what: &str) {
+        self.0.step(number, of, what);
+    }
+
+    fn wait(&mut self, says: &str, fraction: Option<f64>) {
+        self.0.wait(says, fraction);
+    }
+
+    fn done(&mut self, number: usize, says: &str) {
+        self.0.done(number, says);
+    }
+
+    fn stop_requested(&self) -> bool {
+        false
+    }
 }
 
 fn nothing(approved: &Approved) -> Error {

@@ -228,9 +228,11 @@ fn container(errand: &Errand<'_>) -> Value {
     let mut words = vec![format!("/agent/{AGENT}"), (*command).to_owned(), directory];
     words.extend(arguments.iter().cloned());
     words.push("--json".into());
-    let capabilities = match run_as.user {
+    let capabilities = match writes {
         // To change an owner, and to reach what lies in folders of others.
-        0 => json!({"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER"]}),
+        true if run_as.user == 0 => {
+            json!({"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER"]})
+        }
         _ => json!({"drop": ["ALL"]}),
     };
     json!({
