@@ -172,6 +172,10 @@ fn is_in_block(peer: &Value, other: End<'_>) -> bool {
         let Ok(block) = block.parse::<IpNet>() else { return false };
         addresses(other).iter().any(|address| block.contains(address))
     };
+    // A pod that is not there yet may get an address in it.
+    if matches!(other, End::Pod { .. }) && addresses(other).is_empty() {
+        return peer.get("ipBlock").is_some();
+    }
     let except = peer.list("/ipBlock/except").iter().filter_map(Value::as_str);
     holds(peer.text("/ipBlock/cidr")) && !except.into_iter().any(holds)
 }

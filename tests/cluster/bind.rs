@@ -252,7 +252,7 @@ fn is_answered(scene: &Scene) -> Option<bool> {
 
 /// Kept away by a policy that is enforced, let through by one policy more, kept away after its undo.
 #[track_caller]
-fn let_through(scene: &Scene, of: &Scene, types: &str, made: &[&str]) {
+fn let_through(scene: &Scene, of: &Scene, types: &str, ends: &[&str]) {
     install(Kind::Deployment, "v3.16.0").apply(scene);
     scene.apply(SERVICE);
     let url = format!("http://front.{}.svc.cluster.local:9090/-/ready", scene.ns);
@@ -277,8 +277,9 @@ fn let_through(scene: &Scene, of: &Scene, types: &str, made: &[&str]) {
         let said = scene.kubectl(&["get", "networkpolicies", "-o", path]);
         said.stdout.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
-    let mut all = vec!["closed"];
-    all.extend(made);
+    let made = |end: &&str| format!("prom-fix-allow-{}-grafana-to-prom{end}", of.ns);
+    let mut all = vec!["closed".to_owned()];
+    all.extend(ends.iter().map(made));
     assert_eq!(policies(), all);
     let told = ask(&[]).expect(0).json();
     assert!(told.to_string().contains("is reached by"), "{told:#}");
@@ -292,15 +293,14 @@ fn let_through(scene: &Scene, of: &Scene, types: &str, made: &[&str]) {
 fn a_client_in_another_namespace_is_let_in() {
     let scene = Scene::new("letin");
     let other = Scene::new("client");
-    let_through(&scene, &other, "Ingress", &["prom-fix-allow-grafana"]);
+    let_through(&scene, &other, "Ingress", &[""]);
 }
 
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn a_client_that_may_not_go_out_is_let_out_and_may_ask_for_names() {
     let scene = Scene::new("letout");
-    let made = ["prom-fix-allow-grafana", "prom-fix-allow-grafana-out"];
-    let_through(&scene, &scene, "Ingress, Egress", &made);
+    let_through(&scene, &scene, "Ingress, Egress", &["", "-out"]);
 }
 
 #[test]

@@ -56,7 +56,11 @@ pub fn labels(workload: &Value) -> Option<Value> {
         "Pod" => "/metadata/labels",
         _ => "/spec/selector/matchLabels",
     };
-    workload.pointer(at).filter(|l| l.as_object().is_some_and(|map| !map.is_empty())).cloned()
+    // What a controller adds ends with the next rollout.
+    const MADE: [&str; 2] = ["pod-template-hash", "controller-revision-hash"];
+    let mut labels = workload.pointer(at)?.as_object()?.clone();
+    labels.retain(|key, _| !MADE.contains(&key.as_str()));
+    (!labels.is_empty()).then_some(Value::Object(labels))
 }
 
 #[cfg(test)]

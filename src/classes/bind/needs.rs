@@ -26,7 +26,7 @@ pub fn needs(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> 
 
 /// The client, both namespaces, and what may stand between them.
 fn of_client(namespace: &str, client: &ObjectRef) -> Vec<Need> {
-    let mut out = vec![Need::Object(client.clone())];
+    let mut out = vec![Need::Object(client.clone()), Need::list(Kind::Service, &client.namespace)];
     let mut spaces = vec![namespace, client.namespace.as_str()];
     spaces.dedup();
     for space in spaces {

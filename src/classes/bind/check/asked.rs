@@ -119,7 +119,15 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Vec<Finding>
         let mut parts = url.host.split('.');
         let name = parts.next().unwrap_or("");
         let Some(service) = in_front.iter().find(|s| s.name() == name) else { continue };
-        let namespace = parts.next().unwrap_or(&of.namespace);
+        // A name alone is looked up in the client's own namespace; one of another namespace, or of
+        // the world, is somebody else's.
+        let namespace = match (parts.next(), parts.next()) {
+            (None, _) if of.namespace == own => own,
+            (None, _) if has_own(seen, of, name) => continue,
+            (None, _) => of.namespace.as_str(),
+            (Some(space), None | Some("svc")) if space == own => own,
+            (Some(_), _) => continue,
+        };
         let Some(says) = wrong(subject, service, &url, namespace) else { continue };
         let finding = Finding::new(ADDRESS, of, Severity::Error, says);
         let right = right(subject, service, &text);
@@ -127,6 +135,12 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Vec<Finding>
     }
     out.dedup();
     out
+}
+
+/// Whether the client's namespace has a Service of this name, as far as is known.
+fn has_own(seen: &Snapshot, of: &ObjectRef, name: &str) -> bool {
+    let known = seen.list(Kind::Service, &of.namespace).known().is_some();
+    !known || seen.items(Kind::Service, &of.namespace).any(|service| service.name() == name)
 }
 
 fn wrong(subject: &Subject, service: &Value, url: &Url<'_>, namespace: &str) -> Option<String> {
@@ -142,7 +156,7 @@ fn wrong(subject: &Subject, service: &Value, url: &Url<'_>, namespace: &str) -> 
     let headless = service.text("/spec/clusterIP") == "None";
     let port = i64::from(url.port);
     let is_right = match headless {
-        true => url.port == subject.flags.port(),
+        true => url.port == subject.flags.port() || is_declared(subject, port),
         false => ports.iter().any(|p| p.number("/port") == Some(port)),
     };
     if !is_right {
@@ -156,8 +170,15 @@ fn wrong(subject: &Subject, service: &Value, url: &Url<'_>, namespace: &str) -> 
         .then(|| format!("asks outside of the route prefix {prefix}: it is answered with 404"))
 }
 
-/// The address without a login, which is nobody's business.
+/// A port of any container of the pods.
+fn is_declared(subject: &Subject, port: i64) -> bool {
+    let pods = subject.pods.iter().flat_map(|p| p.list("/spec/containers"));
+    pods.flat_map(|c| c.list("/ports")).any(|p| p.number("/containerPort") == Some(port))
+}
+
+/// The address without a login and without a query, which are nobody's business.
 fn shown(text: &str) -> String {
+    let text = text.split('?').next().unwrap_or(text);
     match (text.split_once("://"), text.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
         _ => text.to_owned(),
@@ -186,6 +207,6 @@ mod tests {
         let url = parsed("http://me:secret@prom.mon.svc:9090/prom/").expect("a URL");
         assert_eq!((url.host, url.port, url.path), ("prom.mon.svc", 9090, "/prom/"));
         assert_eq!(parsed("https://prom").map(|url| url.port), Some(443));
-        assert_eq!(shown("http://me:secret@prom:9090"), "http://prom:9090");
+        assert_eq!(shown("http://me:secret@prom:9090/a?token=b"), "http://prom:9090/a");
     }
 }

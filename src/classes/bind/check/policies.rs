@@ -151,7 +151,7 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
         verdict.findings.extend(finding);
     }
     if let (true, Some(pod)) = (open, subject.pods.first()) {
-        let says = format!("is reached by {who}, as far as policies have a say");
+        let says = format!("is reached by {who}, as far as NetworkPolicies have a say");
         let object = crate::subject::pod::reference(pod);
         let finding = Finding::new(POLICY, &object, Severity::Info, says);
         verdict.findings.push(path(finding, &scene, pod));
@@ -208,19 +208,19 @@ fn foreign(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Vec<Unknown> {
     spaces.dedup();
     for kind in FOREIGN {
         for space in &spaces {
-            let count = seen.items(kind, space).count();
-            if count > 0 {
-                out.push(Unknown {
-                    need: format!("what {} in {space} say", kind.plural()),
-                    why: format!("{count} there, of {}, which are not judged here", kind.group()),
-                    get: format!(
-                        "kubectl get {}.{} -n {space} -o yaml",
-                        kind.plural(),
-                        kind.group()
-                    ),
-                    vital: true,
-                });
-            }
+            let need = format!("what {} in {space} say", kind.plural());
+            let get = format!("kubectl get {}.{} -n {space} -o yaml", kind.plural(), kind.group());
+            let (why, vital) = match seen.list(kind, space) {
+                Got::Known([]) | Got::Absent => continue,
+                Got::Known(all) => (
+                    format!("{} there, of {}, which are not judged here", all.len(), kind.group()),
+                    true,
+                ),
+                // Nobody but an administrator may read kinds that are mostly not there.
+                Got::Unreadable(why) => (why.to_owned(), false),
+                Got::NotAsked => ("not read".to_owned(), false),
+            };
+            out.push(Unknown { need, why, get, vital });
         }
     }
     out

@@ -16,12 +16,22 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
     let of = case.client.ok_or_else(|| case.blocked("which client it is for was not said"))?;
     let scene = scene(case.subject, case.seen, of)
         .map_err(|unknown| case.blocked(format!("{}: {}", unknown.need, unknown.why)))?;
-    let denies = |direction| {
-        let mut pods = case.subject.pods.iter();
-        pods.any(|pod| matches!(scene.ruling(pod, direction), Ruling::Denied(_)))
+    let denied = |direction| {
+        let pods = case.subject.pods.iter();
+        pods.filter(|pod| matches!(scene.ruling(pod, direction), Ruling::Denied(_))).count()
     };
+    // A policy on pods that none selected would close them to everybody else.
+    let some = |count: usize| count > 0 && count < case.subject.pods.len();
+    if DIRECTIONS.into_iter().any(|direction| some(denied(direction))) {
+        return Err(
+            case.blocked("only some of its pods are closed to it, and the others may be open")
+        );
+    }
+    let denies = |direction| denied(direction) > 0;
     let known = || case.blocked("the pods of one end are known by no label of their own");
-    let workload = case.subject.workloads.first().ok_or_else(known)?;
+    let [workload] = case.subject.workloads.as_slice() else {
+        return Err(case.blocked("it has several workloads, each with labels of its own"));
+    };
     let server = client::labels(workload).ok_or_else(known)?;
     let object = case.seen.object(of).known().ok_or_else(known)?;
     let client = client::labels(object).ok_or_else(known)?;
@@ -61,16 +71,19 @@ impl Ends<'_> {
         let Ends { case, of, server, client } = self;
         let own = case.subject.namespace();
         let port = json!([{"port": case.subject.flags.port(), "protocol": "TCP"}]);
+        let pair = format!("{}-{}-to-{}", of.namespace, of.name, case.subject.root.name);
+        let pair: String = pair.chars().take(200).collect();
+        let pair = pair.trim_end_matches(['-', '.']);
         match direction {
             Direction::Ingress => Policy {
-                name: format!("prom-fix-allow-{}", of.name),
+                name: format!("prom-fix-allow-{pair}"),
                 namespace: own,
                 selects: server,
                 direction,
                 rules: json!([{"from": [peer(client, &of.namespace, case)], "ports": port}]),
             },
             Direction::Egress => Policy {
-                name: format!("prom-fix-allow-{}-out", of.name),
+                name: format!("prom-fix-allow-{pair}-out"),
                 namespace: &of.namespace,
                 selects: client,
                 direction,
