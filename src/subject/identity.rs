@@ -24,7 +24,8 @@ pub fn of_image(image: &str) -> Option<i64> {
     if path.contains("bitnami") {
         return Some(1001);
     }
-    let is_own = path.ends_with("prom/prometheus") || path.ends_with("prometheus/prometheus");
+    let own = ["prom/prometheus", "prometheus/prometheus", "mirrored-prometheus-prometheus"];
+    let is_own = own.iter().any(|name| path.ends_with(name));
     match is_own {
         true if tag.ends_with("distroless") => Some(65532),
         true => Some(65534),
@@ -49,17 +50,31 @@ pub struct Who {
     pub groups: Vec<i64>,
 }
 
-/// Who a container of a pod is. Without a group of its own a user has the one that the image's
-/// `/etc/passwd` gives it, else 0 (CRI, `RunAsGroup`).
-pub fn of(spec: &Value, container: &str) -> Who {
+impl Who {
+    /// Somebody with no rights, to read what everybody may.
+    pub fn nobody() -> Who {
+        Who { user: NOBODY, group: NOBODY, groups: Vec::new() }
+    }
+}
+
+/// The group of a user without one of its own: that of the image's `/etc/passwd`, else 0 (CRI,
+/// `RunAsGroup`).
+pub fn group_of(spec: &Value, container: &str, user: i64) -> i64 {
     let own = spec.list("/containers").iter().find(|c| c.text("/name") == container);
     let of_image = of_image(own.map_or("", |c| c.text("/image")));
-    let user = set(spec, container, "runAsUser").or(of_image).unwrap_or(NOBODY);
     let by_image = if of_image == Some(user) { user } else { 0 };
-    let group = set(spec, container, "runAsGroup").unwrap_or(by_image);
+    set(spec, container, "runAsGroup").unwrap_or(by_image)
+}
+
+/// Who a container of a pod is; `None` where neither the spec nor a known image says it.
+pub fn of(spec: &Value, container: &str) -> Option<Who> {
+    let own = spec.list("/containers").iter().find(|c| c.text("/name") == container);
+    let of_image = of_image(own.map_or("", |c| c.text("/image")));
+    let user = set(spec, container, "runAsUser").or(of_image)?;
+    let group = group_of(spec, container, user);
     let more = spec.list("/securityContext/supplementalGroups").iter().filter_map(Value::as_i64);
     let groups = spec.number("/securityContext/fsGroup").into_iter().chain(more).collect();
-    Who { user, group, groups }
+    Some(Who { user, group, groups })
 }
 
 #[cfg(test)]

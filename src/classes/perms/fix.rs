@@ -13,7 +13,9 @@ use serde_json::Value;
 use super::check::denied;
 use crate::model::log::{Place, place};
 use crate::model::object::{Kind, ObjectExt};
-use crate::model::{Blocked, Finding, Need, Next, ObjectRef, Plan, Severity, Snapshot};
+use crate::model::{
+    Blocked, Finding, Got, Need, Next, ObjectRef, Plan, Severity, Snapshot, Unknown,
+};
 use crate::subject::repair::{self, Draft};
 use crate::subject::rollout::Wanted;
 use crate::subject::{Subject, errand};
@@ -73,16 +75,21 @@ fn plan(case: &Case<'_>) -> Result<Next, Blocked> {
 impl<'a> Case<'a> {
     /// OpenShift gives a namespace a range of its own, and refuses any other user or group; left
     /// out, they are filled in (annotation of the project, `security.openshift.io/scc`).
-    fn takes_numbers(&self) -> Result<(), Blocked> {
+    fn takes_numbers(&self) -> Result<Option<Unknown>, Blocked> {
         const RANGE: &str = "openshift.io/sa.scc.supplemental-groups";
-        let namespace = ObjectRef::new(Kind::Namespace, "", self.subject.namespace());
-        let range = self.seen.object(&namespace).known().and_then(|ns| ns.annotation(RANGE));
+        let name = self.subject.namespace();
+        let range = match self.seen.object(&ObjectRef::new(Kind::Namespace, "", name)) {
+            Got::Known(namespace) => namespace.annotation(RANGE),
+            Got::Absent => None,
+            Got::Unreadable(why) => return Ok(Some(unread(name, why))),
+            Got::NotAsked => return Ok(Some(unread(name, "not read"))),
+        };
         match range {
             Some(range) => Err(self.blocked(format!(
                 "this namespace of OpenShift takes users and groups of its own range {range} only: \
                  leave them out of the spec, and it fills them in"
             ))),
-            None => Ok(()),
+            None => Ok(None),
         }
     }
 
@@ -115,5 +122,14 @@ impl<'a> Case<'a> {
         let acts = repair::acts(self.subject, self.seen)?;
         draft.doubts.extend(acts.doubt);
         repair::plan(self.subject, self.seen, Draft { class: "perms", title, wanted, ..draft })
+    }
+}
+
+fn unread(namespace: &str, why: &str) -> Unknown {
+    Unknown {
+        need: format!("whether namespace {namespace} takes any user and group (OpenShift)"),
+        why: why.into(),
+        get: format!("the verb get on namespace {namespace}"),
+        vital: false,
     }
 }

@@ -28,7 +28,8 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
 
 /// runAsNonRoot, and a user that the image gives by name.
 fn numbered(case: &Case<'_>) -> Result<Plan, Blocked> {
-    case.takes_numbers()?;
+    let mut draft = Draft::default();
+    draft.doubts.extend(case.takes_numbers()?);
     let spec = case.template();
     let refused = case.root.evidence.iter().find_map(|e| e.field.strip_prefix("container "));
     let name = refused.unwrap_or(&case.subject.container);
@@ -46,7 +47,7 @@ fn numbered(case: &Case<'_>) -> Result<Plan, Blocked> {
         let at = format!("{SPEC}/containers/{index}/securityContext/runAsUser");
         template::wanted(case.subject, vec![Change::set(at, user)], &title)?
     };
-    case.draft(title, wanted, Draft::default())
+    case.draft(title, wanted, draft)
 }
 
 /// What the level `restricted` asks of a pod (kubernetes docs "Pod Security Standards"), as far as a
@@ -79,6 +80,19 @@ fn restricted(case: &Case<'_>) -> Result<Plan, Blocked> {
             }
         }
     }
+    let mut draft = Draft::default();
+    if changes.iter().any(|change| change.pointer.ends_with("/runAsUser")) {
+        draft.doubts.extend(case.takes_numbers()?);
+    }
+    let of_pods = format!("{SPEC}/securityContext/");
+    let lands =
+        |change: &Change| !case.subject.is_operated() || change.pointer.starts_with(&of_pods);
+    if changes.is_empty() || !changes.iter().all(lands) {
+        return Err(case.blocked(
+            "what the level asks for beyond the pods' own security context is set where its \
+             containers come from",
+        ));
+    }
     let title = "give the pods what the level restricted asks for".to_owned();
     let wanted = if case.subject.is_operated() {
         let pods = "/securityContext/";
@@ -93,7 +107,7 @@ fn restricted(case: &Case<'_>) -> Result<Plan, Blocked> {
     } else {
         template::wanted(case.subject, changes, &title)?
     };
-    case.draft(title, wanted, Draft::default())
+    case.draft(title, wanted, draft)
 }
 
 /// What the level refuses and no security context can mend.
@@ -110,6 +124,17 @@ fn beyond(spec: &Value) -> Option<&'static str> {
     let roots = spec.number("/securityContext/runAsUser") == Some(0) || all.clone().any(root);
     if roots {
         return Some("it runs as root, which this level never allows: give it a user first");
+    }
+    let more = |c: &Value| {
+        c.list("/securityContext/capabilities/add").iter().any(|right| right != "NET_BIND_SERVICE")
+            || c.list("/ports").iter().any(|port| port.number("/hostPort").unwrap_or(0) != 0)
+            || c.pointer("/securityContext/runAsNonRoot").is_some_and(|v| v == false)
+            || c.text("/securityContext/seccompProfile/type") == "Unconfined"
+    };
+    if all.clone().any(more) || spec.text("/securityContext/seccompProfile/type") == "Unconfined" {
+        return Some(
+            "a container asks for what this level never allows (rights, host ports, root)",
+        );
     }
     let privileged = |c: &Value| c.is_true("/securityContext/privileged");
     all.clone()

@@ -33,7 +33,7 @@ pub(super) fn next(case: &Case<'_>) -> Result<Next, Blocked> {
     let always = ("fsGroupChangePolicy", json!("Always"));
     let plan = match pod.number("/spec/securityContext/fsGroup") {
         None => {
-            case.takes_numbers()?;
+            draft.doubts.extend(case.takes_numbers()?);
             let group = identity::group(case.template(), &case.subject.container);
             let mut values = vec![("fsGroup", json!(group))];
             values.extend(skips.then_some(always));

@@ -25,7 +25,16 @@ struct Owned {
 /// `because`: why the kubelet's own way does not help.
 pub(super) fn next(case: &Case<'_>, pod: &Value, because: &str) -> Result<Next, Blocked> {
     let volume = errand::volume(case.subject, pod)?;
-    let who = identity::of(pod.get("spec").unwrap_or(&Value::Null), &case.subject.container);
+    let spec = pod.get("spec").unwrap_or(&Value::Null);
+    let Some(who) = identity::of(spec, &case.subject.container) else {
+        return Err(case.blocked(format!(
+            "{because}; and which user its image runs as is not known: say it with runAsUser"
+        )));
+    };
+    if who.user == 0 {
+        return Err(case
+            .blocked(format!("{because}; it runs as root, whom only the file server can refuse")));
+    }
     if let Some(why) = case.seen.inside.refused.get(&volume.claim) {
         return Err(case.blocked(format!("{because}; no look inside: {why}")));
     }
@@ -79,9 +88,12 @@ fn by_owners(case: &Case<'_>, who: &Who, seen: &Value, because: &str) -> Result<
     groups.sort_unstable();
     groups.dedup();
     for group in groups {
-        let mut with = who.clone();
-        with.groups.push(group);
-        if fits(&with) {
+        // fsGroup is one: what it was is not kept beside it.
+        let old = case.template().number("/securityContext/fsGroup");
+        let mut groups: Vec<i64> =
+            who.groups.iter().copied().filter(|group| Some(*group) != old).collect();
+        groups.push(group);
+        if fits(&Who { groups, ..who.clone() }) {
             let title = format!("make it a member of group {group}, whose its files are");
             return fix(case, title, &[("fsGroup", json!(group))]);
         }
@@ -90,7 +102,15 @@ fn by_owners(case: &Case<'_>, who: &Who, seen: &Value, because: &str) -> Result<
     users.sort_unstable();
     users.dedup();
     for user in users {
-        if fits(&Who { user, ..who.clone() }) {
+        let spec = case.template();
+        let group = identity::group_of(spec, &case.subject.container, user);
+        if fits(&Who { user, group, groups: who.groups.clone() }) {
+            if own_user(case) {
+                return Err(case.blocked(format!(
+                    "the files are of user {user}, and its container says another user itself: say it \
+                     there"
+                )));
+            }
             let title = format!("run as user {user}, whose the files are");
             return fix(case, title, &[("runAsUser", json!(user))]);
         }
@@ -164,10 +184,18 @@ fn strictness<'a>(case: &Case<'a>) -> Option<&'a str> {
     case.seen.object(&namespace).known()?.label("pod-security.kubernetes.io/enforce")
 }
 
+/// Whether the container says its user itself: that of the pod would change the others only.
+fn own_user(case: &Case<'_>) -> bool {
+    let spec = case.template();
+    let own = spec.list("/containers").iter().find(|c| c.text("/name") == case.subject.container);
+    own.is_some_and(|c| c.number("/securityContext/runAsUser").is_some())
+}
+
 fn fix(case: &Case<'_>, title: String, values: &[(&str, Value)]) -> Result<Next, Blocked> {
-    case.takes_numbers()?;
+    let mut draft = seen_inside();
+    draft.doubts.extend(case.takes_numbers()?);
     let wanted = landing::in_security_context(case.subject, values, &title)?;
-    case.draft(title, wanted, seen_inside()).map(Next::Fix)
+    case.draft(title, wanted, draft).map(Next::Fix)
 }
 
 /// Only with another look the same plan comes again.
