@@ -92,20 +92,21 @@ fn completed(name: &str, live: &Value) -> Look {
             let code = exit(live).map_or(String::new(), |code| format!(", exit {code}"));
             Look::Hopeless(format!("{name} failed{code} {}", live.text("/status/message")))
         }
-        "Pending" => not_yet(format!("{name}: {}", held_up(live))),
+        "Pending" => not_yet(format!("{name}: {}", held_up(live).unwrap_or("Pending"))),
         phase => not_yet(format!("{name}: {phase}")),
     }
 }
 
-/// Why a helper does not start.
-fn held_up(pod: &Value) -> &str {
-    let unscheduled = pod
-        .list("/status/conditions")
-        .iter()
-        .find(|c| c.text("/type") == "PodScheduled" && c.text("/status") == "False");
+/// Why a pod does not start: what the scheduler says, else what a container waits for.
+fn held_up(pod: &Value) -> Option<&str> {
+    let unscheduled = condition(pod, "PodScheduled").filter(|c| c.text("/status") == "False");
     let waiting = pod.list("/status/containerStatuses").iter();
-    let waits = waiting.map(|c| c.text("/state/waiting/reason")).find(|r| !r.is_empty());
-    unscheduled.map(|c| c.text("/message")).or(waits).unwrap_or("Pending")
+    let mut waiting = waiting.map(|c| c.text("/state/waiting/reason")).filter(|r| !r.is_empty());
+    unscheduled.map(|c| c.text("/message")).or_else(|| waiting.next())
+}
+
+fn condition<'a>(pod: &'a Value, kind: &str) -> Option<&'a Value> {
+    pod.list("/status/conditions").iter().find(|c| c.text("/type") == kind)
 }
 
 /// The new pod once it is Ready; until then, how far it is.
@@ -117,10 +118,8 @@ fn pod<'a>(name: &str, live: Option<&'a Value>, not_uid: &str) -> Result<&'a Val
     if let Some(why) = dies_again(name, live) {
         return Err(Look::Hopeless(why));
     }
-    let condition =
-        |kind: &str| live.list("/status/conditions").iter().find(|c| c.text("/type") == kind);
     let stopping = live.pointer("/metadata/deletionTimestamp").is_some();
-    if !stopping && condition("Ready").is_some_and(|c| c.text("/status") == "True") {
+    if !stopping && condition(live, "Ready").is_some_and(|c| c.text("/status") == "True") {
         return Ok(live);
     }
     let containers = live.list("/status/containerStatuses");
@@ -131,14 +130,10 @@ fn pod<'a>(name: &str, live: Option<&'a Value>, not_uid: &str) -> Result<&'a Val
     if restarts > 0 {
         says.push_str(&format!(", {restarts} restarts"));
     }
-    let unscheduled = condition("PodScheduled").filter(|c| c.text("/status") == "False");
-    let waiting =
-        containers.iter().map(|c| c.text("/state/waiting/reason")).find(|r| !r.is_empty());
-    match (unscheduled, waiting) {
-        (Some(condition), _) => says.push_str(&format!(", {}", condition.text("/message"))),
-        (None, Some(reason)) => says.push_str(&format!(", {reason}")),
-        (None, None) if live.text("/status/phase") == "Pending" => says.push_str(", Pending"),
-        (None, None) => {}
+    match held_up(live) {
+        Some(why) => says.push_str(&format!(", {why}")),
+        None if live.text("/status/phase") == "Pending" => says.push_str(", Pending"),
+        None => {}
     }
     Err(not_yet(says))
 }

@@ -4,22 +4,15 @@
 
 use serde_json::{Value, json};
 
+use super::identity::{self, Who};
 use super::volume::{Store, mount, store};
 use super::{Subject, repair};
 use crate::model::fact::Got;
 use crate::model::inside::{AGENT, REFERENCE};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
-use crate::model::plan::{Action, Blocked, Impact, Look, Plan, Step, Tells, Undo, Until};
+use crate::model::plan::{Action, Blocked, Look, Step, Tells, Undo, Until};
 use crate::model::receipt::{MANAGED_BY, MANAGER};
 use crate::model::{Need, Snapshot};
-
-/// Who the process in a helper pod is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RunAs {
-    pub user: i64,
-    pub group: i64,
-    pub groups: Vec<i64>,
-}
 
 /// The volume of one pod, and where on it the data directory lies.
 #[derive(Clone, Debug)]
@@ -53,8 +46,7 @@ pub fn volume<'a>(subject: &Subject, pod: &'a Value) -> Result<Volume<'a>, Block
     let parts: Vec<&str> =
         sub_path.split('/').chain(below.split('/')).filter(|part| !part.is_empty()).collect();
     let claim = ObjectRef::new(Kind::PersistentVolumeClaim, pod.namespace(), &claim);
-    let own = spec.list("/containers").iter().find(|c| c.text("/name") == subject.container);
-    let image = own.map_or("", |c| c.text("/image")).to_owned();
+    let image = identity::image(spec, &subject.container).to_owned();
     Ok(Volume { pod, claim, image, directory: parts.join("/") })
 }
 
@@ -84,7 +76,7 @@ pub struct Errand<'a> {
     /// The agent's command and what follows the directory.
     pub command: &'static str,
     pub arguments: Vec<String>,
-    pub run_as: RunAs,
+    pub run_as: Who,
     /// The mount is made to be written; else the claim is read-only, so that the kubelet leaves
     /// owners and groups as they are.
     pub writes: bool,
@@ -135,25 +127,9 @@ pub fn look(
     why: String,
 ) -> Look {
     let claim = errand.volume.claim.clone();
-    let plan = Plan {
-        title: errand.why.clone(),
-        class: "look".into(),
-        cluster: repair::cluster(seen),
-        target: subject.root.clone(),
-        target_uid: subject.root_uid().to_owned(),
-        steps: steps(seen, errand),
-        impact: Impact {
-            outage: "none: no pod is restarted".into(),
-            data: format!("untouched: {} is mounted read-only", claim.short()),
-            ..Impact::default()
-        },
-        forecast: Vec::new(),
-        commit: Vec::new(),
-        inputs: Vec::new(),
-        undo: "nothing is left behind".into(),
-        takes: "about 1 min".into(),
-        doubts: Vec::new(),
-    };
+    let mut plan = repair::beside(subject, seen, "look", &errand.why, steps(seen, errand));
+    plan.impact.data = format!("untouched: {} is mounted read-only", claim.short());
+    plan.undo = "nothing is left behind".into();
     Look { claim, plan, tells, why, ways: Vec::new() }
 }
 
@@ -204,7 +180,7 @@ fn beside(node: &str) -> Value {
 }
 
 /// supplementalGroups, never fsGroup: the kubelet would change what the helper came to see.
-fn security(run_as: &RunAs, label: Option<&Value>) -> Value {
+fn security(run_as: &Who, label: Option<&Value>) -> Value {
     let mut security = json!({
         "runAsNonRoot": run_as.user != 0,
         "runAsUser": run_as.user,

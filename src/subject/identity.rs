@@ -6,10 +6,20 @@ use crate::model::object::ObjectExt;
 
 const NOBODY: i64 = 65534;
 
+/// A container of a pod's spec, by its name.
+fn own<'a>(spec: &'a Value, container: &str) -> Option<&'a Value> {
+    spec.list("/containers").iter().find(|c| c.text("/name") == container)
+}
+
+/// The image of a container; empty where there is none of this name.
+pub fn image<'a>(spec: &'a Value, container: &str) -> &'a str {
+    own(spec, container).map_or("", |c| c.text("/image"))
+}
+
 /// A number of the security context, the container's before the pod's; `spec` is a pod's.
 pub fn set(spec: &Value, container: &str, field: &str) -> Option<i64> {
-    let own = spec.list("/containers").iter().find(|c| c.text("/name") == container);
-    own.and_then(|c| c.number(&format!("/securityContext/{field}")))
+    own(spec, container)
+        .and_then(|c| c.number(&format!("/securityContext/{field}")))
         .or_else(|| spec.number(&format!("/securityContext/{field}")))
 }
 
@@ -37,9 +47,8 @@ pub fn of_image(image: &str) -> Option<i64> {
 /// process is made a member; so that of the process itself.
 pub fn group(spec: &Value, container: &str) -> i64 {
     let own = ["runAsGroup", "runAsUser"].map(|field| set(spec, container, field));
-    let image = spec.list("/containers").iter().find(|c| c.text("/name") == container);
     let named = own.into_iter().flatten().find(|number| *number > 0);
-    named.or_else(|| of_image(image.map_or("", |c| c.text("/image")))).unwrap_or(NOBODY)
+    named.or_else(|| of_image(image(spec, container))).unwrap_or(NOBODY)
 }
 
 /// The process as the kernel knows it.
@@ -51,6 +60,10 @@ pub struct Who {
 }
 
 impl Who {
+    pub fn root() -> Who {
+        Who { user: 0, group: 0, groups: Vec::new() }
+    }
+
     /// Somebody with no rights, to read what everybody may.
     pub fn nobody() -> Who {
         Who { user: NOBODY, group: NOBODY, groups: Vec::new() }
@@ -60,16 +73,14 @@ impl Who {
 /// The group of a user without one of its own: that of the image's `/etc/passwd`, else 0 (CRI,
 /// `RunAsGroup`).
 pub fn group_of(spec: &Value, container: &str, user: i64) -> i64 {
-    let own = spec.list("/containers").iter().find(|c| c.text("/name") == container);
-    let of_image = of_image(own.map_or("", |c| c.text("/image")));
+    let of_image = of_image(image(spec, container));
     let by_image = if of_image == Some(user) { user } else { 0 };
     set(spec, container, "runAsGroup").unwrap_or(by_image)
 }
 
 /// Who a container of a pod is; `None` where neither the spec nor a known image says it.
 pub fn of(spec: &Value, container: &str) -> Option<Who> {
-    let own = spec.list("/containers").iter().find(|c| c.text("/name") == container);
-    let of_image = of_image(own.map_or("", |c| c.text("/image")));
+    let of_image = of_image(image(spec, container));
     let user = set(spec, container, "runAsUser").or(of_image)?;
     let group = group_of(spec, container, user);
     let more = spec.list("/securityContext/supplementalGroups").iter().filter_map(Value::as_i64);

@@ -77,6 +77,25 @@ pub fn owned_by_vendor(subject: &Subject, openshift: &str, google: &str) -> Resu
     }
 }
 
+/// Refuses where no template of ours makes the pods: a vendor's, or a pod by itself, whose `parts`
+/// stay as they are.
+pub fn has_template(
+    subject: &Subject,
+    parts: &str,
+    openshift: &str,
+    google: &str,
+) -> Result<(), Blocked> {
+    owned_by_vendor(subject, openshift, google)?;
+    match subject.root.kind {
+        Kind::Pod => Err(elsewhere(
+            subject,
+            &format!("{parts} of a pod cannot be changed"),
+            &["delete it and create it again, from where it was made"],
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses where a deleted pod would come back as it was: a partition keeps it on its old revision.
 pub fn follows_template(subject: &Subject, pod: &str) -> Result<(), Blocked> {
     let template = subject.workloads.first();

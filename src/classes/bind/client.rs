@@ -35,6 +35,13 @@ pub fn parse(text: &str, own: &str) -> Result<ObjectRef, String> {
     }
 }
 
+/// The namespaces of both ends.
+pub fn spaces<'a>(server: &'a str, client: &'a ObjectRef) -> Vec<&'a str> {
+    let mut spaces = vec![server, client.namespace.as_str()];
+    spaces.dedup();
+    spaces
+}
+
 /// A pod of a workload, as far as policies look at it; a pod itself.
 pub fn pod(workload: &Value) -> Value {
     if workload.text("/kind") == "Pod" {

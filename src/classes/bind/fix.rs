@@ -54,18 +54,12 @@ fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
     if case.root.object.kind == Kind::Service {
         return service::plan(case);
     }
-    repair::owned_by_vendor(
+    repair::has_template(
         case.subject,
+        "the arguments and probes",
         "reach it as the platform has it: the route, or port 9091 with a token",
         "ask the vendor: its arguments are not yours to set",
     )?;
-    if case.subject.root.kind == Kind::Pod {
-        return Err(repair::elsewhere(
-            case.subject,
-            "the arguments and probes of a pod cannot be changed",
-            &["delete it and create it again, from where it was made"],
-        ));
-    }
     match case.root.code.0 {
         "bind/loopback" | "bind/address-unusable" => address::plan(case),
         "bind/port-mismatch" | "bind/scheme-or-path" => probes::plan(case),

@@ -4,6 +4,7 @@
 
 use super::check::asked;
 use super::check::policies::FOREIGN;
+use super::client::spaces;
 use crate::model::log::runs;
 use crate::model::{Kind, Need, ObjectRef, Snapshot};
 use crate::subject::Subject;
@@ -27,9 +28,7 @@ pub fn needs(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> 
 /// The client, both namespaces, and what may stand between them.
 fn of_client(namespace: &str, client: &ObjectRef) -> Vec<Need> {
     let mut out = vec![Need::Object(client.clone()), Need::list(Kind::Service, &client.namespace)];
-    let mut spaces = vec![namespace, client.namespace.as_str()];
-    spaces.dedup();
-    for space in spaces {
+    for space in spaces(namespace, client) {
         out.push(Need::object(Kind::Namespace, "", space));
         out.push(Need::list(Kind::NetworkPolicy, space));
         out.extend(FOREIGN.map(|kind| Need::list(kind, space)));

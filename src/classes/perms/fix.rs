@@ -51,18 +51,12 @@ struct Case<'a> {
 }
 
 fn plan(case: &Case<'_>) -> Result<Next, Blocked> {
-    repair::owned_by_vendor(
+    repair::has_template(
         case.subject,
+        "the security context and the mounts",
         "set neither user nor fsGroup: the namespace's range is filled in",
         "ask the vendor: its security context is not yours to set",
     )?;
-    if case.subject.root.kind == Kind::Pod {
-        return Err(repair::elsewhere(
-            case.subject,
-            "the security context and the mounts of a pod cannot be changed",
-            &["delete it and create it again, from where it was made"],
-        ));
-    }
     let plan = match case.root.code.0 {
         "perms/read-only" => read_only::plan(case),
         "perms/path-mismatch" => path::plan(case),

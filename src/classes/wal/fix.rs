@@ -9,7 +9,7 @@ use crate::model::object::ObjectExt;
 use crate::model::plan::{Look, Tells};
 use crate::model::{Blocked, Finding, Need, Next, Severity, Snapshot};
 use crate::subject::Subject;
-use crate::subject::errand::{self, Errand, RunAs, Volume};
+use crate::subject::errand::{self, Errand, Volume};
 use crate::subject::identity::{self, Who};
 
 fn root(found: &[Finding]) -> Option<&Finding> {
@@ -77,7 +77,7 @@ fn look(subject: &Subject, seen: &Snapshot, volume: &Volume<'_>, who: Who) -> Lo
         name: "survey",
         command: "survey",
         arguments: Vec::new(),
-        run_as: RunAs { user: who.user, group: who.group, groups: who.groups },
+        run_as: who,
         writes: false,
         leaves: None,
         why: format!("read the log on {} past every fault", volume.claim.short()),

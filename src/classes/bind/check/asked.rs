@@ -4,10 +4,10 @@
 
 use serde_json::Value;
 
+use super::services::selects;
 use crate::model::object::ObjectExt;
 use crate::model::{Code, Finding, Kind, Need, ObjectRef, Severity, Snapshot};
 use crate::subject::Subject;
-use crate::subject::selector;
 
 const ADDRESS: Code = Code("bind/client-address");
 /// Of the ConfigMaps that a client mounts, read at the most.
@@ -106,12 +106,7 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Vec<Finding>
     let own = subject.namespace();
     let in_front: Vec<&Value> = seen
         .items(Kind::Service, own)
-        .filter(|s| {
-            let selects = |p: &Value| {
-                selector::holds(s.pointer("/spec/selector"), p.pointer("/metadata/labels"))
-            };
-            subject.pods.iter().any(selects)
-        })
+        .filter(|service| subject.pods.iter().any(|pod| selects(service, pod)))
         .collect();
     let mut out = Vec::new();
     for Asked { place, text } in asked(seen, of) {

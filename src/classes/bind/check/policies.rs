@@ -35,12 +35,10 @@ pub fn scene<'a>(
     seen: &'a Snapshot,
     of: &ObjectRef,
 ) -> Result<Scene<'a>, Unknown> {
-    let client = object(seen, of)?;
+    let workload = object(seen, of)?;
     let namespace = |name: &str| object(seen, &ObjectRef::new(Kind::Namespace, "", name));
     let mut policies = Vec::new();
-    let mut spaces = vec![subject.namespace(), of.namespace.as_str()];
-    spaces.dedup();
-    for space in spaces {
+    for space in client::spaces(subject.namespace(), of) {
         match seen.list(Kind::NetworkPolicy, space) {
             Got::Known(all) => {
                 policies.extend(all.iter().filter(|p| p.namespace() == space));
@@ -55,7 +53,7 @@ pub fn scene<'a>(
         }
     }
     Ok(Scene {
-        client: client::pod(client),
+        client: client::pod(workload),
         client_namespace: namespace(&of.namespace)?,
         server_namespace: namespace(subject.namespace())?,
         policies,
@@ -204,8 +202,7 @@ fn reference(policy: &Value) -> ObjectRef {
 /// Policies of a plugin or a mesh: where there are any, nothing is said to be let through.
 fn foreign(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Vec<Unknown> {
     let mut out = Vec::new();
-    let mut spaces = vec![subject.namespace(), of.namespace.as_str()];
-    spaces.dedup();
+    let spaces = client::spaces(subject.namespace(), of);
     for kind in FOREIGN {
         for space in &spaces {
             let need = format!("what {} in {space} say", kind.plural());

@@ -7,7 +7,7 @@ use super::PORT;
 use crate::model::fact::Got;
 use crate::model::object::ObjectExt;
 use crate::model::{Code, Finding, Kind, ObjectRef, Severity, Snapshot, Unknown, Verdict};
-use crate::subject::{Subject, pod};
+use crate::subject::{Subject, pod, selector};
 
 const SELECTOR: Code = Code("bind/service-selector");
 const NO_ENDPOINT: Code = Code("bind/no-ready-endpoint");
@@ -42,11 +42,8 @@ pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
     verdict
 }
 
-fn selects(service: &Value, pod: &Value) -> bool {
-    let selector = service.pointer("/spec/selector").and_then(Value::as_object);
-    selector.is_some_and(|selector| {
-        !selector.is_empty() && selector.iter().all(|(k, v)| pod.label(k) == v.as_str())
-    })
+pub fn selects(service: &Value, pod: &Value) -> bool {
+    selector::holds(service.pointer("/spec/selector"), pod.pointer("/metadata/labels"))
 }
 
 /// A Service that by its name belongs to this Prometheus and selects nothing at all.

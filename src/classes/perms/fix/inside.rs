@@ -7,7 +7,7 @@ use super::{Case, landing};
 use crate::classes::perms::check::denied;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::{Blocked, Look, Next, Plan, Tells};
-use crate::subject::errand::{self, Errand, RunAs, Volume};
+use crate::subject::errand::{self, Errand, Volume};
 use crate::subject::identity::{self, Who};
 use crate::subject::pod;
 use crate::subject::repair::Draft;
@@ -56,7 +56,7 @@ fn look(case: &Case<'_>, volume: &Volume<'_>, who: &Who, because: &str) -> Look 
         name: "look",
         command: "owners",
         arguments,
-        run_as: RunAs { user: who.user, group: who.group, groups: who.groups.clone() },
+        run_as: who.clone(),
         writes: false,
         leaves: None,
         why: format!("look at whose the files on {} are", volume.claim.short()),
@@ -159,7 +159,7 @@ fn ownership(case: &Case<'_>, who: &Who, says: &str) -> Result<Plan, Blocked> {
             arguments: ["--uid", &user.to_string(), "--gid", &group.to_string()]
                 .map(str::to_owned)
                 .into(),
-            run_as: RunAs::default(),
+            run_as: Who::root(),
             writes: true,
             leaves: Some(KEPT.into()),
             why: format!(
