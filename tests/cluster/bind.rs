@@ -3,24 +3,8 @@
 use super::enforcer::Enforcer;
 use super::install::{Install, Kind, ROOMY};
 use super::life::{carry_out_as, first, text, until_told};
+use super::objects::FRONT;
 use super::scene::{Scene, essence, until};
-
-const FRONT: &str = r#"
-apiVersion: v1
-kind: Service
-metadata: {name: front}
-spec:
-  selector: {@LABEL@}
-  ports: [{port: 9090}]
----
-apiVersion: v1
-kind: Pod
-metadata: {name: client}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers:
-  - {name: client, image: "busybox:1", command: [probe, "@URL@", 200ms, "0"]}
-"#;
 
 /// Somebody who asks five times a second, through a Service of their own.
 fn client(scene: &Scene, install: &Install, url: &str) {

@@ -116,3 +116,21 @@ spec:
   selector: {load: @NAME@}
   ports: [{port: 8080}]
 "#;
+
+/// A Service of its own, and somebody who asks `@URL@` five times a second.
+pub const FRONT: &str = r#"
+apiVersion: v1
+kind: Service
+metadata: {name: front}
+spec:
+  selector: {@LABEL@}
+  ports: [{port: 9090}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - {name: client, image: "busybox:1", command: [probe, "@URL@", 200ms, "0"]}
+"#;

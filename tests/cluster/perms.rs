@@ -1,7 +1,6 @@
 //! A data directory that may not be written: every way the fix lands at the owner.
 
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::PathBuf;
 
 use super::audit::{Mark, Rung};
 use super::install::{Install, Kind, ROOMY};
@@ -24,13 +23,6 @@ fn group(kind: Kind) -> &'static str {
 fn install(kind: Kind, image: &str, security: &str) -> Install {
     let security = security.to_owned();
     Install { scrapes: false, security, ..Install::new(kind, image, ROOMY) }
-}
-
-/// The folder on the node that is behind the claim of a pod of a set.
-fn folder(scene: &Scene, claim: &str) -> PathBuf {
-    let volume = scene.field(&format!("pvc/{claim}"), ".spec.volumeName");
-    let path = "jsonpath={.spec.local.path}{.spec.hostPath.path}";
-    PathBuf::from(kubectl(&["get", "pv", &volume, "-o", path]).expect(0).stdout.trim())
 }
 
 fn without_group(kind: Kind, image: &str, security: &str) {
@@ -73,7 +65,7 @@ fn restored(scene: &Scene, install: &Install) {
     scene.until_ready("prom-0", 60);
     Install { replicas: 0, ..install.clone() }.apply(scene);
     install.until_no_pods(scene);
-    let segment = folder(scene, "data-prom-0").join("wal/00000000");
+    let segment = scene.folder("data-prom-0").join("wal/00000000");
     lock_away(&segment);
     install.apply(scene);
 }
@@ -103,7 +95,7 @@ fn a_file_restored_beneath_a_running_pod_needs_only_a_new_pod() {
     let install = install(Kind::Set, "v2.53.3", "{fsGroup: 65534, runAsUser: 65534}");
     install.apply(&scene);
     scene.until_ready("prom-0", 60);
-    lock_away(&folder(&scene, "data-prom-0").join("wal/00000000"));
+    lock_away(&scene.folder("data-prom-0").join("wal/00000000"));
     // It ends well, and its container is started again in the same pod.
     scene.kubectl(&["exec", "prom-0", "--", "kill", "1"]).expect(0);
     until_told(&scene, "sts/prom", &["perms/owner-mismatch"]);
@@ -201,7 +193,7 @@ fn given_to(scene: &Scene, install: &Install, claim: &str, user: u32, group: u32
     until("the volume is there", 60, || {
         !scene.field(&format!("pvc/{claim}"), ".spec.volumeName").is_empty()
     });
-    let root = folder(scene, claim);
+    let root = scene.folder(claim);
     chown(&root, Some(user), Some(group)).expect("root may");
     std::fs::set_permissions(&root, std::fs::Permissions::from_mode(mode)).expect("root may");
 }

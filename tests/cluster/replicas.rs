@@ -5,29 +5,13 @@ use serde_json::Value;
 
 use super::install::{Install, Kind, SERIES, serve};
 use super::life::{carry_out, first, text, until_told};
+use super::objects::FRONT;
 use super::scene::{Scene, essence, until};
 use super::sight::reader;
 
 /// 30 000 series live at this limit and 70 000 do not (all three versions); by the count of the
 /// sibling that serves, the plan comes to some 212Mi, at which 70 000 live.
 const TIGHT: &str = "104Mi";
-
-const FRONT: &str = r#"
-apiVersion: v1
-kind: Service
-metadata: {name: front}
-spec:
-  selector: {@LABEL@}
-  ports: [{port: 9090}]
----
-apiVersion: v1
-kind: Pod
-metadata: {name: client}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers:
-  - {name: client, image: "busybox:1", command: [probe, "http://front:9090/-/ready", 200ms, "0"]}
-"#;
 
 /// Ordinal 0 scrapes more than fits, ordinal 1 serves, and a client asks five times a second.
 pub fn half_broken(scene: &Scene, kind: Kind, image: &str) -> Install {
@@ -37,7 +21,8 @@ pub fn half_broken(scene: &Scene, kind: Kind, image: &str) -> Install {
     let install = Install { replicas: 2, uneven: true, ..Install::new(kind, image, TIGHT) };
     install.apply(scene);
     let label = install.selector().replace('=', ": ");
-    scene.apply(&FRONT.replace("@LABEL@", &label));
+    let url = "http://front:9090/-/ready";
+    scene.apply(&FRONT.replace("@LABEL@", &label).replace("@URL@", url));
     let healthy = if kind == Kind::Resource { "prometheus-prom-1" } else { "prom-1" };
     scene.until_ready(healthy, 90);
     until_told(scene, install.target(), &["oom/limit-below-need", "oom/replay"]);

@@ -1,6 +1,7 @@
 //! A namespace to break things in, and hands to do it with: real kubectl, the real plugin.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -100,6 +101,13 @@ impl Scene {
     pub fn field(&self, what: &str, path: &str) -> String {
         let said = self.kubectl(&["get", what, "-o", &format!("jsonpath={{{path}}}")]);
         said.stdout.trim().to_owned()
+    }
+
+    /// The folder on the node that is behind a claim.
+    pub fn folder(&self, claim: &str) -> PathBuf {
+        let volume = self.field(&format!("pvc/{claim}"), ".spec.volumeName");
+        let path = "jsonpath={.spec.local.path}{.spec.hostPath.path}";
+        PathBuf::from(kubectl(&["get", "pv", &volume, "-o", path]).expect(0).stdout.trim())
     }
 
     #[track_caller]

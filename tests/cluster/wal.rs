@@ -2,14 +2,7 @@
 
 use super::install::{Install, Kind, ROOMY};
 use super::life::{text, until_told};
-use super::scene::{Scene, kubectl, until};
-
-/// The folder on the node that is behind the claim of the pod.
-fn wal(scene: &Scene) -> std::path::PathBuf {
-    let volume = scene.field("pvc/data-prom-0", ".spec.volumeName");
-    let path = kubectl(&["get", "pv", &volume, "-o", "jsonpath={.spec.local.path}"]).expect(0);
-    std::path::Path::new(path.stdout.trim()).join("wal")
-}
+use super::scene::{Scene, until};
 
 #[test]
 #[ignore = "needs the cluster: tests/run"]
@@ -25,7 +18,8 @@ fn a_gap_is_looked_at_and_what_can_be_kept_is_said() {
     scene.until_ready("prom-0", 60);
     Install { replicas: 0, ..install.clone() }.apply(&scene);
     install.until_no_pods(&scene);
-    std::fs::remove_file(wal(&scene).join("00000001")).expect("a segment in the middle");
+    std::fs::remove_file(scene.folder("data-prom-0").join("wal/00000001"))
+        .expect("a segment in the middle");
     install.apply(&scene);
     let asks = until_told(&scene, "sts/prom", &["wal/gap"]);
     assert_eq!(text(&asks, "/reports/0/blocked/reason"), "needs-inspect", "{asks:#}");
