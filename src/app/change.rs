@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use super::answer::Answer;
 use super::examine::{self, Examined};
 use super::proof::{self, Proof};
-use super::{Ask, Done, Run, answer, print};
+use super::{Ask, Done, Run, answer, freeze, print};
 use crate::classes::Given;
 use crate::effects::{
     self, Approved, Cluster, Consent, Consents, Ended, Error, Identity, Journal, Patience,
@@ -263,6 +263,9 @@ pub async fn conclude(
         run.screen.say(&format!("  finish it:    kubectl prom-fix resume {digest} -n {namespace}"));
         run.screen.say(&format!("  put it back:  kubectl prom-fix undo {digest} -n {namespace}"));
         return last_report(run, ask, &journal, false, exit).await;
+    }
+    if journal.receipt().plan.class == freeze::CLASS {
+        return Ok(freeze::held(run, journal.receipt()));
     }
     if run.typed.change.no_wait {
         run.screen.say("applied, not proved: --no-wait was given");

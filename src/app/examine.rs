@@ -1,5 +1,7 @@
 //! From questions to reports.
 
+use std::rc::Rc;
+
 use anyhow::{Result, bail};
 use jiff::Timestamp;
 
@@ -21,6 +23,7 @@ use crate::subject::{Subject, manager, pod};
 pub struct Examined {
     pub report: Report,
     pub subject: Subject,
+    pub seen: Rc<Snapshot>,
     /// What a class asks to be looked at inside, where the person allowed that.
     pub look: Option<Look>,
 }
@@ -42,6 +45,7 @@ pub async fn examine(run: &Run<'_>, ask: &Ask<'_>) -> Result<Vec<Examined>> {
         Ok(subjects) => subjects,
         Err(why) => return Err(not_found(run, ask, why).await),
     };
+    let seen = Rc::new(seen);
     Ok(subjects.into_iter().map(|subject| look(run, ask, &seen, subject)).collect())
 }
 
@@ -123,7 +127,7 @@ fn unexplained(subject: &Subject, unknown: &[Unknown], clock: Timestamp) -> Vec<
     out
 }
 
-fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Examined {
+fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Rc<Snapshot>, subject: Subject) -> Examined {
     let (verdict, root) = joined(&subject, ask, seen);
     let Verdict { findings, mut unknown, danger } = verdict;
     unknown.extend(verdict::unseen(seen, subject.namespace()));
@@ -170,7 +174,7 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Snapshot, subject: Subject) -> Exam
     unknown.dedup();
     report.unknown = unknown;
     report.next = next_command(run, &report);
-    Examined { report, subject, look }
+    Examined { report, subject, seen: Rc::clone(seen), look }
 }
 
 /// What follows, as the report says it; a look inside that is allowed.
@@ -348,13 +352,8 @@ mod tests {
     #[test]
     fn no_plan_restarts_what_would_lose_its_log() {
         let pod = ObjectRef::new(Kind::Pod, "mon", "p-1");
-        let danger = Danger {
-            pod: pod.clone(),
-            says: String::new(),
-            serves: false,
-            stop: Vec::new(),
-            thaw: Vec::new(),
-        };
+        let danger =
+            Danger { pod: pod.clone(), says: String::new(), serves: false, can_hold: false };
         let finding = Finding::new(Code("wal/checkpoint-failing"), &pod, Severity::Error, "x");
         let forbidding = [finding.clone().forbidding_restart()];
         let blocked = |next| matches!(next, Next::Blocked(b) if b.why.contains("pod/p-1"));

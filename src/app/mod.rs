@@ -9,6 +9,7 @@ mod change;
 mod data;
 mod examine;
 mod follow;
+mod freeze;
 mod inside;
 mod ledger;
 mod missing;
@@ -90,13 +91,14 @@ async fn work(typed: &Typed, screen: &Screen, context: &mut Option<Context>) -> 
         Job::Examine { .. }
         | Job::ApplyFile { .. }
         | Job::Wait { .. }
+        | Job::Freeze { .. }
         | Job::Resume { .. }
         | Job::Undo { .. }
         | Job::Receipts { .. } => {}
     }
     let run = open(typed, screen).await?;
     *context = Some(run.context.clone());
-    if !matches!(typed.job, Job::Examine { .. } | Job::Wait { .. }) {
+    if !matches!(typed.job, Job::Examine { .. } | Job::Wait { .. } | Job::Freeze { .. }) {
         reach(&run).await?;
     }
     let done = match &typed.job {
@@ -106,6 +108,7 @@ async fn work(typed: &Typed, screen: &Screen, context: &mut Option<Context>) -> 
         }
         Job::ApplyFile { path } => change::from_file(&run, path).await,
         Job::Wait { target } => follow::wait(&run, target).await,
+        Job::Freeze { target, typed: word } => freeze::freeze(&run, target, word.as_deref()).await,
         Job::Resume { which } => ledger::resume(&run, which.as_deref()).await,
         Job::Undo { which } => ledger::undo(&run, which.as_deref()).await,
         Job::Receipts { id } => ledger::receipts(&run, id.as_deref()).await,

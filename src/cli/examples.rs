@@ -8,6 +8,7 @@ pub fn of(name: &str) -> String {
         "diagnose" => DIAGNOSE,
         "apply" => APPLY,
         "wait" => WAIT,
+        "freeze" => FREEZE,
         "resume" => RESUME,
         "undo" => UNDO,
         "receipts" => RECEIPTS,
@@ -84,6 +85,17 @@ Examples:
 A replay that moves on is progress, however long it takes. Progress goes to stderr, the report to
 stdout. Exit: 0 healthy for --settle · 2 still broken or replaying · 4 not to be told · 124 healthy,
 not proved.";
+
+const FREEZE: &str = "\
+Examples:
+  kubectl prom-fix freeze pod/prometheus-0 -n mon          shows how, asks, and holds it
+  kubectl prom-fix freeze sts/prometheus -n mon            the one that is broken
+  kubectl prom-fix freeze pod/prometheus-0 -o commands     the same with plain kubectl
+  kubectl prom-fix undo -n mon                             let it start again
+
+Where the next start of a Prometheus deletes what can still be read, this comes first. Of a
+StatefulSet the pod's name is held by a finalizer while it is deleted: set, owner, siblings and volume
+stay as they are. A Deployment is scaled to 0.";
 
 const RESUME: &str = "\
 Examples:

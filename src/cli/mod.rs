@@ -35,6 +35,11 @@ pub enum Job {
     Wait {
         target: Target,
     },
+    /// Keep one broken replica from starting.
+    Freeze {
+        target: Target,
+        typed: Option<String>,
+    },
     Resume {
         which: Option<String>,
     },
@@ -62,6 +67,7 @@ impl Job {
             Job::Examine { class, .. } => class.unwrap_or("diagnose"),
             Job::ApplyFile { .. } => "apply",
             Job::Wait { .. } => "wait",
+            Job::Freeze { .. } => "freeze",
             Job::Resume { .. } => "resume",
             Job::Undo { .. } => "undo",
             Job::Receipts { .. } => "receipts",
@@ -179,6 +185,11 @@ fn ledger_commands(root: Command) -> Command {
             .arg(target_arg()),
     )
     .subcommand(
+        Command::new("freeze")
+            .about("Keep one broken replica from starting before it does harm; undo lets it go")
+            .arg(target_arg()),
+    )
+    .subcommand(
         Command::new("resume").about("Finish what a plan began").arg(which()).arg(data::arg()),
     )
     .subcommand(
@@ -237,6 +248,10 @@ fn job(matches: &ArgMatches, labels: Option<&str>) -> Result<Job, clap::Error> {
         }
         "wait" => match examine(None, sub, Given::new())? {
             Job::Examine { target, .. } => Job::Wait { target },
+            other => other,
+        },
+        "freeze" => match examine(None, sub, Given::new())? {
+            Job::Examine { target, typed, .. } => Job::Freeze { target, typed },
             other => other,
         },
         "resume" => Job::Resume { which: text(sub, "which") },

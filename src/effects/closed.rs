@@ -42,7 +42,7 @@ fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
                 return Err(format!("{} runs as root, and not our agent", object.short()));
             }
         }
-        Action::Delete { object, uid } => {
+        Action::Delete { object, uid, .. } => {
             let own = plan.steps.iter().take(index).any(
                 |s| matches!(&s.action, Action::Create { object: made, .. } if made == object),
             );
@@ -112,6 +112,9 @@ fn untouchable(object: &ObjectRef, op: &Op) -> Result<(), String> {
     }
     let selects = object.kind != Kind::Service && second == Some("selector");
     if selects || path.split('/').any(|part| NEVER.contains(&part)) {
+        return refused();
+    }
+    if (first, second) == (Some("metadata"), Some("finalizers")) && object.kind != Kind::Pod {
         return refused();
     }
     let identity = ["name", "namespace", "uid", "ownerReferences", "managedFields"];
@@ -326,7 +329,7 @@ mod tests {
     fn only_pods_that_it_names_are_deleted_and_only_beside_the_target() {
         let gone = |kind, namespace: &str, name: &str| {
             let object = ObjectRef::new(kind, namespace, name);
-            first(Action::Delete { object, uid: "u".into() })
+            first(Action::Delete { object, uid: "u".into(), grace: None })
         };
         assert_eq!(gone(Kind::Pod, "mon", "prom-0"), "fits");
         assert!(gone(Kind::Pod, "mon", "other-0").contains("not among the pods"));

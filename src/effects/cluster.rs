@@ -154,11 +154,27 @@ impl Cluster {
     /// Deletes the object of this uid, with the grace it has by default. One that is gone, or
     /// that has another uid by now, counts as deleted.
     pub async fn delete(&self, of: &ObjectRef, uid: &str, dry: bool) -> Result<Removal, Error> {
+        let dry = if dry { json!({"dryRun": ["All"]}) } else { json!({}) };
+        self.remove(of, uid, dry).await
+    }
+
+    /// As [`Cluster::delete`]; its containers have so many seconds to end by themselves.
+    pub async fn delete_within(
+        &self,
+        of: &ObjectRef,
+        uid: &str,
+        seconds: Option<u32>,
+    ) -> Result<Removal, Error> {
+        let grace = seconds.map(|seconds| json!({"gracePeriodSeconds": seconds}));
+        self.remove(of, uid, grace.unwrap_or(json!({}))).await
+    }
+
+    async fn remove(&self, of: &ObjectRef, uid: &str, more: Value) -> Result<Removal, Error> {
         let mut options = json!({
             "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid},
         });
-        if dry && let Some(options) = options.as_object_mut() {
-            options.insert("dryRun".into(), json!(["All"]));
+        if let (Some(options), Value::Object(more)) = (options.as_object_mut(), more) {
+            options.extend(more);
         }
         let call = Call::new(Method::DELETE, of.path(), format!("delete {}", of.short()));
         match self.answer(call.with(JSON, options)).await {

@@ -208,14 +208,14 @@ impl Run<'_> {
                 self.journal.step(index).uid = Some(live.uid().to_owned());
                 Ok(format!("created {}", object.short()))
             }
-            Action::Delete { object, uid } => {
+            Action::Delete { object, uid, grace } => {
                 let uid = self.uid(plan, index, object, uid)?;
                 let Impact { serving, stops_serving, .. } = &plan.impact;
                 let counted_on = !stops_serving && serving.contains(&object.name);
                 if counted_on && !self.patience.downtime {
                     serves::spared(self.cluster, object, &uid).await?;
                 }
-                self.cluster.delete(object, &uid, false).await?;
+                self.cluster.delete_within(object, &uid, *grace).await?;
                 Ok(format!("deleted {}", object.short()))
             }
             Action::Wait { object, until } => {

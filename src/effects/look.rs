@@ -50,6 +50,12 @@ pub(super) async fn look(
             Some(live) if live.uid() == uid => not_yet(format!("{name}: stopping")),
             Some(_) | None => Look::Met(format!("{name} is gone")),
         }),
+        Until::Stopped { uid } => Ok(match live {
+            Some(live) if live.uid() == uid && !has_ended(&live) => {
+                not_yet(format!("{name}: its containers are stopping"))
+            }
+            Some(_) | None => Look::Met(format!("{name} has stopped")),
+        }),
         Until::Completed => Ok(match live {
             Some(live) => completed(&name, &live),
             None => Look::Hopeless(format!("{name} was removed before it ended")),
@@ -75,6 +81,12 @@ pub(super) async fn look(
 
 fn not_yet(says: String) -> Look {
     Look::NotYet { says, fraction: None }
+}
+
+/// The kubelet says the phase once all containers have ended, whatever holds the name of the pod.
+fn has_ended(pod: &Value) -> bool {
+    matches!(pod.text("/status/phase"), "Succeeded" | "Failed")
+        || pod.text("/spec/nodeName").is_empty()
 }
 
 fn exit(pod: &Value) -> Option<i64> {

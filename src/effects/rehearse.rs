@@ -31,7 +31,7 @@ pub async fn rehearse(cluster: &Cluster, plan: &Plan) -> Vec<Rehearsal> {
                     Err(error) => refused(error),
                 }
             }
-            (Action::Delete { object, uid }, None) => {
+            (Action::Delete { object, uid, .. }, None) => {
                 match cluster.delete(object, uid, true).await {
                     Ok(Removal::Deleted | Removal::Gone) => Rehearsal::Accepted,
                     Err(error) => refused(error),

@@ -39,7 +39,7 @@ pub(super) async fn settle(
     });
     let mut pods: Vec<(&ObjectRef, &str)> = Vec::new();
     for (step, _) in steps.by_ref() {
-        if let Action::Delete { object, uid } = &step.action
+        if let Action::Delete { object, uid, .. } = &step.action
             && object.kind == Kind::Pod
             && !pods.iter().any(|(pod, _)| *pod == object)
         {

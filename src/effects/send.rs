@@ -9,11 +9,50 @@ use super::guards::{Standing, holds, rebased, standing};
 use super::journal::{ATTEMPTS, PAUSE};
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::patch::Op;
+use crate::model::receipt::HOLD;
 
-/// The object after a patch was made, whether now or before a crash.
+/// The object after a patch was made, whether now or before a crash; `null` where the patch let it
+/// go and it is gone.
 ///
 /// With `maybe_made`, the object is looked at first: the patch may have been sent before.
 pub(super) async fn patch(
+    cluster: &Cluster,
+    object: &ObjectRef,
+    ops: &[Op],
+    maybe_made: bool,
+) -> Result<Value, Error> {
+    match one(cluster, object, ops, maybe_made).await {
+        Err(Error::Moved { .. }) if lets_go(ops) && is_gone(cluster, object, ops).await? => {
+            Ok(Value::Null)
+        }
+        answer => answer,
+    }
+}
+
+/// Whether a patch only lets go of an object that waits for that to be deleted.
+fn lets_go(ops: &[Op]) -> bool {
+    let mut writes = ops.iter().filter(|op| !op.is_guard());
+    writes.all(|op| match op {
+        Op::Remove { path } => path == "/metadata/finalizers",
+        Op::Replace { path, value } => {
+            let holds = value.as_array().is_none_or(|all| all.iter().any(|name| name == HOLD));
+            path == "/metadata/finalizers" && !holds
+        }
+        Op::Add { .. } | Op::Test { .. } => false,
+    })
+}
+
+/// The object of the uid that the patch is held to.
+async fn is_gone(cluster: &Cluster, object: &ObjectRef, ops: &[Op]) -> Result<bool, Error> {
+    let live = cluster.get(object).await?;
+    Ok(live.is_none_or(|live| matches!(standing(&live, &uid_alone(ops)), Standing::Moved(_))))
+}
+
+fn uid_alone(ops: &[Op]) -> Vec<Op> {
+    ops.iter().filter(|op| op.path() == "/metadata/uid").cloned().collect()
+}
+
+async fn one(
     cluster: &Cluster,
     object: &ObjectRef,
     ops: &[Op],

@@ -120,11 +120,8 @@ pub struct Danger {
     pub says: String,
     /// It serves, so that nothing is lost while it runs.
     pub serves: bool,
-    /// Commands that keep it from starting, each only after the one before went well. Words
-    /// without namespace and context; none where no command is safe.
-    pub stop: Vec<Vec<String>>,
-    /// Commands that let it start again.
-    pub thaw: Vec<Vec<String>>,
+    /// Whether it can be kept from starting (`freeze`).
+    pub can_hold: bool,
 }
 
 /// What one class says of one Prometheus.

@@ -82,7 +82,13 @@ pub enum Action {
     Create { object: ObjectRef, body: Value },
     /// Deletes a pod by uid, or what the plan itself created. A uid that is gone already counts
     /// as done: a controller was faster.
-    Delete { object: ObjectRef, uid: String },
+    Delete {
+        object: ObjectRef,
+        uid: String,
+        /// Seconds its containers are left to end by themselves; the pod's own where none is said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grace: Option<u32>,
+    },
     /// Runs a program in a container; never a shell string.
     Exec { object: ObjectRef, container: String, argv: Vec<String> },
     /// Waits for a state.
@@ -133,6 +139,8 @@ pub enum Until {
     Rendered { pointer: String, value: Value },
     /// A helper ran to its end.
     Completed,
+    /// Every container of the pod of this uid has ended, or it is gone: nothing writes its volume.
+    Stopped { uid: String },
 }
 
 /// The way back from a step.

@@ -33,7 +33,9 @@ pub fn commands(plan: &Plan, context: &Context) -> String {
                 line(&mut out, &command);
             }
             Action::Create { object, body } => create(&mut out, object, body, context),
-            Action::Delete { object, uid } => delete(&mut out, object, uid, context),
+            Action::Delete { object, uid, grace } => {
+                delete(&mut out, object, uid, *grace, context);
+            }
             Action::Exec { object, container, argv } => {
                 let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
                 let command = start(&["exec", &name(object)], object, context)
@@ -94,10 +96,13 @@ fn create(out: &mut String, object: &ObjectRef, body: &Value, context: &Context)
 }
 
 /// kubectl cannot delete by uid: the shell compares it first.
-fn delete(out: &mut String, object: &ObjectRef, uid: &str, context: &Context) {
+fn delete(out: &mut String, object: &ObjectRef, uid: &str, grace: Option<u32>, context: &Context) {
     let get =
         start(&["get", &name(object)], object, context).piece(&["-o", "jsonpath={.metadata.uid}"]);
-    let command = start(&["delete", &name(object)], object, context);
+    let mut command = start(&["delete", &name(object)], object, context);
+    if let Some(seconds) = grace {
+        command = command.piece(&[&format!("--grace-period={seconds}"), "--wait=false"]);
+    }
     out.push_str(&format!("# only the one with uid {}; if it is gone, go on\n", clean(uid)));
     out.push_str(&format!("[ \"$({})\" = {} ] &&\n", get.whole(), quote(uid)));
     line(out, &command);
@@ -130,6 +135,11 @@ fn wait(out: &mut String, object: &ObjectRef, until: &Until, context: &Context) 
             line(out, &wait(&format!("{path}={}", changes::plain(value))));
         }
         Until::Rendered { .. } => needs_plugin(out, object, context),
+        // A pod whose name is held stays after its containers have ended.
+        Until::Stopped { .. } => {
+            out.push_str("# or Failed, which is as good\n");
+            line(out, &wait("--for=jsonpath={.status.phase}=Succeeded"));
+        }
         Until::Completed => line(out, &wait("--for=jsonpath={.status.phase}=Succeeded")),
     }
 }

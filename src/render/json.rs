@@ -146,7 +146,7 @@ fn target(of: &Target) -> Value {
 }
 
 fn danger(of: &Danger) -> Value {
-    let Danger { pod, says, serves: _, stop: _, thaw: _ } = of;
+    let Danger { pod, says, serves: _, can_hold: _ } = of;
     json!(format!("{}: {says}", pod.short()))
 }
 

@@ -201,7 +201,12 @@ fn write_how(page: &mut Page<'_>, plan: &Plan, report: &Report, context: &Contex
 
 /// The command that makes this very plan again and carries it out.
 pub(super) fn apply_command(plan: &Plan, context: &Context) -> Command {
-    let command = Command::new(&["kubectl", "prom-fix", &plan.class, &plan.target.short()])
+    // Of all its pods this one is meant.
+    let what = match (plan.class.as_str(), plan.impact.restarts.as_slice()) {
+        ("freeze", [pod]) => format!("pod/{pod}"),
+        _ => plan.target.short(),
+    };
+    let command = Command::new(&["kubectl", "prom-fix", &plan.class, &what])
         .place(&plan.target, context)
         .words(&plan.inputs);
     let consented = plan.inputs.iter().any(|word| word == "--allow-downtime");

@@ -47,6 +47,7 @@ pub fn receipts(list: &[Receipt], now: Timestamp) -> String {
 fn state_word(of: &Receipt) -> &'static str {
     match (of.state, of.proved) {
         (State::Undone, _) if of.plan.class == "look" => "looked",
+        (State::Applied, _) if of.plan.class == "freeze" => "held",
         (State::Open, _) => "unfinished",
         (State::Applied, true) => "proved",
         (State::Applied, false) => "not proved",

@@ -55,7 +55,11 @@ fn restart(name: &str, why: &str) -> [Step; 2] {
     let words = || Undo::Words("the pod comes back by itself".into());
     let until = Until::Ingests { not_uid: format!("uid-{name}"), port: 9090, prefix: "/".into() };
     [
-        step(why, Action::Delete { object: pod(name), uid: format!("uid-{name}") }, words()),
+        step(
+            why,
+            Action::Delete { object: pod(name), uid: format!("uid-{name}"), grace: None },
+            words(),
+        ),
         step(
             "until it is Ready and takes samples",
             Action::Wait { object: pod(name), until },

@@ -71,39 +71,22 @@ fn own(verb: &str, what: &str, object: &ObjectRef, context: &Context) -> Command
 }
 
 fn write_danger(page: &mut Page<'_>, danger: &Danger, context: &Context) {
-    let Danger { pod, says, serves, stop, thaw } = danger;
+    let Danger { pod, says, serves, can_hold } = danger;
     let short = clean(&pod.short());
     let says = clean(says);
     let says = says.trim_end_matches('.');
-    let lead = match (stop.is_empty(), serves) {
-        (true, _) => "",
-        (false, false) => " Stop it safely:",
-        (false, true) => " If it must stop, let nothing start on its data:",
+    let lead = match (can_hold, serves) {
+        (false, _) => "",
+        (true, false) => " Stop it safely:",
+        (true, true) => " If it must stop, let nothing start on its data:",
     };
     let text = format!("do not restart or delete {short}: {says}.{lead}");
     page.flow("DANGER  ", Role::Bad, 8, &text);
-    write_in_turn(page, stop, pod, context);
-    if !thaw.is_empty() {
-        let text = "Only once its data is copied or mended, let it start again:";
-        page.flow("        ", Role::Plain, 8, text);
-        write_in_turn(page, thaw, pod, context);
-    }
-}
-
-/// Commands that a shell runs only while the one before went well.
-fn write_in_turn(page: &mut Page<'_>, all: &[Vec<String>], at: &ObjectRef, context: &Context) {
-    const AND: &str = " &&";
-    // kubectl cannot read a bundle: who pastes it says which cluster.
-    let nowhere = Context::default();
-    let context = if context.bundle { &nowhere } else { context };
-    for (place, words) in all.iter().enumerate() {
-        let command = Command::default().words(words).place(at, context);
-        if place + 1 == all.len() {
-            page.command(&command);
-        } else {
-            let lines = command.lines(page.width().saturating_sub(AND.len()));
-            page.command_text(&format!("{}{AND}", lines.trim()));
-        }
+    if *can_hold {
+        // A bundle cannot be frozen: who pastes it says which cluster.
+        let nowhere = Context::default();
+        let context = if context.bundle { &nowhere } else { context };
+        page.command(&own("freeze", &pod.short(), pod, context));
     }
 }
 

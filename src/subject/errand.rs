@@ -104,7 +104,11 @@ pub fn steps(seen: &Snapshot, errand: &Errand<'_>) -> Vec<Step> {
     let step = |why: &str, action: Action, undo: Undo| Step { why: why.to_owned(), action, undo };
     let undo = errand.leaves.clone().map_or(Undo::Delete, Undo::Leaves);
     let gone = || Undo::Words("it is removed by then".into());
-    let delete = |object: &ObjectRef| Action::Delete { object: object.clone(), uid: String::new() };
+    let delete = |object: &ObjectRef| Action::Delete {
+        object: object.clone(),
+        uid: String::new(),
+        grace: None,
+    };
     vec![
         step("our agent", Action::Create { object: carrier.clone(), body: map }, Undo::Delete),
         step(why, Action::Create { object: helper.clone(), body: pod }, undo),

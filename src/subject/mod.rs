@@ -5,6 +5,7 @@ pub mod commit;
 pub mod discover;
 pub mod errand;
 pub mod flags;
+pub mod hold;
 pub mod identity;
 mod install;
 pub mod manager;

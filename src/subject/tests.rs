@@ -3,6 +3,7 @@
 
 mod commits;
 mod found;
+mod holds;
 mod installs;
 mod operators;
 mod policies;

@@ -1,8 +1,8 @@
 //! Where the next start deletes what can still be read, and where it only looks so.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::fixture::{World, healthy, put};
+use super::fixture::{World, healthy};
 use super::states::READY;
 use crate::model::{Fact, Kind, Need};
 
@@ -191,7 +191,7 @@ fn a_server_that_fails_its_checkpoints_must_not_be_restarted() {
     let world = told("00087017");
     assert_eq!(world.told(), ["error wal/checkpoint-failing"]);
     let danger = world.danger().expect("a danger");
-    assert!(danger.serves && danger.stop.len() == 2);
+    assert!(danger.serves && danger.can_hold);
     check(vec![
         (
             "a restart deletes every WAL segment after 87017, and the rest of 87017",
@@ -251,81 +251,22 @@ fn the_time_is_the_kubelets() {
     }
 }
 
-/// The words after `kubectl`, JSON read.
-fn commands(of: &[Vec<String>]) -> Vec<(String, Value)> {
-    of.iter()
-        .map(|words| {
-            assert_eq!(words[0], "kubectl");
-            let json = words.iter().position(|w| w == "-p").map(|at| &words[at + 1]);
-            let plain: Vec<&str> =
-                words[1..].iter().filter(|w| Some(*w) != json).map(String::as_str).collect();
-            let ops = json.map_or(Value::Null, |text| serde_json::from_str(text).expect("JSON"));
-            (plain.join(" "), ops)
-        })
-        .collect()
-}
-
 #[test]
-fn a_set_holds_the_name_and_a_deployment_is_scaled() {
-    let hold = "prom-fix.github.io/hold";
-    let same = json!({"op": "test", "path": "/metadata/uid", "value": "u1"});
-    let patch = "patch pod/p-0 --type=json -p".to_owned();
+fn it_is_said_where_nothing_can_be_held() {
     let danger = crashed(&[LOADED, &segment()]).danger().expect("a danger");
-    assert!(!danger.serves);
-    let add = json!([
-        same,
-        {"op": "test", "path": "/metadata/finalizers", "value": null},
-        {"op": "add", "path": "/metadata/finalizers", "value": [hold]},
-    ]);
-    let delete = ("delete pod/p-0 --wait=false".to_owned(), Value::Null);
-    assert_eq!(commands(&danger.stop), [(patch.clone(), add), delete]);
-    let remove = json!([
-        same,
-        {"op": "test", "path": "/metadata/finalizers/0", "value": hold},
-        {"op": "remove", "path": "/metadata/finalizers/0"},
-    ]);
-    assert_eq!(commands(&danger.thaw), [(patch.clone(), remove)]);
-
-    // Beside a finalizer of others.
-    let world = crashed(&[LOADED, &segment()]).set("/metadata/finalizers", json!(["a/b"]));
-    let danger = world.danger().expect("a danger");
-    let add = json!([same, {"op": "add", "path": "/metadata/finalizers/-", "value": hold}]);
-    assert_eq!(commands(&danger.stop)[0], (patch, add));
-    assert_eq!(commands(&danger.thaw)[0].1[1]["path"], json!("/metadata/finalizers/1"));
-
-    // While it replays, it is not given the time to come to the damage.
-    let world = crashed(&[LOADED, &segment()]).running("2026-11-22T17:59:50Z", LOADED);
-    let danger = world.danger().expect("a danger");
-    assert_eq!(commands(&danger.stop)[1].0, "delete pod/p-0 --wait=false --grace-period=1");
-
-    let mut world = crashed(&[LOADED, &segment()]).set(
-        "/metadata/ownerReferences",
-        json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "p-server-6f7", "controller": true}]),
-    );
-    world.subject.workloads = ["p", "p-server"]
-        .map(|name| {
-            let mut of = world.subject.workloads[0].clone();
-            put(&mut of, "/kind", json!("Deployment"));
-            put(&mut of, "/metadata/name", json!(name));
-            of
-        })
-        .into();
-    let danger = world.danger().expect("a danger");
-    assert_eq!(commands(&danger.stop)[0].0, "scale deploy/p-server --replicas=0");
-    assert_eq!(commands(&danger.thaw)[0].0, "scale deploy/p-server --replicas=1");
-}
-
-#[test]
-fn no_command_where_it_would_delete_the_data() {
-    let volumes = [json!([{"name": "data", "emptyDir": {}}]), json!([])];
-    for volume in volumes {
-        let world = crashed(&[LOADED, &segment()]).set("/spec/volumes", volume);
+    assert!(danger.can_hold && !danger.serves);
+    let without = [
+        ("/spec/volumes", json!([{"name": "data", "emptyDir": {}}])),
+        ("/spec/containers/0/volumeMounts", json!([])),
+    ];
+    for (pointer, value) in without {
+        let world = crashed(&[LOADED, &segment()]).set(pointer, value);
         let danger = world.danger().expect("a danger");
-        assert!(danger.stop.is_empty() && danger.thaw.is_empty());
-        assert!(danger.says.ends_with("copy it from the node"), "{}", danger.says);
+        assert!(!danger.can_hold);
+        assert!(danger.says.contains("copy it from the node"), "{}", danger.says);
     }
     let bare = healthy().crashed(1, "Error", &log(&[LOADED, &segment()]));
-    assert!(bare.danger().expect("a danger").stop.is_empty());
+    assert!(!bare.danger().expect("a danger").can_hold);
 }
 
 #[test]

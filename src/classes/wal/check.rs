@@ -2,7 +2,6 @@
 
 mod damage;
 mod danger;
-mod hold;
 mod notes;
 mod progress;
 mod surveyed;

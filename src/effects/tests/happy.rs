@@ -156,7 +156,7 @@ fn a_held_pod_is_let_go() {
             0,
         );
         let hold = Action::Patch { object: pod(), patch: held.ops };
-        let stop = Action::Delete { object: pod(), uid: "pod-uid".into() };
+        let stop = Action::Delete { object: pod(), uid: "pod-uid".into(), grace: None };
         let mut plan = plans::memory();
         plan.steps = vec![
             Step { why: "hold its name".into(), action: hold, undo: Undo::Patch(held.undo) },

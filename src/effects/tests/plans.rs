@@ -58,7 +58,7 @@ pub(crate) fn memory() -> Plan {
             patch(first, "more memory"),
             Step {
                 why: "the broken one".into(),
-                action: Action::Delete { object: pod(), uid: "pod-uid".into() },
+                action: Action::Delete { object: pod(), uid: "pod-uid".into(), grace: None },
                 undo: words(),
             },
             Step {

@@ -100,17 +100,10 @@ fn all_states() -> Vec<Report> {
         pod: pod("prometheus-k8s-1"),
         says: "its next start (in about 2m40s) deletes WAL segments 9-27, 2.1 h".into(),
         serves: false,
-        stop: ["patch pod/prometheus-k8s-1 -p [{}]", "delete pod/prometheus-k8s-1 --wait=false"]
-            .map(kubectl)
-            .into(),
-        thaw: vec![kubectl("patch pod/prometheus-k8s-1 -p [1]")],
+        can_hold: true,
     });
     danger.unfinished = Some(left_behind());
     vec![sample(), healthy(), lacking, unknown, recovering, other, blocked, failed, danger]
-}
-
-fn kubectl(words: &str) -> Vec<String> {
-    ["kubectl"].into_iter().chain(words.split(' ')).map(str::to_owned).collect()
 }
 
 pub(super) fn left_behind() -> Receipt {
@@ -169,7 +162,7 @@ fn no_line_but_a_command_is_wider_than_asked_for() {
     }
 }
 
-/// kubectl knows no bundle.
+/// What is held is in a cluster.
 #[test]
 fn a_danger_read_from_a_bundle_prints_commands_without_it() {
     let mut report = all_states().pop().unwrap();
@@ -177,7 +170,7 @@ fn a_danger_read_from_a_bundle_prints_commands_without_it() {
     let flags = vec!["--bundle".to_owned(), "/b".to_owned()];
     let of_bundle = Context { flags, bundle: true, ..context() };
     let text = text(&report, &of_bundle, &Style { color: false, width: 80 });
-    let stop = "  kubectl delete pod/prometheus-k8s-1 --wait=false -n monitoring\n";
+    let stop = "  kubectl prom-fix freeze pod/prometheus-k8s-1 -n monitoring\n";
     assert!(text.contains(stop), "{text}");
 }
 
@@ -189,12 +182,7 @@ fn danger_and_an_unfinished_plan_come_first() {
         "\
 DANGER  do not restart or delete pod/prometheus-k8s-1: its next start (in about
         2m40s) deletes WAL segments 9-27, 2.1 h. Stop it safely:
-  kubectl patch pod/prometheus-k8s-1 -p '[{{}}]' -n monitoring \\
-    --context prod-eu-1 &&
-  kubectl delete pod/prometheus-k8s-1 --wait=false -n monitoring \\
-    --context prod-eu-1
-        Only once its data is copied or mended, let it start again:
-  kubectl patch pod/prometheus-k8s-1 -p '[1]' -n monitoring --context prod-eu-1
+  kubectl prom-fix freeze pod/prometheus-k8s-1 -n monitoring --context prod-eu-1
 
 UNFINISHED  plan {digest} of bob: raise the memory limit from 2Gi to 4Gi;
             begun 2026-11-24 01:00:20Z (5 min ago), came to step 2 of 6

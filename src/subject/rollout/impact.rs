@@ -68,7 +68,7 @@ fn surges(scene: &Scene<'_>) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::subject) mod tests {
     use serde_json::{Value, json};
 
     use crate::model::object::{Kind, ObjectRef, Owner};

@@ -5,7 +5,7 @@
 //! replaces the Ready ordinal first (seen on 1.34 within 3 s), because it starts from the highest
 //! ordinal and waits only for the pods it has replaced itself.
 
-mod impact;
+pub(super) mod impact;
 mod operated;
 mod plain;
 
@@ -133,7 +133,11 @@ impl<'a> Scene<'a> {
         [
             Step {
                 why: which.to_owned(),
-                action: Action::Delete { object: pod::reference(pod), uid: pod.uid().into() },
+                action: Action::Delete {
+                    object: pod::reference(pod),
+                    uid: pod.uid().into(),
+                    grace: None,
+                },
                 undo: Undo::Words("the pod comes back by itself".into()),
             },
             self.await_successor(pod),

@@ -90,6 +90,7 @@ pub(super) fn daemon_set(scene: &Scene<'_>) -> Result<Order, Blocked> {
                 action: Action::Delete {
                     object: crate::subject::pod::reference(pod),
                     uid: pod.uid().into(),
+                    grace: None,
                 },
                 undo: Undo::Words("the pod comes back by itself".into()),
             });

@@ -4,11 +4,10 @@
 use serde_json::Value;
 
 use super::damage::{self, Loss, Told};
-use super::hold;
 use crate::model::Snapshot;
 use crate::model::finding::Danger;
 use crate::model::log::{Runs, replay};
-use crate::subject::{Subject, pod};
+use crate::subject::{Subject, hold, pod};
 
 /// When the start comes; the order is that of haste.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,10 +38,14 @@ pub fn of(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Optio
             Told::Settled | Told::Nothing => return None,
         },
     };
-    let hold = hold::of(subject, pod, when);
-    let says = format!("{} {}{}", start(when), takes(loss), hold.warns);
+    let hold = hold::of(subject, pod);
+    let cannot = hold.as_ref().err().map_or(String::new(), |blocked| {
+        let way = blocked.ways.first().map_or(String::new(), |way| format!(": {way}"));
+        format!("; {}{way}", blocked.why)
+    });
+    let says = format!("{} {}{cannot}", start(when), takes(loss));
     let pod = pod::reference(pod);
-    Some((when, Danger { pod, says, serves: runs.ready, stop: hold.stop, thaw: hold.thaw }))
+    Some((when, Danger { pod, says, serves: runs.ready, can_hold: hold.is_ok() }))
 }
 
 /// One danger for the report: the most urgent, with the others named.

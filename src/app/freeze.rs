@@ -1,0 +1,101 @@
+//! `freeze`: keeps one broken replica from starting before it does harm; `undo` lets it go.
+
+use anyhow::{Result, bail};
+
+use super::answer::Answer;
+use super::examine::{self, Examined};
+use super::{Ask, Done, Run, asks, change, print};
+use crate::classes::Given;
+use crate::cli::Output;
+use crate::exit::Exit;
+use crate::model::object::ObjectExt;
+use crate::model::receipt::Receipt;
+use crate::model::report::Rehearsal;
+use crate::model::{Need, Snapshot};
+use crate::source;
+use crate::subject::discover::Target;
+use crate::subject::hold;
+
+/// The class of the plan that only holds a pod.
+pub const CLASS: &str = "freeze";
+
+pub async fn freeze(run: &Run<'_>, target: &Target, word: Option<&str>) -> Result<Done> {
+    let given = Given::new();
+    let ask = Ask { class: None, target, word, given: &given };
+    let mut one = examine::again(run, &ask).await?;
+    let pod = match target {
+        Target::Named { name, .. } if one.subject.pods.iter().any(|p| p.name() == name) => {
+            one.subject.pods.iter().find(|p| p.name() == name)
+        }
+        _ => None,
+    };
+    let meant = pod.map_or_else(
+        || {
+            hold::candidate(
+                &one.subject,
+                one.report.danger.as_ref().map(|d| &d.pod),
+                &one.report.findings,
+            )
+        },
+        Ok,
+    );
+    let planned = match meant {
+        Ok(pod) => hold::freeze(&one.subject, &one.seen, pod),
+        Err(names) => bail!("which one is to be held? name one of: {}", names.join(", ")),
+    };
+    one.report.command = CLASS.into();
+    one.report.waits = None;
+    one.report.next = Vec::new();
+    match planned {
+        Ok(plan) => {
+            one.report.lacks = lacks(run, &one, &plan).await;
+            one.report.rehearsal = vec![Rehearsal::NotRun; plan.steps.len()];
+            one.report.blocked = None;
+            one.report.plan = Some(plan);
+        }
+        Err(blocked) => {
+            one.report.plan = None;
+            one.report.blocked = Some(blocked);
+        }
+    }
+    if shows_only(run) {
+        let blocked = one.report.blocked.is_some();
+        let exit = if blocked { Exit::Blocked } else { Exit::Found };
+        return print::reports(run, exit, &[one.report]);
+    }
+    change::apply(run, &ask, one).await
+}
+
+/// A plan for somebody else, or for later.
+fn shows_only(run: &Run<'_>) -> bool {
+    let of_plan = matches!(
+        run.typed.read.output,
+        Output::Plan | Output::Commands | Output::Patch | Output::Commit
+    );
+    of_plan || run.typed.change.dry_run.is_some()
+}
+
+async fn lacks(run: &Run<'_>, one: &Examined, plan: &crate::model::Plan) -> Vec<String> {
+    let mut rights = Snapshot::new(run.world.clock());
+    let rules = Need::Rules { namespace: one.subject.namespace().to_owned() };
+    source::gather(&run.world, &mut rights, &mut |_| vec![rules.clone()]).await;
+    asks::lacks(plan, &rights)
+}
+
+/// What is said once it is held: there is nothing to prove but that.
+pub fn held(run: &Run<'_>, receipt: &Receipt) -> Done {
+    let plan = &receipt.plan;
+    let pod = plan.impact.restarts.first().map_or("", String::as_str);
+    let namespace = &plan.target.namespace;
+    let message = format!("pod/{pod} is held: it does not start until it is let go");
+    let text = format!(
+        "HELD    pod/{pod} -n {namespace}   nothing starts on its data\n\
+         \n\
+         Next, what is wrong with its data, and what can be kept:\n  \
+         kubectl prom-fix wal pod/{pod} -n {namespace} --inspect\n\
+         Or let it start, as it is:\n  \
+         kubectl prom-fix undo {} -n {namespace}\n",
+        receipt.digest
+    );
+    Answer { plan, rehearsal: &[], exit: Exit::Healthy, message, blocked: None }.done(run, text)
+}

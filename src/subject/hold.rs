@@ -1,0 +1,305 @@
+//! Keeps a broken replica from starting while its volume is worked on: nothing of it runs, nothing of
+//! it comes back, and its siblings serve on.
+//!
+//! A pod of a StatefulSet is deleted while a finalizer holds its name, so that its set makes no other
+//! of that name; the set, its owner and its replicas stay as they are. A Deployment makes another
+//! pod under another name, so it is scaled to none.
+
+use serde_json::{Value, json};
+
+use super::pod;
+use super::rollout::{patch_step, wait};
+use super::volume::{Store, store};
+use super::{Subject, manager, repair};
+use crate::model::object::{Kind, ObjectExt, ObjectRef};
+use crate::model::patch::{Change, guarded};
+use crate::model::plan::{Action, Blocked, Impact, Plan, Revert, Step, Undo, Until};
+use crate::model::receipt::HOLD;
+use crate::model::{Finding, Severity, Snapshot};
+
+/// Of a pod that does not serve, the start under way may come to the damage within its own grace
+/// period: a replay does not heed SIGTERM. Nothing is lost with it that the log does not hold.
+const AT_ONCE: u32 = 1;
+
+/// How a pod is kept from starting.
+#[derive(Clone, Copy, Debug)]
+enum Way<'a> {
+    /// Its name is held.
+    Name,
+    /// It is held already.
+    Held,
+    /// Its Deployment is scaled to none.
+    Scale(&'a Value),
+}
+
+/// A pod that can be held.
+#[derive(Clone, Copy, Debug)]
+pub struct Hold<'a> {
+    subject: &'a Subject,
+    pod: &'a Value,
+    way: Way<'a>,
+}
+
+/// Whether a pod's name is held.
+pub fn is_held(pod: &Value) -> bool {
+    let held = pod.list("/metadata/finalizers").iter().any(|f| f.as_str() == Some(HOLD));
+    held && pod::is_terminating(pod)
+}
+
+/// How this pod can be kept from starting, or why it cannot.
+pub fn of<'a>(subject: &'a Subject, pod: &'a Value) -> Result<Hold<'a>, Blocked> {
+    let short = pod::reference(pod).short();
+    let cannot = |why: &str, ways: &[&str]| {
+        Err(Blocked::no_safe_plan(format!("{short} cannot be held: {why}"), ways))
+    };
+    let hold = |way| Ok(Hold { subject, pod, way });
+    if is_held(pod) {
+        return hold(Way::Held);
+    }
+    if let Store::EmptyDir { .. } | Store::None = store(subject, pod) {
+        return cannot(
+            "its data directory ends with the pod",
+            &["copy it from the node first; the kubelet keeps it as long as the pod is there"],
+        );
+    }
+    if ephemeral(subject, pod) {
+        return cannot(
+            "its claim is deleted with the pod",
+            &["take a snapshot of the volume first, or copy it from the node"],
+        );
+    }
+    if pod::is_terminating(pod) {
+        return cannot("it is being deleted already", &["look again when it is gone"]);
+    }
+    let owner = pod.controller();
+    match owner.as_ref().map(|owner| owner.kind.as_str()) {
+        Some("StatefulSet") => hold(Way::Name),
+        Some("ReplicaSet") => {
+            let replica_set = owner.as_ref().map_or("", |owner| owner.name.as_str());
+            match deployment(subject, replica_set) {
+                Some(workload) => {
+                    scalable(subject, workload).and_then(|()| hold(Way::Scale(workload)))
+                }
+                None => cannot("its Deployment was not found", &[]),
+            }
+        }
+        Some(kind) => cannot(
+            &format!("a {kind} makes another in its place"),
+            &["stop it on its node, or take its node's label away"],
+        ),
+        None => cannot("nothing would make it again", &["delete it; create it again afterwards"]),
+    }
+}
+
+fn ephemeral(subject: &Subject, pod: &Value) -> bool {
+    let spec = pod.get("spec").unwrap_or(&Value::Null);
+    let name = super::volume::mount(subject, spec).map_or("", |mount| mount.text("/name"));
+    let volume = spec.list("/volumes").iter().find(|v| v.text("/name") == name);
+    volume.is_some_and(|volume| volume.get("ephemeral").is_some())
+}
+
+/// The Deployment of a ReplicaSet, by its name: `NAME-HASH`.
+fn deployment<'a>(subject: &'a Subject, replica_set: &str) -> Option<&'a Value> {
+    let own = |w: &&Value| {
+        let rest = replica_set.strip_prefix(w.name());
+        w.text("/kind") == "Deployment" && rest.is_some_and(|rest| rest.starts_with('-'))
+    };
+    subject.workloads.iter().filter(own).max_by_key(|w| w.name().len())
+}
+
+/// Refuses where others would be stopped with it, or where somebody sets the replicas again.
+fn scalable(subject: &Subject, workload: &Value) -> Result<(), Blocked> {
+    let replicas = workload.number("/spec/replicas").unwrap_or(1);
+    if replicas != 1 {
+        return Err(repair::elsewhere(
+            subject,
+            &format!("all {replicas} of its replicas would be stopped to hold one"),
+            &["scale it to 1 first"],
+        ));
+    }
+    let pointer = "/spec/replicas".to_owned();
+    let forecast = manager::forecast(subject, workload, &[pointer]);
+    let back = [Revert::RevertsNow, Revert::RevertsOnReconcile];
+    match forecast.iter().find(|f| back.contains(&f.verdict)) {
+        Some(lost) => Err(repair::elsewhere(
+            subject,
+            &format!("{} would scale it up again while its volume is worked on", lost.by),
+            &["suspend that first, and resume it afterwards"],
+        )),
+        None => Ok(()),
+    }
+}
+
+impl<'a> Hold<'a> {
+    /// Until nothing of it runs: its volume is free.
+    pub fn down(&self) -> Vec<Step> {
+        let Hold { pod, way, .. } = self;
+        let object = pod::reference(pod);
+        let stopped = || Until::Stopped { uid: pod.uid().into() };
+        let ended = wait(&object, stopped(), "until its containers have ended");
+        match way {
+            Way::Held => vec![ended],
+            Way::Name => {
+                let mut names = finalizers(pod);
+                names.push(json!(HOLD));
+                let change = [Change::set("/metadata/finalizers", Value::Array(names))];
+                let delete = Action::Delete {
+                    object: object.clone(),
+                    uid: pod.uid().into(),
+                    grace: (!pod::is_ready(pod)).then_some(AT_ONCE),
+                };
+                vec![
+                    held(pod, &object, &change),
+                    Step {
+                        why: "it stops, and no other of its name is made".into(),
+                        action: delete,
+                        undo: Undo::Words("let go, its set makes it again".into()),
+                    },
+                    ended,
+                ]
+            }
+            Way::Scale(workload) => {
+                let change = [Change::set("/spec/replicas", 0)];
+                let why = "nothing of it runs from here on";
+                let gone = Until::Gone { uid: pod.uid().into() };
+                vec![
+                    patch_step(workload, &deployment_of(workload), &change, 0, why),
+                    wait(&object, gone, "until its containers have ended"),
+                ]
+            }
+        }
+    }
+
+    /// It starts again, and is waited for.
+    pub fn up(&self) -> Vec<Step> {
+        let Hold { subject, pod, way } = self;
+        let stays = || Undo::Words("it runs, as it did".into());
+        match way {
+            Way::Name | Way::Held => {
+                let object = pod::reference(pod);
+                let let_go = Action::Patch { object: object.clone(), patch: self.release() };
+                let until = Until::Ingests {
+                    not_uid: pod.uid().into(),
+                    port: subject.flags.port(),
+                    prefix: subject.flags.prefix(),
+                };
+                let why = "its name is let go: its set makes it again".to_owned();
+                vec![
+                    Step { why, action: let_go, undo: stays() },
+                    wait(&object, until, "until it is Ready and takes samples"),
+                ]
+            }
+            Way::Scale(workload) => {
+                let object = deployment_of(workload);
+                let stopped = guarded(workload, &[Change::set("/spec/replicas", 0)], 0).after;
+                let count = workload.number("/spec/replicas").unwrap_or(1);
+                let change = [Change::set("/spec/replicas", count)];
+                let step = patch_step(&stopped, &object, &change, 1, "it runs again");
+                vec![
+                    Step { undo: stays(), ..step },
+                    wait(&object, Until::RolledOut, "until it is Ready"),
+                ]
+            }
+        }
+    }
+
+    /// The finalizer goes. No test of the generation: the deletion has raised it.
+    fn release(&self) -> Vec<crate::model::patch::Op> {
+        let mut before = finalizers(self.pod);
+        before.retain(|name| name != HOLD);
+        let mut free = (*self.pod).clone();
+        if let Some(metadata) = free.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("finalizers");
+            if !before.is_empty() {
+                metadata.insert("finalizers".into(), Value::Array(before.clone()));
+            }
+        }
+        before.push(json!(HOLD));
+        guarded(&free, &[Change::set("/metadata/finalizers", Value::Array(before))], 0).undo
+    }
+
+    /// What stopping it does to service.
+    pub fn impact(&self) -> Impact {
+        let serves = pod::is_ready(self.pod);
+        let set = |pod: &Value| pod.controller().map(|owner| owner.uid);
+        let mates = self.subject.serving().filter(|p| set(p) == set(self.pod));
+        let others = mates.filter(|p| p.uid() != self.pod.uid()).count();
+        let name = self.pod.name().to_owned();
+        let outage = match (serves, others) {
+            (false, 0) => "none that is not there already: no replica serves".into(),
+            (_, 1..) => "none: another replica serves throughout".into(),
+            (true, 0) => format!("{name} serves now, and nothing does until it is let go"),
+        };
+        Impact {
+            restarts: vec![name],
+            outage,
+            stops_serving: serves && others == 0,
+            data: "untouched".into(),
+            ..Impact::default()
+        }
+    }
+}
+
+/// The uid and what the list was are enough: a status that moves, as that of a pod in a crash loop
+/// does, is no reason to look again.
+fn held(pod: &Value, object: &ObjectRef, change: &[Change]) -> Step {
+    let mut step = patch_step(pod, object, change, 0, "its name is held from here on");
+    if let Action::Patch { patch, .. } = &mut step.action {
+        patch.retain(|op| {
+            !["/metadata/generation", "/metadata/resourceVersion"].contains(&op.path())
+        });
+    }
+    step
+}
+
+fn finalizers(pod: &Value) -> Vec<Value> {
+    pod.list("/metadata/finalizers").to_vec()
+}
+
+fn deployment_of(workload: &Value) -> ObjectRef {
+    ObjectRef::new(Kind::Deployment, workload.namespace(), workload.name())
+}
+
+/// The plan that only holds a pod.
+pub fn freeze(subject: &Subject, seen: &Snapshot, pod: &Value) -> Result<Plan, Blocked> {
+    let hold = of(subject, pod)?;
+    let short = pod::reference(pod).short();
+    if let Way::Held = hold.way {
+        return Err(Blocked::no_safe_plan(
+            format!("{short} is held already"),
+            &[
+                &format!(
+                    "mend its data:  kubectl prom-fix wal {short} -n {} --inspect",
+                    pod.namespace()
+                ),
+                &format!("let it start:  kubectl prom-fix undo -n {}", pod.namespace()),
+            ],
+        ));
+    }
+    let title = format!("keep {short} from starting");
+    let mut plan = repair::beside(subject, seen, "freeze", &title, hold.down());
+    plan.impact = hold.impact();
+    plan.undo = "yes; it starts again, as it is".into();
+    Ok(plan)
+}
+
+/// Of the pods that may be meant, the one to hold: in danger before broken before any.
+pub fn candidate<'a>(
+    subject: &'a Subject,
+    danger: Option<&ObjectRef>,
+    found: &[Finding],
+) -> Result<&'a Value, Vec<String>> {
+    let by_name = |name: &str| subject.pods.iter().find(|p| p.name() == name);
+    if let Some(pod) = danger.and_then(|pod| by_name(&pod.name)) {
+        return Ok(pod);
+    }
+    let broken = found.iter().filter(|f| f.severity == Severity::Error && f.because.is_none());
+    let broken = broken.filter_map(|f| by_name(&f.object.name)).filter(|p| !pod::is_ready(p));
+    let mut broken: Vec<&Value> = broken.collect();
+    broken.dedup_by_key(|p| p.uid());
+    match (broken.as_slice(), subject.pods.as_slice()) {
+        ([one], _) => Ok(*one),
+        ([], [one]) => Ok(one),
+        _ => Err(subject.pods.iter().map(|p| pod::reference(p).short()).collect()),
+    }
+}

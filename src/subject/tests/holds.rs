@@ -1,0 +1,116 @@
+//! How a pod is kept from starting, and where it cannot be.
+
+use serde_json::{Value, json};
+
+use crate::model::object::Kind;
+use crate::model::patch::{Op, apply};
+use crate::model::plan::{Action, Step, Undo, Until};
+use crate::model::receipt::HOLD;
+use crate::subject::Subject;
+use crate::subject::hold;
+use crate::subject::rollout::impact::tests::{pod, subject};
+
+fn verbs(steps: &[Step]) -> Vec<&'static str> {
+    steps.iter().map(|step| step.action.verb()).collect()
+}
+
+fn patch(step: &Step) -> &[Op] {
+    match &step.action {
+        Action::Patch { patch, .. } => patch,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn of_set(ready: bool, finalizers: Value) -> Subject {
+    let mut pod = pod("p-0", "s", ready);
+    pod["metadata"]["generation"] = json!(1);
+    if !finalizers.is_null() {
+        pod["metadata"]["finalizers"] = finalizers;
+    }
+    subject(Kind::StatefulSet, vec![pod])
+}
+
+#[test]
+fn a_set_s_pod_is_deleted_while_its_name_is_held() {
+    for before in [json!(null), json!(["a/b"])] {
+        let subject = of_set(false, before.clone());
+        let pod = &subject.pods[0];
+        let hold = hold::of(&subject, pod).expect("held");
+        let (down, up) = (hold.down(), hold.up());
+        assert_eq!(verbs(&down), ["patch", "delete", "wait"]);
+        assert_eq!(verbs(&up), ["patch", "wait"]);
+        // A crash loop writes its status all the time, and a deletion raises the generation.
+        let counters = |ops: &[Op]| ops.iter().any(|op| op.path().starts_with("/metadata/gen"));
+        assert!(!counters(patch(&down[0])) && !counters(patch(&up[0])));
+
+        let mut live = pod.clone();
+        apply(&mut live, patch(&down[0]));
+        let held = live.pointer("/metadata/finalizers").and_then(Value::as_array).expect("some");
+        assert_eq!(held.last(), Some(&json!(HOLD)));
+        let Undo::Patch(undo) = &down[0].undo else { panic!("it has a way back") };
+        assert_eq!(undo, patch(&up[0]), "to let it go is to take the hold back");
+        apply(&mut live, undo);
+        assert_eq!(live["metadata"].get("finalizers").unwrap_or(&Value::Null), &before);
+    }
+}
+
+#[test]
+fn one_that_does_not_serve_gets_no_time_to_come_to_the_damage() {
+    for (ready, wanted) in [(false, Some(1)), (true, None)] {
+        let subject = of_set(ready, json!(null));
+        let hold = hold::of(&subject, &subject.pods[0]).expect("held");
+        let down = hold.down();
+        let Action::Delete { grace, .. } = &down[1].action else { panic!("it is deleted") };
+        assert_eq!(*grace, wanted);
+        assert_eq!(hold.impact().stops_serving, ready);
+    }
+}
+
+#[test]
+fn one_that_is_held_is_only_let_go() {
+    let mut subject = of_set(false, json!([HOLD]));
+    subject.pods[0]["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    let hold = hold::of(&subject, &subject.pods[0]).expect("held");
+    assert_eq!(verbs(&hold.down()), ["wait"]);
+    let mut live = subject.pods[0].clone();
+    apply(&mut live, patch(&hold.up()[0]));
+    assert_eq!(live["metadata"].get("finalizers"), None);
+}
+
+#[test]
+fn a_deployment_is_scaled_to_none_and_back() {
+    let mut pod = pod("p-1-x", "s", false);
+    pod["metadata"]["ownerReferences"][0] =
+        json!({"controller": true, "kind": "ReplicaSet", "name": "p-1", "uid": "r"});
+    let mut subject = subject(Kind::Deployment, vec![pod]);
+    subject.workloads[0]["spec"]["replicas"] = json!(1);
+    let hold = hold::of(&subject, &subject.pods[0]).expect("held");
+    let (down, up) = (hold.down(), hold.up());
+    assert_eq!((verbs(&down), verbs(&up)), (vec!["patch", "wait"], vec!["patch", "wait"]));
+    let mut live = subject.workloads[0].clone();
+    apply(&mut live, patch(&down[0]));
+    assert_eq!(live["spec"]["replicas"], json!(0));
+    live["metadata"]["generation"] = json!(2);
+    apply(&mut live, patch(&up[0]));
+    assert_eq!(live["spec"]["replicas"], json!(1));
+    let gone = Until::Gone { uid: "p-1-x".into() };
+    assert!(matches!(&down[1].action, Action::Wait { until, .. } if *until == gone));
+
+    subject.workloads[0]["spec"]["replicas"] = json!(2);
+    let why = hold::of(&subject, &subject.pods[0]).expect_err("the other serves").why;
+    assert!(why.contains("all 2 of its replicas"), "{why}");
+}
+
+#[test]
+fn what_ends_with_its_pod_is_not_deleted() {
+    let held = |pointer: &str, value: Value| {
+        let mut subject = of_set(false, json!(null));
+        *subject.pods[0].pointer_mut(pointer).expect("there") = value;
+        hold::of(&subject, &subject.pods[0]).expect_err("not held").why
+    };
+    let volume = "/spec/volumes/0";
+    assert!(held(volume, json!({"name": "d", "emptyDir": {}})).contains("ends with the pod"));
+    assert!(held(volume, json!({"name": "d", "ephemeral": {}})).contains("deleted with the pod"));
+    let owner = "/metadata/ownerReferences/0/kind";
+    assert!(held(owner, json!("DaemonSet")).contains("a DaemonSet makes another"));
+}
