@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::inventory;
+use crate::datadir::terms;
 use crate::datadir::user::{Change, User};
 use crate::walfile::inventory::{memory, ranking};
 use crate::walfile::segment::Depth;
@@ -26,13 +27,13 @@ commands:
   owners     whose its files are, by uid, gid and mode; with --uid U --gid G [--groups G,G]: what
              that user could not read, write or traverse
   chown      gives them to --uid U --gid G, and with --bits owner, group or owner,group the bits
-             that these lack; what they were is kept in DIR/prom-fix-<time>, for restore; with
-             --dry-run only says what it would do
+             that these lack; what they were is kept in DIR/prom-fix-<time>; --dry-run only says it
   salvage    mends it: damaged files are written anew without the damage, the old ones are kept in
-             DIR/prom-fix-<time>; refused while a Prometheus runs on it; with --dry-run only says
-             what it would do
+             DIR/prom-fix-<time>; refused while a Prometheus runs on it; --dry-run only says it;
+             --expect A: not unless a survey's \"agreement\" is A; --go-on: or resume
   resume     goes on with a salvage or chown that was interrupted
-  restore    puts back, bit for bit, what the last salvage or chown changed
+  restore    puts back, bit for bit, what the last salvage or chown changed; --of A|chown: if it
+             was that one; --force sets aside what Prometheus has written since
 
   --json     the report as one JSON document on stdout
   --help, --version
@@ -62,9 +63,9 @@ pub enum Command {
 pub enum Act {
     Owners { user: Option<User> },
     Chown { change: Change, dry_run: bool },
-    Salvage { dry_run: bool },
+    Salvage { dry_run: bool, terms: terms::Salvage },
     Resume,
-    Restore,
+    Restore(terms::Restore),
 }
 
 /// How many of each an inventory names.
@@ -79,9 +80,10 @@ impl Command {
 }
 
 /// Flags that stand alone.
-const SWITCHES: &[&str] = &["--json", "--quick", "--dry-run"];
+const SWITCHES: &[&str] = &["--json", "--quick", "--dry-run", "--go-on", "--force"];
 /// Flags that a value follows.
-const VALUED: &[&str] = &["--top", "--prometheus-version", "--uid", "--gid", "--groups", "--bits"];
+const VALUED: &[&str] =
+    &["--top", "--prometheus-version", "--uid", "--gid", "--groups", "--bits", "--expect", "--of"];
 
 /// The flags that were given; each command takes those that are its own.
 #[derive(Default)]
@@ -121,7 +123,7 @@ impl Flags {
 
     fn number<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, String> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        value.parse().map(Some).map_err(|_| format!("{name} {value}: not a number that it takes"))
+        value.parse().map(Some).map_err(|_| format!("{name} {value}: not what it takes"))
     }
 }
 
@@ -170,9 +172,15 @@ fn act(name: Option<&str>, flags: &mut Flags) -> Result<Option<Act>, String> {
     Ok(Some(match name {
         Some("owners") => Act::Owners { user: user(flags)? },
         Some("chown") => Act::Chown { change: change(flags)?, dry_run: flags.has("--dry-run") },
-        Some("salvage") => Act::Salvage { dry_run: flags.has("--dry-run") },
+        Some("salvage") => {
+            let terms =
+                terms::Salvage { expect: flags.take("--expect"), go_on: flags.has("--go-on") };
+            Act::Salvage { dry_run: flags.has("--dry-run"), terms }
+        }
         Some("resume") => Act::Resume,
-        Some("restore") => Act::Restore,
+        Some("restore") => {
+            Act::Restore(terms::Restore { of: flags.take("--of"), force: flags.has("--force") })
+        }
         _ => return Ok(None),
     }))
 }

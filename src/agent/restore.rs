@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::datadir::restore::{self, Restored, Resumed};
+use crate::datadir::terms;
 
 use super::salvage::{refused, tell};
 use super::{Ended, Screen};
@@ -24,26 +25,32 @@ struct Answer<'a> {
 
 pub fn resume(dir: &Path, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
     match restore::resume(dir) {
-        Ok(Resumed::Nothing) => {
-            if json {
-                let answer =
-                    Answer { command: "resume", outcome: "nothing", aside: None, paths: &[] };
-                return answered(&answer, screen.out);
-            }
-            writeln!(screen.out, "nothing to resume")?;
-            Ok(Ended::Clean)
-        }
+        Ok(Resumed::Nothing) => nothing("resume", json, screen.out),
         Ok(Resumed::Salvaged(report)) => tell(&report, ("resume", "salvaged"), json, screen),
         Ok(Resumed::Restored(restored)) => told(&restored, "resume", json, screen.out),
         Err(not_done) => refused(dir, &not_done, screen),
     }
 }
 
-pub fn restore(dir: &Path, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
-    match restore::restore(dir) {
-        Ok(restored) => told(&restored, "restore", json, screen.out),
+pub fn restore(
+    dir: &Path,
+    terms: &terms::Restore,
+    json: bool,
+    screen: &mut Screen<'_>,
+) -> io::Result<Ended> {
+    match restore::restore(dir, terms) {
+        Ok(Some(restored)) => told(&restored, "restore", json, screen.out),
+        Ok(None) => nothing("restore", json, screen.out),
         Err(not_done) => refused(dir, &not_done, screen),
     }
+}
+
+pub(super) fn nothing(command: &str, json: bool, out: &mut dyn Write) -> io::Result<Ended> {
+    if json {
+        return answered(&Answer { command, outcome: "nothing", aside: None, paths: &[] }, out);
+    }
+    writeln!(out, "nothing to {command}")?;
+    Ok(Ended::Clean)
 }
 
 fn told(restored: &Restored, command: &str, json: bool, out: &mut dyn Write) -> io::Result<Ended> {

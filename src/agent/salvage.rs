@@ -8,6 +8,8 @@ use serde::Serialize;
 use crate::datadir::plan::{Act, Why};
 use crate::datadir::salvage::{self, NotDone, Report, Touched};
 
+use crate::datadir::terms;
+
 use super::words::path;
 use super::{Ended, Screen};
 
@@ -21,8 +23,13 @@ struct Answer<'a> {
     report: &'a Report,
 }
 
-pub fn run(dir: &Path, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
-    match salvage::salvage(dir) {
+pub fn run(
+    dir: &Path,
+    terms: &terms::Salvage,
+    json: bool,
+    screen: &mut Screen<'_>,
+) -> io::Result<Ended> {
+    match salvage::salvage(dir, terms) {
         Ok(report) => {
             let outcome = if report.files.is_empty() { "clean" } else { "salvaged" };
             tell(&report, ("salvage", outcome), json, screen)
@@ -96,7 +103,7 @@ pub(super) fn tell(
         writeln!(out)?;
         return Ok(Ended::Clean);
     }
-    let Report { files, aside, kept, orphans, extra_bytes } = report;
+    let Report { files, aside, kept, orphans, extra_bytes, agreed: _ } = report;
     if files.is_empty() {
         writeln!(out, "no fault: {} records, {} samples", kept.records, kept.samples)?;
         return Ok(Ended::Clean);

@@ -7,6 +7,7 @@ use crate::agent::{self, Caller, Command, Depth, Ended};
 use crate::classes::OnDisk;
 use crate::cli::data::{Act, Asked};
 use crate::cli::{Output, Typed};
+use crate::datadir::terms;
 use crate::exit::Exit;
 
 /// One run of the agent.
@@ -29,7 +30,13 @@ pub fn run(typed: &Typed, screen: &Screen, asked: &Asked) -> Done {
         Act::Plan => job.run(job.salvage(true)),
         Act::Mend => job.mend(),
         Act::Resume => job.asked("go on with what was begun in", agent::Act::Resume),
-        Act::Undo => job.asked("put back what was changed in", agent::Act::Restore),
+        Act::Undo => job.asked(
+            "put back what was changed in",
+            agent::Act::Restore(terms::Restore {
+                force: typed.change.force,
+                ..terms::Restore::default()
+            }),
+        ),
     };
     job.done(ran)
 }
@@ -46,7 +53,7 @@ impl Job<'_> {
     }
 
     fn salvage(&self, dry_run: bool) -> Command {
-        self.act(agent::Act::Salvage { dry_run })
+        self.act(agent::Act::Salvage { dry_run, terms: terms::Salvage::default() })
     }
 
     fn json(&self) -> bool {

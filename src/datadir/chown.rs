@@ -267,7 +267,7 @@ impl Journal {
         let temporary = format!("{path}.tmp");
         disk.remove_file(&temporary)?;
         disk.create(&temporary, disk.owner(&self.folder)?.of_file(), |out| {
-            serde_json::to_writer(&mut *out, &self.manifest)?;
+            serde_json::to_writer_pretty(&mut *out, &self.manifest)?;
             out.write_all(b"\n")
         })?;
         disk.supersede(&temporary, &path)

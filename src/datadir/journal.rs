@@ -149,7 +149,7 @@ impl Journal {
         let owner = disk.owner(&self.folder)?.of_file();
         disk.remove_file(&temporary)?;
         disk.create(&temporary, owner, |out| {
-            serde_json::to_writer(&mut *out, &self.manifest)?;
+            serde_json::to_writer_pretty(&mut *out, &self.manifest)?;
             out.write_all(b"\n")
         })?;
         disk.supersede(&temporary, &self.file())

@@ -5,6 +5,7 @@
 //! What only reads is for every system. What writes, takes the lock or asks for owners is for Linux,
 //! where Prometheus' volumes are: its promises were seen to hold there and nowhere else.
 
+pub mod agreement;
 pub mod calendar;
 #[cfg(target_os = "linux")]
 pub mod chown;
@@ -29,4 +30,5 @@ pub mod salvage;
 #[cfg(target_os = "linux")]
 mod stage;
 pub mod survey;
+pub mod terms;
 pub mod user;

@@ -8,6 +8,9 @@ use super::journal::{Change, Journal, LOGS, Phase, State};
 use super::lock::Lock;
 use super::look::Known;
 use super::salvage::{self, AtWork, NotDone, Report};
+use super::terms;
+
+mod later;
 
 /// What there was to go on with.
 #[derive(Debug)]
@@ -57,18 +60,30 @@ pub fn resume(root: &Path) -> Result<Resumed, NotDone> {
     }
 }
 
-/// Puts back what the last salvage changed.
-pub fn restore(root: &Path) -> Result<Restored, NotDone> {
+/// Puts back what the last salvage changed; `None` where nothing is left of the one that is meant.
+pub fn restore(root: &Path, terms: &terms::Restore) -> Result<Option<Restored>, NotDone> {
     let mut lock = Lock::take(root)?;
     let disk = Disk::open(root)?;
     let mut all = salvage::journals(&disk, root)?;
-    let Some(journal) = take_unfinished(&mut all).or_else(|| all.pop()) else {
+    let last = take_unfinished(&mut all).or_else(|| all.pop());
+    let meant = |journal: &Journal| match &terms.of {
+        Some(of) => journal.manifest.phase != Phase::Done || journal.manifest.report.agreed == *of,
+        None => true,
+    };
+    let Some(journal) = last.filter(meant) else {
+        if terms.of.is_some() {
+            return Ok(None);
+        }
         return Err(NotDone::Refused(format!("{}: nothing was salvaged here", root.display())));
     };
     if journal.manifest.lock_created {
         lock.adopt();
     }
-    put_back(&disk, lock, journal)
+    if terms.force && journal.manifest.phase == Phase::Done {
+        check_steps_back(&disk, &journal)?;
+        later::set_aside(&disk, &journal)?;
+    }
+    put_back(&disk, lock, journal).map(Some)
 }
 
 fn take_unfinished(all: &mut Vec<Journal>) -> Option<Journal> {
@@ -113,6 +128,11 @@ fn check_forward(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
 }
 
 fn check_back(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
+    check_steps_back(disk, journal)?;
+    check_untouched(disk, journal)
+}
+
+fn check_steps_back(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
     let begun = journal.manifest.phase == Phase::Restoring;
     for (at, step) in journal.manifest.steps.iter().enumerate() {
         match journal.state(disk, at, step)? {
@@ -121,23 +141,33 @@ fn check_back(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
             State::Undone | State::Strange => return Err(changed(disk, &step.path)),
         }
     }
-    check_untouched(disk, journal)
+    Ok(())
 }
 
 /// Each start of Prometheus makes a segment: what was not there tells that it has written.
 fn check_untouched(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
-    let mut now = BTreeMap::new();
-    LOGS.iter().try_for_each(|log| disk.walk(log, &mut now))?;
+    let now = now(disk)?;
     let known = &journal.manifest.untouched;
-    let ours = |path: &str| journal.manifest.steps.iter().any(|step| is_within(path, step));
-    let differs = |(path, size): (&String, &u64)| known.get(path) != Some(size) && !ours(path);
-    if let Some((path, _)) = now.iter().find(|entry| differs(*entry)) {
+    let differs = |(path, size): (&String, &u64)| known.get(path) != Some(size);
+    if let Some((path, _)) = now.iter().find(|entry| differs(*entry) && !is_ours(journal, entry.0))
+    {
         return Err(changed(disk, path));
     }
     match known.keys().find(|path| !now.contains_key(*path)) {
         Some(path) => Err(changed(disk, path)),
         None => Ok(()),
     }
+}
+
+/// All that lies in the logs, with its bytes.
+fn now(disk: &Disk) -> Result<BTreeMap<String, u64>, NotDone> {
+    let mut now = BTreeMap::new();
+    LOGS.iter().try_for_each(|log| disk.walk(log, &mut now))?;
+    Ok(now)
+}
+
+fn is_ours(journal: &Journal, path: &str) -> bool {
+    journal.manifest.steps.iter().any(|step| is_within(path, step))
 }
 
 /// What lies in a folder that we added is not ours unless a step says so.
@@ -152,7 +182,7 @@ fn is_within(path: &str, step: &super::journal::Step) -> bool {
 fn changed(disk: &Disk, path: &str) -> NotDone {
     NotDone::Refused(format!(
         "{}: not as the salvage left it; Prometheus has started since, or somebody changed it. \
-         Nothing was put back",
+         Nothing was put back; --force sets aside what it wrote",
         disk.named(path).display()
     ))
 }

@@ -12,7 +12,9 @@ use crate::walfile::count::Kept;
 use crate::walfile::fault::Fault;
 use crate::walfile::mend::Traces;
 use crate::walfile::refs::Refs;
+use crate::walfile::segment::Depth;
 
+use super::agreement::Agreement;
 use super::calendar::Utc;
 use super::chown;
 use super::disk::{Disk, Done, Failed};
@@ -21,7 +23,10 @@ use super::layout::{self, ASIDE};
 use super::lock::{Lock, NotTaken};
 use super::look::{Known, look};
 use super::plan::{Act, LogFile, Plan, Planned, Refusal, Seen, Why, plan, segment};
+use super::restore::{self, Resumed};
 use super::stage;
+use super::survey;
+use super::terms;
 
 /// What a salvage did, or would do.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -35,6 +40,9 @@ pub struct Report {
     pub orphans: Orphans,
     /// Bytes that the new files take.
     pub extra_bytes: u64,
+    /// What was agreed to, where it was held to that.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub agreed: String,
 }
 
 /// One file, or folder, that is changed.
@@ -114,18 +122,51 @@ pub fn rehearse(root: &Path) -> Result<Report, NotDone> {
 }
 
 /// Mends the directory; does nothing where there is nothing to mend.
-pub fn salvage(root: &Path) -> Result<Report, NotDone> {
+pub fn salvage(root: &Path, terms: &terms::Salvage) -> Result<Report, NotDone> {
     let disk = Disk::open(root)?;
     is_data(&disk)?;
+    if terms.go_on {
+        if let Resumed::Salvaged(report) = restore::resume(root)? {
+            return Ok(report);
+        }
+        if let Some(report) = done_as_agreed(&disk, root, terms)? {
+            return Ok(report);
+        }
+    }
+    if let Some(agreed) = &terms.expect {
+        as_agreed(root, agreed)?;
+    }
     let lock = Lock::take(root)?;
     chown::refuse_if_unfinished(&disk, root)?;
-    let prepared = prepare(&disk, root)?;
+    let mut prepared = prepare(&disk, root)?;
+    prepared.report.agreed = terms.expect.clone().unwrap_or_default();
     if prepared.report.files.is_empty() {
         return Ok(prepared.report);
     }
     let folder = free_name(&disk)?;
     let mut at_work = AtWork { disk, root, lock };
     at_work.carry_out(prepared, folder)
+}
+
+/// It was done, and whoever waited for the report did not get it.
+fn done_as_agreed(
+    disk: &Disk,
+    root: &Path,
+    terms: &terms::Salvage,
+) -> Result<Option<Report>, NotDone> {
+    let report = journals(disk, root)?.pop().map(|journal| journal.manifest.report);
+    Ok(report.filter(|report| terms.expect.as_ref() == Some(&report.agreed)))
+}
+
+/// Before the lock is taken: a survey takes a log whose lock is held for one that is written.
+fn as_agreed(root: &Path, agreed: &str) -> Result<(), NotDone> {
+    let seen = survey::read(root, Depth::Full, &mut |_| {})
+        .map_err(|error| Failed { path: root.to_owned(), error })?;
+    if Agreement::of(&seen).is_within(agreed) {
+        return Ok(());
+    }
+    let now = seen.agreement;
+    Err(NotDone::Refused(format!("not what was agreed to ({agreed}), but {now}: look again")))
 }
 
 /// An open directory that is ours while this lives.

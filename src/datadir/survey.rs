@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::agreement::Agreement;
 use super::layout::{self, Log};
 use crate::walfile::segment::{Depth, Segment};
 pub use blocks::{BlockSurvey, FileFault};
@@ -30,6 +31,8 @@ pub struct Survey {
     #[serde(flatten)]
     pub contents: Contents,
     pub judged: fold::Judged,
+    /// What whoever sees this agrees to: for `salvage --expect`.
+    pub agreement: String,
 }
 
 /// What is in it.
@@ -130,7 +133,10 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
     contents.blocks = blocks::all(&layout.blocks);
     contents.orphans = reader.orphans();
     let judged = fold::judge(&contents);
-    Ok(Survey { root: root.to_owned(), depth, contents, judged })
+    let mut survey =
+        Survey { root: root.to_owned(), depth, contents, judged, agreement: String::new() };
+    survey.agreement = Agreement::of(&survey).to_string();
+    Ok(survey)
 }
 
 /// Goes through the logs, one file after the other for what they say, several at once for time.

@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod agreed;
 mod corruptions;
 mod directory;
 #[cfg(feature = "faults")]

@@ -185,7 +185,7 @@ fn a_manifest_leads_nowhere_else() {
         let (name, (.., bytes)) =
             all.iter().find(|(path, _)| path.ends_with("manifest.json")).expect("it is there");
         let text = String::from_utf8(bytes.clone().expect("bytes")).expect("JSON");
-        let text = text.replace("\"path\":\"wal/00000004\"", &format!("\"path\":\"{path}\""));
+        let text = text.replace("\"path\": \"wal/00000004\"", &format!("\"path\": \"{path}\""));
         fs::write(root.join(name), text).expect("written");
         let before = everything(folder.path());
         let output = d::agent("", &["restore"], &root);

@@ -1,0 +1,38 @@
+//! What Prometheus wrote after a salvage goes aside, so that the old files can come back. Only what is
+//! new: where it has grown or removed what was there before, the old files are no longer its past.
+
+use super::super::disk::Disk;
+use super::super::journal::Journal;
+use super::super::salvage::{self, NotDone};
+use super::{changed, is_ours, now};
+
+/// Moves every new file of the logs to a folder of its own, `prom-fix-<time>/later/…`.
+pub fn set_aside(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
+    let now = now(disk)?;
+    let known = &journal.manifest.untouched;
+    let grown = now.iter().find(|(path, size)| known.get(*path).is_some_and(|was| was != *size));
+    let gone = known.keys().find(|path| !now.contains_key(*path));
+    if let Some(path) = grown.map(|(path, _)| path).or(gone) {
+        return Err(changed(disk, path));
+    }
+    let new = |path: &String| !known.contains_key(path) && !is_ours(journal, path);
+    let mut folder = String::new();
+    let mut moved: Vec<String> = Vec::new();
+    for path in now.into_keys().filter(new) {
+        // What lies in a folder goes with it.
+        if moved.iter().any(|folder| path.starts_with(folder)) {
+            continue;
+        }
+        if folder.is_empty() {
+            folder = salvage::free_name(disk)? + "/later/";
+        }
+        let aside = folder.clone() + &path;
+        let owner = disk.owner(&journal.folder)?;
+        for (at, _) in aside.match_indices('/') {
+            disk.make_folder(aside.get(..at).unwrap_or_default(), owner)?;
+        }
+        disk.rename(&path, &aside)?;
+        moved.push(path + "/");
+    }
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! What a change of the files is held to.
+
+/// Of a salvage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Salvage {
+    /// Nothing is written where other faults are found than were agreed to, or fewer bytes.
+    pub expect: Option<String>,
+    /// One that was begun and not finished is gone on with.
+    pub go_on: bool,
+}
+
+/// Of putting back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restore {
+    /// The salvage that was held to this agreement, and no other; where there is none, nothing.
+    pub of: Option<String>,
+    /// Also where Prometheus has written since: its new files are set aside.
+    pub force: bool,
+}

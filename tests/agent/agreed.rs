@@ -1,0 +1,108 @@
+//! A salvage that is held to what somebody saw, and taken back after Prometheus has written.
+
+use std::fs;
+use std::path::Path;
+
+use crate::directory::{self as d, everything, folder, run};
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn agreement(root: &Path) -> String {
+    json(&run(&["survey", "--json"], root, 2))["agreement"].as_str().expect("a word").to_owned()
+}
+
+#[test]
+fn more_starts_are_no_difference_and_a_repair_is() {
+    let folder = folder();
+    let root = folder.path();
+    d::healthy(root);
+    d::flip(root, "wal/00000006", 3000);
+    let agreed = agreement(root);
+    // A start that ended leaves an empty segment.
+    d::put(root, "wal/00000007", &[]);
+    assert_eq!(agreement(root), agreed);
+    // Prometheus' own repair: the rest of the segment is gone.
+    let before = fs::read(root.join("wal/00000006")).expect("a segment");
+    d::put(root, "wal/00000006", &before[..2000]);
+    let cut = everything(root);
+    let refused = run(&["salvage", "--expect", &agreed, "--go-on"], root, 3);
+    assert!(refused.contains("look again"), "{refused}");
+    assert_eq!(everything(root), cut, "nothing was written");
+    d::put(root, "wal/00000006", &before);
+    let report = json(&run(&["salvage", "--expect", &agreed, "--go-on", "--json"], root, 0));
+    assert_eq!((&report["outcome"], &report["agreed"]), (&"salvaged".into(), &agreed.into()));
+}
+
+#[test]
+fn done_twice_it_is_done_once_and_put_back_twice_nothing_else_is() {
+    let folder = folder();
+    let root = folder.path();
+    d::healthy(root);
+    d::flip(root, "wal/00000006", 3000);
+    // A salvage before it, whose traces stay.
+    run(&["salvage"], root, 0);
+    d::flip(root, "wal/00000005", 3000);
+    let before = everything(root);
+    let agreed = agreement(root);
+    let words = ["salvage", "--expect", &agreed, "--go-on", "--json"];
+    let first = json(&run(&words, root, 0));
+    let after = everything(root);
+    let second = json(&run(&words, root, 0));
+    assert_eq!((first, everything(root)), (second, after));
+    let back = ["restore", "--of", &agreed, "--json"];
+    assert_eq!(json(&run(&back, root, 0))["outcome"], "restored");
+    assert_eq!(everything(root), before);
+    assert_eq!(json(&run(&back, root, 0))["outcome"], "nothing");
+    assert_eq!(json(&run(&["restore", "--of", "chown", "--json"], root, 0))["outcome"], "nothing");
+    assert_eq!(everything(root), before, "the salvage before it stays");
+}
+
+#[test]
+fn what_was_written_since_is_set_aside_by_force_only() {
+    let folder = folder();
+    let root = folder.path();
+    d::healthy(root);
+    d::flip(root, "wal/00000006", 3000);
+    let before = everything(root);
+    run(&["salvage"], root, 0);
+    let last = |n: u32| format!("wal/{n:08}");
+    let new: Vec<String> = (7..10).map(last).filter(|name| !root.join(name).exists()).collect();
+    for name in &new {
+        d::put(root, name, &d::log(&[d::samples(100..101, 7)]));
+    }
+    d::put(root, "wal/checkpoint.00000009/00000000", b"x");
+    let written = everything(root);
+    let refused = run(&["restore"], root, 3);
+    assert!(refused.contains("--force"), "{refused}");
+    assert_eq!(everything(root), written);
+    run(&["restore", "--force"], root, 0);
+    let aside = |path: &Path| path.to_string_lossy().starts_with("prom-fix-");
+    let mut now = everything(root);
+    let kept: Vec<String> = now
+        .keys()
+        .filter(|path| aside(path))
+        .filter_map(|path| Some(path.to_str()?.split_once("/later/")?.1.to_owned()))
+        .collect();
+    for name in new.iter().map(String::as_str).chain(["wal/checkpoint.00000009/00000000"]) {
+        assert!(kept.iter().any(|path| path == name), "{name} of {kept:?}");
+    }
+    now.retain(|path, _| !aside(path));
+    assert_eq!(now, before);
+}
+
+/// A checkpoint has taken the place of segments: the old files are no longer its past.
+#[test]
+fn what_prometheus_took_away_is_no_past_to_go_back_to() {
+    let folder = folder();
+    let root = folder.path();
+    d::healthy(root);
+    d::flip(root, "wal/00000006", 3000);
+    run(&["salvage"], root, 0);
+    fs::remove_file(root.join("wal/00000003")).expect("a segment");
+    d::put(root, "wal/00000012", &[]);
+    let written = everything(root);
+    run(&["restore", "--force"], root, 3);
+    assert_eq!(everything(root), written);
+}
