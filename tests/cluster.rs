@@ -27,6 +27,8 @@ mod perms;
 mod refusals;
 #[path = "cluster/replicas.rs"]
 mod replicas;
+#[path = "cluster/salvage.rs"]
+mod salvage;
 #[path = "cluster/scene.rs"]
 mod scene;
 #[path = "cluster/sight.rs"]

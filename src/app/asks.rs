@@ -42,7 +42,7 @@ fn of_one(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> Vec<Need> {
     let mut needs: Vec<Need> = jobs.flat_map(|job| job.needs(seen)).collect();
     let (verdict, root) = examine::joined(subject, ask, seen);
     // Where another class is to blame no plan is made.
-    let root = root.filter(|root| ask.class.is_none_or(|class| class == root.class()));
+    let root = root.filter(|root| ask.class.is_none_or(|class| class == class_name(*root)));
     let Some(class) = root.and_then(class_of) else { return needs };
     let job = class.job(subject, ask.given);
     let fix = job.needs_to_fix(seen, &verdict.findings);
@@ -74,6 +74,11 @@ pub fn class_of(code: Code) -> Option<&'static dyn Class> {
         .iter()
         .find(|c| c.name() == code.class() || c.docs().iter().any(|d| d.code == code))
         .copied()
+}
+
+/// The name of the class that a code is of; its own first part where none knows it.
+pub fn class_name(code: Code) -> &'static str {
+    class_of(code).map_or(code.class(), |class| class.name())
 }
 
 /// Each verb of the plan, and the name of the object it is for.

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use super::answer::Answer;
 use super::examine::{self, Examined};
 use super::proof::{self, Proof};
-use super::{Ask, Done, Run, answer, freeze, print};
+use super::{Ask, Done, Run, answer, back, freeze, print};
 use crate::classes::Given;
 use crate::effects::{
     self, Approved, Cluster, Consent, Consents, Ended, Error, Identity, Journal, Patience,
@@ -159,7 +159,7 @@ fn rejected(rehearsal: &[Rehearsal]) -> Option<Blocked> {
     })
 }
 
-fn busy(open: &Receipt) -> Blocked {
+pub(super) fn busy(open: &Receipt) -> Blocked {
     Blocked {
         reason: BlockedReason::Busy,
         why: format!("plan {} by {} is not finished (began {})", open.digest, open.who, open.began),
@@ -224,14 +224,23 @@ async fn carry_out(
     conclude(run, ask, journal, ended).await
 }
 
-/// From the end of the steps to the proof and the last report.
+/// A helper saw other files than were agreed to.
+fn stays_held(run: &Run<'_>, receipt: &Receipt, error: &Error) {
+    let Receipt { plan, digest, .. } = receipt;
+    let (class, target, namespace) = (&plan.class, plan.target.short(), &plan.target.namespace);
+    run.screen.say(&render::clean(&format!("nothing was written: {}", error.whole())));
+    run.screen.say("it stays held, and does not start. Look again, or let it start as it is:");
+    run.screen.say(&format!("  kubectl prom-fix {class} {target} -n {namespace} --inspect"));
+    run.screen.say(&format!("  kubectl prom-fix undo {digest} -n {namespace}"));
+}
+
+/// From the end of the steps to the last report.
 pub async fn conclude(
     run: &Run<'_>,
     ask: &Ask<'_>,
-    mut journal: Journal,
+    journal: Journal,
     ended: Ended,
 ) -> Result<Done> {
-    let cluster = cluster(run)?;
     let digest = journal.receipt().digest.clone();
     let namespace = journal.receipt().plan.target.namespace.clone();
     let halted = match ended {
@@ -241,6 +250,10 @@ pub async fn conclude(
             let ways = vec!["look again: the same command without --apply".to_owned()];
             let blocked = Blocked { reason: BlockedReason::Stale, why, ways };
             return Ok(answer::blocked(run, &journal.receipt().plan, &[], &blocked));
+        }
+        Ended::Refused { error, .. } => {
+            stays_held(run, journal.receipt(), &error);
+            return last_report(run, ask, &journal, false, Exit::Unfinished).await;
         }
         Ended::Stopped { step } => Some((Exit::Unfinished, format!("stopped before step {step}"))),
         Ended::Detached => {
@@ -264,9 +277,19 @@ pub async fn conclude(
         run.screen.say(&format!("  put it back:  kubectl prom-fix undo {digest} -n {namespace}"));
         return last_report(run, ask, &journal, false, exit).await;
     }
-    if journal.receipt().plan.class == freeze::CLASS {
+    let plan = &journal.receipt().plan;
+    if plan.undoes.is_some() {
+        return back::finish(run, &journal).await;
+    }
+    if plan.class == freeze::CLASS {
         return Ok(freeze::held(run, journal.receipt()));
     }
+    prove(run, ask, journal).await
+}
+
+/// From the last step to the proof.
+async fn prove(run: &Run<'_>, ask: &Ask<'_>, mut journal: Journal) -> Result<Done> {
+    let cluster = cluster(run)?;
     if run.typed.change.no_wait {
         run.screen.say("applied, not proved: --no-wait was given");
         return last_report(run, ask, &journal, false, Exit::Unproved).await;

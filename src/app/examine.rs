@@ -11,7 +11,7 @@ use crate::classes;
 use crate::cli;
 use crate::model::finding::{Danger, Finding, Severity, Unknown, Verdict};
 use crate::model::log::runs::age;
-use crate::model::plan::{Blocked, BlockedReason, Look, Next};
+use crate::model::plan::{Blocked, BlockedReason, Look, Next, Step, Undo};
 use crate::model::receipt::{Receipt, State as ReceiptState};
 use crate::model::report::{PodLine, Rehearsal, Report, State, Target as TargetLine};
 use crate::model::{Code, Fact, ObjectRef, Seen, Snapshot, fold};
@@ -140,7 +140,7 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Rc<Snapshot>, subject: Subject) -> 
         unknown.extend(unjudged(&subject, ask));
     }
     let asked = ask.class;
-    let other_class = root.filter(|r| asked.is_some_and(|class| class != r.class()));
+    let other_class = root.filter(|r| asked.is_some_and(|class| class != asks::class_name(*r)));
     let next = match root.or_else(|| verdict::waiting(&findings)).and_then(asks::class_of) {
         Some(class) if other_class.is_none() => {
             let job = class.job(&subject, ask.given);
@@ -210,6 +210,11 @@ fn told(
 /// No plan restarts a pod whose next start destroys data.
 fn held_back(next: Next, danger: Option<&Danger>, findings: &[Finding]) -> Next {
     let Next::Fix(plan) = &next else { return next };
+    // But the one that mends it before it starts.
+    let mends = |step: &Step| matches!(step.undo, Undo::Restore(_));
+    if plan.class == "wal" && plan.steps.iter().any(mends) {
+        return next;
+    }
     let forbidden = findings.iter().filter(|f| f.forbids_restart).map(|f| &f.object);
     let mut all = danger.map(|d| &d.pod).into_iter().chain(forbidden);
     let Some(pod) = all.find(|pod| plan.impact.restarts.contains(&pod.name)) else { return next };
@@ -302,7 +307,9 @@ fn next_command(run: &Run<'_>, report: &Report) -> Vec<String> {
         return words("resume");
     }
     match (&report.asked_class, report.root) {
-        (Some(_), Some(root)) => words(super::command_of(root.class()).unwrap_or("diagnose")),
+        (Some(_), Some(root)) => {
+            words(super::command_of(asks::class_name(root)).unwrap_or("diagnose"))
+        }
         _ if report.waits.is_some() => words("wait"),
         _ => Vec::new(),
     }

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use super::answer::{self, Answer};
 use super::change::{self, in_namespace};
-use super::{Ask, Done, Run};
+use super::{Ask, Done, Run, back};
 use crate::classes::Given;
 use crate::cli::Output;
 use crate::effects::{self, Cluster, Ended};
@@ -156,14 +156,21 @@ pub async fn undo(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
     let cluster = change::cluster(run)?;
     let (list, _) = all(run, &cluster).await?;
     let receipt = choose(list, which, &|r| r.state != State::Undone, "undo")?;
+    if !receipt.to_restore().is_empty() {
+        return back::undo(run, receipt).await;
+    }
     if !consent(run, &receipt, "put back")? {
         return Ok(declined(run, &receipt));
     }
     run.screen.catch_interrupts();
+    values(run, &cluster, &receipt).await
+}
+
+/// Puts back what is the API server's.
+pub(super) async fn values(run: &Run<'_>, cluster: &Cluster, receipt: &Receipt) -> Result<Done> {
     let mut watcher = run.screen.watcher();
     let force = run.typed.change.force;
-    let ended =
-        effects::undo(&cluster, &receipt, &mut watcher, &change::patience(run), force).await;
+    let ended = effects::undo(cluster, receipt, &mut watcher, &change::patience(run), force).await;
     effects::Watcher::done(&mut watcher, 0, "");
     let namespace = &receipt.plan.target.namespace;
     match ended {
@@ -174,19 +181,19 @@ pub async fn undo(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
                 receipt.plan.title,
                 receipt.began
             );
-            let left = receipt.leaves().map(|words| format!("        but {words}\n"));
-            let stdout = stdout + &render::clean(left.as_deref().unwrap_or_default());
-            Ok(told(run, &receipt, Exit::Healthy, "undone".into(), stdout))
+            Ok(told(run, receipt, Exit::Healthy, "undone".into(), stdout))
         }
         Ok(Ended::Detached | Ended::Stopped { .. }) => {
             let says =
                 format!("stopped; again:  kubectl prom-fix undo {} -n {namespace}", receipt.digest);
             run.screen.say(&says);
-            Ok(told(run, &receipt, Exit::Unfinished, says, String::new()))
+            Ok(told(run, receipt, Exit::Unfinished, says, String::new()))
         }
-        Ok(Ended::TimedOut { step, says }) => unfinished(run, &receipt, step, &says),
-        Ok(Ended::Failed { step, error }) => unfinished(run, &receipt, step, &error.whole()),
-        Ok(Ended::Stale { step, why }) => unfinished(run, &receipt, step, &why),
+        Ok(Ended::TimedOut { step, says }) => unfinished(run, receipt, step, &says),
+        Ok(Ended::Failed { step, error } | Ended::Refused { step, error }) => {
+            unfinished(run, receipt, step, &error.whole())
+        }
+        Ok(Ended::Stale { step, why }) => unfinished(run, receipt, step, &why),
         Err(blocked) => Ok(answer::blocked(run, &receipt.plan, &[], &blocked)),
     }
 }
@@ -208,7 +215,7 @@ fn told(run: &Run<'_>, receipt: &Receipt, exit: Exit, message: String, text: Str
 }
 
 /// Shows what would be finished or put back, and asks.
-fn consent(run: &Run<'_>, receipt: &Receipt, verb: &str) -> Result<bool> {
+pub(super) fn consent(run: &Run<'_>, receipt: &Receipt, verb: &str) -> Result<bool> {
     let change = &run.typed.change;
     run.screen.say(render::receipt(receipt, run.world.clock()).trim_end());
     if let Some(digest) = &change.confirm {
@@ -233,7 +240,7 @@ fn consent(run: &Run<'_>, receipt: &Receipt, verb: &str) -> Result<bool> {
     }
 }
 
-fn declined(run: &Run<'_>, receipt: &Receipt) -> Done {
+pub(super) fn declined(run: &Run<'_>, receipt: &Receipt) -> Done {
     let reason = BlockedReason::Declined;
     let blocked = Blocked { reason, why: "the answer was not yes".into(), ways: Vec::new() };
     answer::blocked(run, &receipt.plan, &[], &blocked)

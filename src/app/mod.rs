@@ -5,6 +5,7 @@ mod answer;
 mod asks;
 #[cfg(test)]
 mod asks_tests;
+mod back;
 mod change;
 mod data;
 mod examine;

@@ -11,7 +11,8 @@ use super::execute::{Ended, Patience, Watcher, execute};
 use super::journal::{Identity, Journal};
 use super::undo::undo;
 use crate::model::object::{ObjectExt, ObjectRef};
-use crate::model::receipt::State;
+use crate::model::plan::{Action, Plan};
+use crate::model::receipt::{State, StepState};
 
 /// The log of a container that has ended may be read before its end is written (seen on 1.34): the
 /// report is read again until it is whole.
@@ -37,12 +38,25 @@ const FAULTS: usize = 20;
 /// Damaged files that are kept.
 const FILES: usize = 50;
 
-/// A report as a receipt can hold it: of a survey the verdict, and the files with faults.
+/// A report as a receipt can hold it: of a survey the verdict, and the files with faults; of a
+/// salvage the first files, without their faults.
 fn brief(mut report: Value) -> Value {
-    let Some(fields) = report.as_object_mut().filter(|fields| fields.contains_key("judged")) else {
+    let Some(fields) = report.as_object_mut() else { return report };
+    if !fields.contains_key("judged") {
+        if let Some(files) = fields.get_mut("files").and_then(Value::as_array_mut) {
+            files.truncate(FILES);
+            for file in files.iter_mut().filter_map(Value::as_object_mut) {
+                file.remove("faults");
+            }
+        }
+        if let Some(orphans) = fields.get_mut("orphans").and_then(Value::as_object_mut) {
+            orphans.remove("named");
+        }
         return report;
-    };
-    fields.retain(|name, _| matches!(name.as_str(), "root" | "judged" | "segments" | "lock"));
+    }
+    fields.retain(|name, _| {
+        matches!(name.as_str(), "root" | "judged" | "segments" | "lock" | "agreement")
+    });
     if let Some(segments) = fields.get_mut("segments").and_then(Value::as_array_mut) {
         segments.retain(|one| one.number("/faultCount").is_some_and(|count| count > 0));
         segments.truncate(FILES);
@@ -70,6 +84,25 @@ pub(super) async fn last_words(cluster: &Cluster, pod: &ObjectRef) -> String {
     lines.get(from..).unwrap_or_default().join("; ")
 }
 
+/// Whether a helper has ended by refusing: then it has changed nothing.
+pub(super) async fn has_refused(cluster: &Cluster, pod: &ObjectRef) -> bool {
+    const REFUSED: i64 = 3;
+    let live = cluster.get(pod).await.ok().flatten().unwrap_or_default();
+    let ended = live.list("/status/containerStatuses").first();
+    ended.and_then(|c| c.number("/state/terminated/exitCode")) == Some(REFUSED)
+}
+
+/// Takes a helper away, and what it ran, whatever comes of it.
+pub(super) async fn remove(cluster: &Cluster, journal: &mut Journal, plan: &Plan, upto: usize) {
+    for (index, step) in plan.steps.iter().enumerate().take(upto).rev() {
+        let Action::Create { object, .. } = &step.action else { continue };
+        let Some(uid) = journal.step(index).uid.clone() else { continue };
+        if cluster.delete(object, &uid, false).await.is_ok() {
+            journal.step(index).state = StepState::NotTried;
+        }
+    }
+}
+
 /// Carries out a plan that only looks; what its helper reported. Whatever comes of it, nothing of it
 /// is left behind but the receipt.
 pub async fn look_inside(
@@ -88,7 +121,7 @@ pub async fn look_inside(
             journal.close(cluster, State::Undone).await?;
             return said.ok_or_else(|| nothing(approved));
         }
-        Ended::Failed { error, .. } => error,
+        Ended::Failed { error, .. } | Ended::Refused { error, .. } => error,
         Ended::Stale { why, .. } | Ended::TimedOut { says: why, .. } => Error::Hopeless(why),
         Ended::Stopped { .. } | Ended::Detached => Error::Hopeless("stopped".into()),
     };

@@ -59,6 +59,9 @@ pub enum Ended {
     /// Earlier steps are in place, and the receipt stays open; where nothing was done at all, it
     /// is closed.
     Failed { step: usize, error: Error },
+    /// A helper saw that the files are not as was agreed to, and left them. What is held stays so,
+    /// and the receipt is closed: it can be undone, or another plan made.
+    Refused { step: usize, error: Error },
     /// The first step no longer fits. Nothing was changed, and the receipt is closed.
     Stale { step: usize, why: String },
 }
@@ -71,6 +74,8 @@ enum Halt {
     Failed(Error),
     /// No answer: it may have happened.
     Unclear(Error),
+    /// A helper saw that things are not as was agreed to, and did nothing.
+    Refused(Error),
 }
 
 impl From<Error> for Halt {
@@ -219,27 +224,65 @@ impl Run<'_> {
                 Ok(format!("deleted {}", object.short()))
             }
             Action::Wait { object, until } => {
-                let waited = wait(self.cluster, object, until, self.watcher, self.patience).await;
-                let of_helper = *until == Until::Completed;
-                match waited {
-                    Waited::Met(says) => {
-                        if of_helper {
-                            let said = errand::report(self.cluster, object).await?;
-                            self.journal.step(index).said = Some(said);
-                        }
-                        Ok(says)
-                    }
-                    Waited::Detached => Err(Halt::Detached),
-                    Waited::TimedOut(says) => Err(Halt::TimedOut(says)),
-                    Waited::Failed(Error::Hopeless(why)) if of_helper => {
-                        let words = errand::last_words(self.cluster, object).await;
-                        Err(Halt::Failed(Error::Hopeless(format!("{why}: {words}"))))
-                    }
-                    Waited::Failed(error) => Err(Halt::Failed(error)),
+                if *until == Until::Completed && maybe_made {
+                    self.make_again(plan, index, object).await?;
                 }
+                self.wait(index, object, until).await
             }
             Action::Exec { .. } => Err(Halt::Failed(Error::NoExec { step: index + 1 })),
         }
+    }
+
+    async fn wait(
+        &mut self,
+        index: usize,
+        object: &ObjectRef,
+        until: &Until,
+    ) -> Result<String, Halt> {
+        let waited = wait(self.cluster, object, until, self.watcher, self.patience).await;
+        let of_helper = *until == Until::Completed;
+        match waited {
+            Waited::Met(says) => {
+                if of_helper {
+                    let said = errand::report(self.cluster, object).await?;
+                    self.journal.step(index).said = Some(said);
+                }
+                Ok(says)
+            }
+            Waited::Detached => Err(Halt::Detached),
+            Waited::TimedOut(says) => Err(Halt::TimedOut(says)),
+            Waited::Failed(Error::Hopeless(why)) if of_helper => {
+                let words = errand::last_words(self.cluster, object).await;
+                let error = Error::Hopeless(format!("{why}: {words}"));
+                match errand::has_refused(self.cluster, object).await {
+                    true => Err(Halt::Refused(error)),
+                    false => Err(Halt::Failed(error)),
+                }
+            }
+            Waited::Failed(error) => Err(Halt::Failed(error)),
+        }
+    }
+
+    /// A helper that somebody removed while nobody watched is made again: our agent goes on where
+    /// the one before stopped.
+    async fn make_again(
+        &mut self,
+        plan: &Plan,
+        index: usize,
+        object: &ObjectRef,
+    ) -> Result<(), Halt> {
+        if self.cluster.get(object).await?.is_some() {
+            return Ok(());
+        }
+        let made = plan.steps.iter().enumerate().take(index).rev();
+        let made = made.into_iter().find_map(|(at, step)| match &step.action {
+            Action::Create { object: made, body } if made == object => Some((at, body)),
+            _ => None,
+        });
+        let Some((at, body)) = made else { return Ok(()) };
+        let live = send::create(self.cluster, object, body, true).await?;
+        self.journal.step(at).uid = Some(live.uid().to_owned());
+        self.journal.save(self.cluster).await.map_err(Halt::Unclear)
     }
 
     /// The uid a deletion is held to. An object that the plan creates itself has none when the
@@ -308,6 +351,15 @@ async fn halted(cluster: &Cluster, journal: &mut Journal, number: usize, halt: H
                 false => journal.close(cluster, State::Undone).await,
             };
             return Ended::Failed { step: number, error };
+        }
+        Halt::Refused(error) => {
+            // What is held stays held: whoever looks again may agree to what is there now.
+            let plan = journal.receipt().plan.clone();
+            errand::remove(cluster, journal, &plan, index).await;
+            journal.step(index).state = StepState::NotTried;
+            journal.step(index).error = Some(error.whole());
+            let _ = journal.close(cluster, State::Applied).await;
+            return Ended::Refused { step: number, error };
         }
         Halt::Failed(error) => error,
     };

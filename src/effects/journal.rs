@@ -315,6 +315,8 @@ async fn open_for(cluster: &Cluster, mine: &Receipt) -> Result<Option<Receipt>, 
     Ok(found.into_iter().find(|other| {
         other.state == State::Open
             && other.plan.target_uid == mine.plan.target_uid
+            // The one that this takes back.
+            && mine.plan.undoes.as_ref() != Some(&other.digest)
             && !same_run(other)
     }))
 }

@@ -20,7 +20,8 @@ use crate::model::plan::{Action, Blocked, BlockedReason, Step, Undo};
 use crate::model::receipt::{Progress, Receipt, State, StepState};
 
 /// Undoes a receipt, or goes on with an undo that was interrupted. `force` takes back values that
-/// somebody else changed since.
+/// somebody else changed since. What its helpers did to files is taken back before, by a plan of
+/// its own ([`Receipt::to_restore`]).
 ///
 /// Pods that restart because of it are not waited for: only their controller has to accept.
 pub async fn undo(
@@ -32,10 +33,6 @@ pub async fn undo(
 ) -> Result<Ended, Blocked> {
     if receipt.state == State::Undone {
         return Ok(Ended::Done);
-    }
-    if let (State::Applied, Some(words)) = (receipt.state, receipt.leaves()) {
-        let why = format!("it cannot be put back by itself: {words}");
-        return Err(Blocked::no_safe_plan(why, &[]));
     }
     let failed = |step: usize, error: Error| Ok(Ended::Failed { step, error });
     let mut journal = match Journal::open(cluster, receipt).await {
@@ -241,7 +238,7 @@ impl Way<'_> {
         let object = step.action.object();
         let says = match &step.undo {
             Undo::Patch(ops) => self.values(object, ops, &progress).await?,
-            Undo::Delete | Undo::Leaves(_) => self.removal(step, &progress).await?,
+            Undo::Delete | Undo::Restore(_) => self.removal(step, &progress).await?,
             Undo::Words(words) => words.clone(),
         };
         fault(format_args!("undo-{number}-sent"));

@@ -41,6 +41,9 @@ pub struct Plan {
     /// What could not be checked about it: that a node has room, say.
     #[serde(default)]
     pub doubts: Vec<Unknown>,
+    /// The receipt whose work on files it takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -151,20 +154,11 @@ pub enum Undo {
     Patch(Vec<Op>),
     /// Delete what the step created.
     Delete,
-    /// Delete it; what it did meanwhile stays, in these words.
-    Leaves(String),
+    /// Delete it; what it did to the files another helper takes back, with these words for our
+    /// agent, while the pod is held.
+    Restore(Vec<String>),
     /// Nothing to take back, or it cannot be; says which.
     Words(String),
-}
-
-impl Undo {
-    /// What cannot be put back, in words.
-    pub fn leaves(&self) -> Option<&str> {
-        match self {
-            Undo::Leaves(words) => Some(words),
-            Undo::Patch(_) | Undo::Delete | Undo::Words(_) => None,
-        }
-    }
 }
 
 /// Who will take a value back, and when.
@@ -273,14 +267,17 @@ impl Plan {
         let steps: Vec<Value> =
             self.steps.iter().map(|step| json!({"do": step.action, "undo": step.undo})).collect();
         // serde_json's map is sorted by key, so this text is canonical.
-        let text = json!({
+        let mut whole = json!({
             "schema": SCHEMA,
             "cluster": self.cluster,
             "target": self.target,
             "uid": self.target_uid,
             "steps": steps,
-        })
-        .to_string();
+        });
+        if let (Some(undoes), Some(whole)) = (&self.undoes, whole.as_object_mut()) {
+            whole.insert("undoes".into(), json!(undoes));
+        }
+        let text = whole.to_string();
         let hash = Sha256::digest(text.as_bytes());
         hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::plan::Plan;
+use super::plan::{Plan, Undo};
 
 /// The name of a receipt's ConfigMap for a plan.
 pub fn name(digest: &str) -> String {
@@ -101,10 +101,22 @@ pub enum StepState {
 }
 
 impl Receipt {
-    /// What a step that was done has left, and no undo puts back.
-    pub fn leaves(&self) -> Option<&str> {
-        let steps = self.plan.steps.iter().zip(&self.steps);
-        let mut done = steps.filter(|(_, progress)| progress.state == StepState::Did);
-        done.find_map(|(step, _)| step.undo.leaves())
+    /// Places of the helpers that may have changed files, and were not taken back: another helper
+    /// does that.
+    pub fn to_restore(&self) -> Vec<usize> {
+        let taken_back = |number: usize| {
+            let done =
+                |entry: &Progress| entry.step == Some(number) && entry.state == StepState::Did;
+            self.undone.iter().any(done)
+        };
+        let steps = self.plan.steps.iter().zip(&self.steps).enumerate();
+        steps
+            .filter(|(_, (step, progress))| {
+                matches!(step.undo, Undo::Restore(_))
+                    && matches!(progress.state, StepState::Began | StepState::Did)
+            })
+            .map(|(index, _)| index)
+            .filter(|index| !taken_back(index + 1))
+            .collect()
     }
 }

@@ -207,6 +207,7 @@ fn plan(of: &Plan, rehearsal: &[Rehearsal]) -> Value {
         takes: _,
         // They stand in the report's `unknown`.
         doubts: _,
+        undoes: _,
     } = of;
     let Impact { restarts, outage, stops_serving: _, data, loses_data: _, serving: _ } = impact;
     let steps: Vec<Value> =
@@ -238,7 +239,9 @@ fn step(of: &Step, rehearsal: Option<&Rehearsal>) -> Value {
         "undo": match undo {
             Undo::Patch(ops) => json!(ops),
             Undo::Delete => json!("delete what this step created"),
-            Undo::Leaves(words) => json!(format!("delete what this step created; {words}")),
+            Undo::Restore(words) => {
+                json!(format!("held again, our agent is told: {}", words.join(" ")))
+            }
             Undo::Words(words) => json!(words),
         },
         "rehearsal": match rehearsal {

@@ -48,6 +48,7 @@ fn state_word(of: &Receipt) -> &'static str {
     match (of.state, of.proved) {
         (State::Undone, _) if of.plan.class == "look" => "looked",
         (State::Applied, _) if of.plan.class == "freeze" => "held",
+        (State::Applied, _) if of.plan.undoes.is_some() => "took back",
         (State::Open, _) => "unfinished",
         (State::Applied, true) => "proved",
         (State::Applied, false) => "not proved",

@@ -116,6 +116,7 @@ fn plan() -> Plan {
         undo: "yes; it also restarts both pods".into(),
         takes: "about 10 min".into(),
         doubts: vec![],
+        undoes: None,
     }
 }
 

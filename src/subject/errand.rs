@@ -80,8 +80,8 @@ pub struct Errand<'a> {
     /// The mount is made to be written; else the claim is read-only, so that the kubelet leaves
     /// owners and groups as they are.
     pub writes: bool,
-    /// What it does and no undo puts back.
-    pub leaves: Option<String>,
+    /// What our agent is told to take it back; none where there is nothing to take back.
+    pub back: Option<Vec<String>>,
     pub why: String,
 }
 
@@ -101,8 +101,23 @@ pub fn steps(seen: &Snapshot, errand: &Errand<'_>) -> Vec<Step> {
         "binaryData": {AGENT: format!("{REFERENCE}{sum}")},
     });
     let pod = pod(errand, &helper.name, &carrier.name);
+    let undo = errand.back.clone().map_or(Undo::Delete, Undo::Restore);
+    run((carrier, map), (helper, pod), why, undo)
+}
+
+/// Whether a pod is one of ours.
+pub fn is_helper(pod: &Value) -> bool {
+    pod.label(MANAGED_BY) == Some(MANAGER)
+}
+
+/// Agent, pod, the wait for its end, and both gone.
+pub fn run(
+    (carrier, map): (ObjectRef, Value),
+    (helper, pod): (ObjectRef, Value),
+    why: &str,
+    undo: Undo,
+) -> Vec<Step> {
     let step = |why: &str, action: Action, undo: Undo| Step { why: why.to_owned(), action, undo };
-    let undo = errand.leaves.clone().map_or(Undo::Delete, Undo::Leaves);
     let gone = || Undo::Words("it is removed by then".into());
     let delete = |object: &ObjectRef| Action::Delete {
         object: object.clone(),

@@ -173,21 +173,32 @@ impl<'a> Hold<'a> {
     /// It starts again, and is waited for.
     pub fn up(&self) -> Vec<Step> {
         let Hold { subject, pod, way } = self;
-        let stays = || Undo::Words("it runs, as it did".into());
-        match way {
+        let waits = match way {
             Way::Name | Way::Held => {
-                let object = pod::reference(pod);
-                let let_go = Action::Patch { object: object.clone(), patch: self.release() };
                 let until = Until::Ingests {
                     not_uid: pod.uid().into(),
                     port: subject.flags.port(),
                     prefix: subject.flags.prefix(),
                 };
+                wait(&pod::reference(pod), until, "until it is Ready and takes samples")
+            }
+            Way::Scale(workload) => {
+                wait(&deployment_of(workload), Until::RolledOut, "until it is Ready")
+            }
+        };
+        vec![self.let_go(), waits]
+    }
+
+    /// It may start again.
+    pub fn let_go(&self) -> Step {
+        let Hold { pod, way, .. } = self;
+        let stays = || Undo::Words("it runs, as it did".into());
+        match way {
+            Way::Name | Way::Held => {
+                let object = pod::reference(pod);
+                let action = Action::Patch { object, patch: self.release() };
                 let why = "its name is let go: its set makes it again".to_owned();
-                vec![
-                    Step { why, action: let_go, undo: stays() },
-                    wait(&object, until, "until it is Ready and takes samples"),
-                ]
+                Step { why, action, undo: stays() }
             }
             Way::Scale(workload) => {
                 let object = deployment_of(workload);
@@ -195,10 +206,7 @@ impl<'a> Hold<'a> {
                 let count = workload.number("/spec/replicas").unwrap_or(1);
                 let change = [Change::set("/spec/replicas", count)];
                 let step = patch_step(&stopped, &object, &change, 1, "it runs again");
-                vec![
-                    Step { undo: stays(), ..step },
-                    wait(&object, Until::RolledOut, "until it is Ready"),
-                ]
+                Step { undo: stays(), ..step }
             }
         }
     }

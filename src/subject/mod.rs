@@ -1,6 +1,7 @@
 //! Which Prometheus is this: found, walked to its owner, described. Pure functions of a snapshot;
 //! nothing here knows what is wrong with it.
 
+pub mod back;
 pub mod commit;
 pub mod discover;
 pub mod errand;

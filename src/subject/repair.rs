@@ -154,6 +154,7 @@ pub fn plan(subject: &Subject, seen: &Snapshot, draft: Draft) -> Result<Plan, Bl
         impact: rollout.impact,
         steps: rollout.steps,
         doubts,
+        undoes: None,
     })
 }
 
@@ -215,6 +216,7 @@ pub fn beside(
         },
         steps,
         doubts: Vec::new(),
+        undoes: None,
     }
 }
 

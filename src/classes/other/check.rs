@@ -11,11 +11,12 @@ use serde_json::Value;
 
 use crate::model::log::{Runs, runs};
 use crate::model::{Code, Finding, ObjectRef, Severity, Snapshot, Verdict};
-use crate::subject::{Subject, pod};
+use crate::subject::{Subject, hold, pod};
 
 pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
     let mut verdict = owner::check(subject, seen);
-    for pod in &subject.pods {
+    // What is held by us does not start, and that is why.
+    for pod in subject.pods.iter().filter(|pod| !hold::is_held(pod)) {
         let object = pod::reference(pod);
         let runs = runs::of(seen, pod, &subject.container);
         let case = Case { subject, seen, pod, object: &object, runs: &runs };

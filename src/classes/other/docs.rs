@@ -153,14 +153,6 @@ pub const DOCS: &[CodeDoc] = &[
         risk: "a restart makes a replay, and the load comes back",
     },
     CodeDoc {
-        code: Code("other/repair-unfinished"),
-        stage: Stage::Owner,
-        meaning: "a plan of kubectl prom-fix was begun and not finished; it still holds the pod",
-        proof: "the pod is being deleted and bears the finalizer prom-fix.github.io/hold",
-        plan: "kubectl prom-fix receipts, then resume or undo",
-        risk: "removing the finalizer by hand starts Prometheus on data that may be half repaired",
-    },
-    CodeDoc {
         code: Code("other/address-space"),
         stage: Stage::Serving,
         meaning: "a memory map is refused: address space or number of maps, not a memory limit",

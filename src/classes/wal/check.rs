@@ -8,15 +8,21 @@ mod surveyed;
 
 use serde_json::Value;
 
+use super::docs::HELD;
 use crate::model::log::kill::By;
 use crate::model::log::{Line, Runs, Sign, kill, place, runs, walreplay};
+use crate::model::receipt::HOLD;
 use crate::model::{Code, Finding, Severity, Snapshot, Unknown, Verdict};
-use crate::subject::{Subject, pod};
+use crate::subject::{Subject, hold, pod};
 
 pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
     let mut verdict = Verdict::default();
     let mut dangers = Vec::new();
     for pod in &subject.pods {
+        if hold::is_held(pod) {
+            verdict.findings.push(held(pod));
+            continue;
+        }
         let runs = runs::of(seen, pod, &subject.container);
         let notes = notes::of(pod, &runs);
         let repaired = notes.iter().any(|f| f.code == notes::REPAIRED);
@@ -39,6 +45,14 @@ pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
     verdict.danger = danger::first(dangers);
     verdict.findings = surveyed::told(subject, seen, verdict.findings);
     verdict
+}
+
+/// The kubelet keeps no log of it.
+fn held(pod: &Value) -> Finding {
+    let says = "is held by kubectl prom-fix: it does not start until it is let go";
+    Finding::new(HELD, &pod::reference(pod), Severity::Error, says)
+        .with("metadata.finalizers", HOLD)
+        .stopping(pod_name(pod))
 }
 
 /// The log of a server that serves could not be read: it is well, as far as can be seen.

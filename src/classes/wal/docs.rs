@@ -3,7 +3,20 @@
 
 use crate::model::{Code, CodeDoc, Stage};
 
+/// A pod that this program keeps from starting. Of this class, which mends what it is held for.
+pub const HELD: Code = Code("other/repair-unfinished");
+
 pub const DOCS: &[CodeDoc] = &[
+    CodeDoc {
+        code: HELD,
+        stage: Stage::Owner,
+        meaning: "kubectl prom-fix holds the pod's name: `freeze` did, or a plan that is not \
+                  finished",
+        proof: "the pod is being deleted and bears the finalizer prom-fix.github.io/hold",
+        plan: "`kubectl prom-fix wal POD --inspect` says what is wrong with its data, and with \
+               --apply mends it; `undo` lets it start as it is",
+        risk: "removing the finalizer by hand starts Prometheus on data that may be half repaired",
+    },
     CodeDoc {
         code: Code("wal/locked"),
         stage: Stage::Storage,
@@ -23,8 +36,9 @@ pub const DOCS: &[CodeDoc] = &[
                   two files bear one number",
         proof: "\"segments are not sequential\", or \"open WAL segment: N … no such file\" with N \
                 above 0; the listing of wal/ shows the hole",
-        plan: "while Prometheus is stopped: for a missing number create an empty file of that name \
-               (8 digits, same owner); for a double one (3 beside 00000003) move the odd one out; \
+        plan: "`kubectl prom-fix wal --inspect` shows it, and with --apply holds the pod and mends \
+               it. By hand, while Prometheus is stopped: for a missing number create an empty file \
+               of that name (8 digits, same owner); for a double one (3 beside 00000003) move the odd one out; \
                for segments of two generations, at or below the number of the newest checkpoint, \
                move the old ones out",
         risk: "with an empty file only the samples of the missing segment are lost. Removing wal/ \
@@ -36,7 +50,8 @@ pub const DOCS: &[CodeDoc] = &[
         stage: Stage::Storage,
         meaning: "segments begin above 0 and the checkpoint that stood before them is gone",
         proof: "\"open WAL segment: 0: … no such file or directory\"; wal/ holds no checkpoint.N",
-        plan: "while Prometheus is stopped: bring the checkpoint directory back from a copy, or \
+        plan: "`kubectl prom-fix wal --inspect`, and with --apply an empty checkpoint. By hand, \
+               while Prometheus is stopped: bring the checkpoint directory back from a copy, or \
                create an empty directory checkpoint.N with N one below the first segment (accepted \
                by 2.32 and later; older ones panic on it)",
         risk: "series that only the checkpoint knew lose their samples of the last hours: the log \
@@ -48,8 +63,8 @@ pub const DOCS: &[CodeDoc] = &[
         meaning: "the newest WAL checkpoint is damaged",
         proof: "\"backfill checkpoint: … corruption in segment …/checkpoint.N/…\"; then the start \
                 ends with \"rename …/wal/00000000 …/00000000.repair: no such file or directory\"",
-        plan: "keep it from starting again, copy the volume, and rewrite the checkpoint from its \
-               readable records; the checkpoint is an ordinary WAL",
+        plan: "`kubectl prom-fix freeze` keeps it from starting again; `wal --inspect --apply` \
+               writes the checkpoint anew from its readable records: it is an ordinary WAL",
         risk: "DANGER: Prometheus takes the checkpoint's segment number for one of the WAL and \
                deletes every healthy WAL segment above it, at the first start; the second start \
                comes up almost empty (prometheus#7530)",
@@ -60,8 +75,9 @@ pub const DOCS: &[CodeDoc] = &[
         meaning: "a record of a WAL segment does not match its checksum or cannot be decoded",
         proof: "\"corruption in segment …/wal/N at OFFSET\", not yet followed by \"Successfully \
                 repaired WAL\"",
-        plan: "keep it from starting again, copy the volume, and rewrite the segment from its \
-               readable records: damage is local, later pages and segments are whole",
+        plan: "`kubectl prom-fix freeze` keeps it from starting again; `wal --inspect --apply` \
+               writes the segment anew from its readable records: damage is local, later pages and \
+               segments are whole",
         risk: "DANGER: at its start Prometheus deletes all segments after the damage and the rest \
                of that segment. One flipped byte cost 72 % of a test log where a rewrite keeps 99 %",
     },
@@ -82,8 +98,8 @@ pub const DOCS: &[CodeDoc] = &[
         meaning: "a file of chunks_head has a bad header, is empty, or is missing in its sequence",
         proof: "the start ends with \"…/chunks_head/N: invalid magic number\", \"found unsequential \
                 head chunk files\" or \"mmap, size 0\"",
-        plan: "while Prometheus is stopped: move chunks_head (only it) out of the data directory; \
-               the WAL holds every sample of the head and rebuilds it",
+        plan: "`kubectl prom-fix wal --inspect`, and with --apply the damaged files of chunks_head \
+               are set aside; the WAL holds every sample of the head and rebuilds it",
         risk: "none where the WAL is whole; replay takes longer once",
     },
     CodeDoc {

@@ -1,19 +1,20 @@
-//! What to do about it: this version plans no repair of bytes; it looks what is lost and what can be
-//! kept, and says the steps.
+//! What to do about it: look what is lost and what can be kept, then mend it; or say the steps.
 
+mod salvage;
 mod ways;
 
 use serde_json::Value;
 
+use super::docs::HELD;
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Look, Tells};
-use crate::model::{Blocked, Finding, Need, Next, Severity, Snapshot};
+use crate::model::{Blocked, Code, Finding, Need, Next, Severity, Snapshot};
 use crate::subject::Subject;
 use crate::subject::errand::{self, Errand, Volume};
 use crate::subject::identity::{self, Who};
 
 fn root(found: &[Finding]) -> Option<&Finding> {
-    let own = found.iter().filter(|f| f.code.class() == "wal");
+    let own = found.iter().filter(|f| f.code.class() == "wal" || f.code == HELD);
     own.into_iter().find(|f| f.severity == Severity::Error && f.because.is_none())
 }
 
@@ -26,45 +27,59 @@ pub fn needs(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Vec<Need>
     pod.map(errand::needs).unwrap_or_default()
 }
 
-/// What a survey of the files tells more of.
-fn is_damage(code: &str) -> bool {
-    matches!(
-        code,
-        "wal/corrupt-segment"
-            | "wal/corrupt-checkpoint"
-            | "wal/gap"
-            | "wal/checkpoint-lost"
-            | "wal/corrupt-wbl"
-            | "wal/checkpoint-failing"
-            | "wal/repaired-with-loss"
-    )
+/// What a survey of the files tells more of, and a salvage mends.
+fn is_damage(code: Code) -> bool {
+    code == HELD
+        || matches!(
+            code.0,
+            "wal/corrupt-segment"
+                | "wal/corrupt-checkpoint"
+                | "wal/gap"
+                | "wal/checkpoint-lost"
+                | "wal/corrupt-wbl"
+                | "wal/corrupt-head-chunks"
+                | "wal/corrupt-block"
+                | "wal/checkpoint-failing"
+                | "wal/repaired-with-loss"
+        )
 }
 
 pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Next {
-    if let Some(root) = root(found) {
-        let pod = root.object.name.as_str();
-        let fill = |way: &&str| way.replace("{pod}", pod).replace("{code}", root.code.0);
-        let ways: Vec<String> = ways::of(root.code.0).iter().map(fill).collect();
-        let pod = subject.pods.iter().find(|p| p.name() == pod);
-        if is_damage(root.code.0)
-            && let Some(pod) = pod
-            && let Ok(volume) = errand::volume(subject, pod)
-            && !seen.inside.surveys.contains_key(&volume.claim)
-            && !seen.inside.refused.contains_key(&volume.claim)
-            // No helper runs as root to read.
-            && identity::of(spec_of(pod), &subject.container).is_none_or(|who| who.user != 0)
-        {
-            let who = identity::of(spec_of(pod), &subject.container).unwrap_or_else(Who::nobody);
-            return Next::Look(Look { ways, ..look(subject, seen, &volume, who) });
+    let Some(root) = root(found) else {
+        let mut own = found.iter().filter(|f| f.code.class() == "wal");
+        return match own.find(|f| f.code.0 == "wal/replaying") {
+            Some(replay) => Next::Wait(format!("{} {}", replay.object.short(), replay.says)),
+            None => Next::Done,
+        };
+    };
+    let name = root.object.name.as_str();
+    let fill = |way: &&str| way.replace("{pod}", name).replace("{code}", root.code.0);
+    let ways: Vec<String> = ways::of(root.code.0).iter().map(fill).collect();
+    let by_hand = |why: &str| Blocked { ways: ways.clone(), ..Blocked::no_safe_plan(why, &[]) };
+    let pod = subject.pods.iter().find(|p| p.name() == name);
+    let Some(pod) = pod.filter(|_| is_damage(root.code)) else {
+        return Next::Blocked(by_hand("the repair for this class is not in this version"));
+    };
+    let volume = match errand::volume(subject, pod) {
+        Ok(volume) => volume,
+        Err(blocked) => {
+            return Next::Blocked(Blocked { ways: [blocked.ways, ways].concat(), ..blocked });
         }
-        let why = "the repair for this class is not in this version";
-        return Next::Blocked(Blocked { ways, ..Blocked::no_safe_plan(why, &[]) });
+    };
+    if let Some(survey) = seen.inside.surveys.get(&volume.claim) {
+        return match salvage::plan(subject, seen, &volume, survey) {
+            Ok(plan) => Next::Fix(plan),
+            Err(blocked) => Next::Blocked(blocked),
+        };
     }
-    let own = || found.iter().filter(|f| f.code.class() == "wal");
-    match own().find(|f| f.code.0 == "wal/replaying") {
-        Some(replay) => Next::Wait(format!("{} {}", replay.object.short(), replay.says)),
-        None => Next::Done,
+    if let Some(why) = seen.inside.refused.get(&volume.claim) {
+        return Next::Blocked(by_hand(&format!("no look inside {}: {why}", volume.claim.short())));
     }
+    let who = identity::of(spec_of(pod), &subject.container).unwrap_or_else(Who::nobody);
+    if who.user == 0 {
+        return Next::Blocked(by_hand("it runs as root, and no helper of ours does"));
+    }
+    Next::Look(Look { ways, ..look(subject, seen, &volume, who) })
 }
 
 fn spec_of(pod: &Value) -> &Value {
@@ -79,7 +94,7 @@ fn look(subject: &Subject, seen: &Snapshot, volume: &Volume<'_>, who: Who) -> Lo
         arguments: Vec::new(),
         run_as: who,
         writes: false,
-        leaves: None,
+        back: None,
         why: format!("read the log on {} past every fault", volume.claim.short()),
     };
     let why = "what is lost, and what can be kept, only the files tell".to_owned();

@@ -79,5 +79,6 @@ pub(crate) fn memory() -> Plan {
         undo: "yes".into(),
         takes: "about 1 min".into(),
         doubts: Vec::new(),
+        undoes: None,
     }
 }

@@ -5,7 +5,6 @@ use super::Case;
 use crate::model::fact::Got;
 use crate::model::log::events;
 use crate::model::object::ObjectExt;
-use crate::model::receipt::HOLD;
 use crate::model::{Code, Finding, Severity};
 use crate::subject::pod::{self, Doing};
 
@@ -13,21 +12,10 @@ pub fn check(case: &Case<'_>) -> Option<Finding> {
     if case.runs.ready {
         return None;
     }
-    held(case)
-        .or_else(|| unschedulable(case))
+    unschedulable(case)
         .or_else(|| node_lost(case))
         .or_else(|| volume_stuck(case))
         .or_else(|| evicted_for_disk(case))
-}
-
-/// A pod whose name one of our own plans holds.
-fn held(case: &Case<'_>) -> Option<Finding> {
-    let finalizers = case.pod.list("/metadata/finalizers");
-    let ours = finalizers.iter().any(|f| f.as_str() == Some(HOLD));
-    (ours && pod::is_terminating(case.pod)).then(|| {
-        let says = "is held by a plan of kubectl prom-fix that is not finished";
-        case.stops(Code("other/repair-unfinished"), says).with("metadata.finalizers", HOLD)
-    })
 }
 
 fn unschedulable(case: &Case<'_>) -> Option<Finding> {

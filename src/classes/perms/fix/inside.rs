@@ -58,7 +58,7 @@ fn look(case: &Case<'_>, volume: &Volume<'_>, who: &Who, because: &str) -> Look 
         arguments,
         run_as: who.clone(),
         writes: false,
-        leaves: None,
+        back: None,
         why: format!("look at whose the files on {} are", volume.claim.short()),
     };
     errand::look(
@@ -119,10 +119,6 @@ fn by_owners(case: &Case<'_>, who: &Who, seen: &Value, because: &str) -> Result<
     ownership(case, who, &says).map(Next::Fix)
 }
 
-/// The agent keeps what it changes (`prom-fix-agent restore`).
-const KEPT: &str = "the files keep their new owner; what they were is written down beside them, and \
-                    prom-fix-agent restore puts it back while Prometheus is stopped";
-
 /// Gives the files to the process: a helper that may do that and nothing else, then another start.
 /// The broken pod needs not be held for it: it never gets as far as the lock of the directory.
 fn ownership(case: &Case<'_>, who: &Who, says: &str) -> Result<Plan, Blocked> {
@@ -161,7 +157,7 @@ fn ownership(case: &Case<'_>, who: &Who, says: &str) -> Result<Plan, Blocked> {
                 .into(),
             run_as: Who::root(),
             writes: true,
-            leaves: Some(KEPT.into()),
+            back: Some(["restore", "--of", "chown"].map(str::to_owned).into()),
             why: format!(
                 "as root, with no right but this: give the files on {} to {user}:{group}",
                 volume.claim.short()
@@ -173,7 +169,7 @@ fn ownership(case: &Case<'_>, who: &Who, says: &str) -> Result<Plan, Blocked> {
     let mut plan = case.draft(title, wanted, seen_inside())?;
     steps.append(&mut plan.steps);
     plan.steps = steps;
-    plan.undo = format!("not by itself: {KEPT}");
+    plan.undo = "yes; it stops the pod until a helper has given the files back".into();
     plan.impact.data = "untouched; the owner of files changes".into();
     Ok(plan)
 }

@@ -1,0 +1,112 @@
+//! `undo` of what a helper did to files: a plan of its own holds the pod, puts the files back and
+//! lets the pod go; then the rest of the receipt is undone as any other.
+
+use anyhow::{Context as _, Result};
+
+use super::change::{self, in_namespace};
+use super::{Ask, Done, Run, answer, examine, ledger};
+use crate::classes::Given;
+use crate::effects::{self, Consent, Consents, Ended, Error, Journal};
+use crate::exit::Exit;
+use crate::model::receipt::Receipt;
+use crate::model::report::Rehearsal;
+use crate::model::{Blocked, Kind, Need, Plan, Snapshot};
+use crate::render;
+use crate::source;
+use crate::subject::back;
+use crate::subject::discover::Target;
+
+pub async fn undo(run: &Run<'_>, receipt: Receipt) -> Result<Done> {
+    let plan = match plan(run, &receipt).await? {
+        Ok(plan) => plan,
+        Err(blocked) => return Ok(answer::blocked(run, &receipt.plan, &[], &blocked)),
+    };
+    let rehearsal = vec![Rehearsal::NotRun; plan.steps.len()];
+    run.screen.say(render::plan(&plan, &rehearsal, &run.screen.style()).trim_end());
+    if !ledger::consent(run, &receipt, "put back")? {
+        return Ok(ledger::declined(run, &receipt));
+    }
+    let consents = Consents { consent: Consent::Yes, allow_downtime: false };
+    let approved = match effects::approve(plan, &consents, "", &mut |_| None) {
+        Ok(approved) => approved,
+        Err(blocked) => return Ok(answer::blocked(run, &receipt.plan, &[], &blocked)),
+    };
+    run.screen.catch_interrupts();
+    let cluster = change::cluster(run)?;
+    let mut journal = match Journal::begin(&cluster, &approved, &change::identity(run)).await {
+        Ok(journal) => journal,
+        Err(Error::Busy { receipt: other }) => {
+            let blocked = change::busy(&other);
+            return Ok(answer::blocked(run, &approved, &[], &blocked));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut watcher = run.screen.watcher();
+    let ended =
+        effects::execute(&cluster, &mut journal, &mut watcher, &change::patience(run)).await;
+    effects::Watcher::done(&mut watcher, 0, "");
+    match ended {
+        Ended::Done => finish(run, &journal).await,
+        Ended::Refused { error, .. } => {
+            // Nothing was changed in the files, so it goes on from where it was.
+            let patience = change::patience(run);
+            let let_go =
+                effects::undo(&cluster, journal.receipt(), &mut watcher, &patience, false).await;
+            let why = match let_go {
+                Ok(Ended::Done) => format!("{}; it runs again as before", error.whole()),
+                _ => return Ok(halted(run, &journal, &error.whole())),
+            };
+            let blocked = Blocked::no_safe_plan(why, &[]);
+            Ok(answer::blocked(run, &approved, &[], &blocked))
+        }
+        Ended::Stale { why, .. } | Ended::TimedOut { says: why, .. } => {
+            Ok(halted(run, &journal, &why))
+        }
+        Ended::Failed { error, .. } => Ok(halted(run, &journal, &error.whole())),
+        Ended::Stopped { .. } | Ended::Detached => Ok(halted(run, &journal, "stopped")),
+    }
+}
+
+/// The plan that takes back the work of the receipt's helpers.
+async fn plan(run: &Run<'_>, receipt: &Receipt) -> Result<Result<Plan, Blocked>> {
+    let of = &receipt.plan.target;
+    let scoped = in_namespace(run, &of.namespace);
+    let target = Target::Named { kind: of.kind, name: of.name.clone() };
+    let given = Given::new();
+    let ask = Ask { class: None, target: &target, word: None, given: &given };
+    let one = examine::again(&scoped, &ask).await?;
+    let mut seen = Snapshot::new(run.world.clock());
+    let mut needs = back::needs(receipt);
+    needs.push(Need::object(Kind::Namespace, "", "kube-system"));
+    source::gather(&run.world, &mut seen, &mut |_| needs.clone()).await;
+    Ok(back::plan(&one.subject, &seen, receipt, run.typed.change.force))
+}
+
+/// The files are back: so is the rest, then.
+pub async fn finish(run: &Run<'_>, journal: &Journal) -> Result<Done> {
+    let plan = &journal.receipt().plan;
+    let digest = plan.undoes.clone().unwrap_or_default();
+    let cluster = change::cluster(run)?;
+    let namespace = &plan.target.namespace;
+    let all = effects::receipts(&cluster, Some(namespace)).await?;
+    let local = effects::local_receipts();
+    let mut both = all.into_iter().chain(local);
+    let of = both.find(|r| r.digest == digest).context("the receipt that is undone is gone")?;
+    ledger::values(run, &cluster, &of).await
+}
+
+fn halted(run: &Run<'_>, journal: &Journal, why: &str) -> Done {
+    let receipt = journal.receipt();
+    let says = format!("not put back: {why}");
+    run.screen.fail(&render::clean(&says));
+    let (digest, namespace) = (&receipt.digest, &receipt.plan.target.namespace);
+    run.screen.say(&format!("  go on:  kubectl prom-fix resume {digest} -n {namespace}"));
+    answer::Answer {
+        plan: &receipt.plan,
+        rehearsal: &[],
+        exit: Exit::Unfinished,
+        message: says,
+        blocked: None,
+    }
+    .done(run, String::new())
+}

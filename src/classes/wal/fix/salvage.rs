@@ -1,0 +1,82 @@
+//! The plan that mends a log: the one broken pod is held, a helper writes damaged files anew from
+//! what can be read and keeps the old ones, and the pod is let go.
+
+use serde_json::Value;
+
+use crate::model::Snapshot;
+use crate::model::object::ObjectExt;
+use crate::model::plan::{Blocked, Plan};
+use crate::model::quantity::show_count;
+use crate::subject::errand::{self, Errand, Volume};
+use crate::subject::{Subject, hold, identity, pod, repair};
+
+pub(super) fn plan(
+    subject: &Subject,
+    seen: &Snapshot,
+    volume: &Volume<'_>,
+    survey: &Value,
+) -> Result<Plan, Blocked> {
+    let pod = volume.pod;
+    let short = pod::reference(pod).short();
+    let hold = hold::of(subject, pod)?;
+    if survey.list("/judged/problems").is_empty() {
+        let namespace = pod.namespace();
+        return Err(Blocked::no_safe_plan(
+            format!("a survey of {} finds no fault in its files", volume.claim.short()),
+            &[&if hold::is_held(pod) {
+                format!("let it start:  kubectl prom-fix undo -n {namespace}")
+            } else {
+                format!("look again:  kubectl prom-fix {short} -n {namespace}")
+            }],
+        ));
+    }
+    let spec = pod.get("spec").unwrap_or(&Value::Null);
+    let who = match identity::of(spec, &subject.container) {
+        Some(who) if who.user != 0 => who,
+        Some(_) => return Err(by_hand("it runs as root, and no helper of ours does")),
+        None => return Err(by_hand("which user its image runs as is not known: say runAsUser")),
+    };
+    let agreement = survey.text("/agreement");
+    if agreement.is_empty() {
+        return Err(by_hand("the agent's survey is of another version"));
+    }
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let errand = Errand {
+        volume,
+        name: "salvage",
+        command: "salvage",
+        arguments: words(&["--expect", agreement, "--go-on"]),
+        run_as: who,
+        writes: true,
+        back: Some(words(&["restore", "--of", agreement])),
+        why: format!("write what is damaged on {} anew; keep the old files", volume.claim.short()),
+    };
+    let mut steps = hold.down();
+    steps.extend(errand::steps(seen, &errand));
+    steps.extend(hold.up());
+    let kept = |policy: &str| count(survey, &format!("/judged/kept/{policy}/samples"));
+    let title = format!("mend the log of {short}, and keep {} samples", kept("fragment"));
+    let mut plan = repair::beside(subject, seen, "wal", &title, steps);
+    plan.impact = hold.impact();
+    plan.impact.data = format!(
+        "{} samples of its log are kept ({} by Prometheus' own start); the old files stay on the \
+         volume, in prom-fix-<time>/",
+        kept("fragment"),
+        kept("prometheus")
+    );
+    plan.inputs = vec!["--inspect".into()];
+    plan.takes = "a few minutes, and its replay".into();
+    plan.undo = "yes; it holds the pod again and puts the old files back".into();
+    Ok(plan)
+}
+
+fn by_hand(why: &str) -> Blocked {
+    Blocked::no_safe_plan(
+        why,
+        &["freeze it, and mend a copy of the volume:  kubectl prom-fix wal --data DIR --apply"],
+    )
+}
+
+fn count(value: &Value, pointer: &str) -> String {
+    show_count(u64::try_from(value.number(pointer).unwrap_or(0)).unwrap_or(0))
+}

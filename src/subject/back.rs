@@ -1,0 +1,151 @@
+//! The way back of what a helper did to files: the pod is held, the same helper runs once more with
+//! other words for our agent, and the pod is let go.
+
+use serde_json::{Value, json};
+
+use super::errand;
+use super::hold::{self, Hold};
+use super::rollout::wait;
+use super::volume::{Store, store};
+use super::{Subject, pod, repair};
+use crate::model::inside::AGENT;
+use crate::model::object::{Kind, ObjectExt, ObjectRef};
+use crate::model::plan::{Action, Blocked, BlockedReason, Impact, Plan, Step, Undo, Until};
+use crate::model::receipt::{Receipt, State};
+use crate::model::{Got, Need, Snapshot};
+
+/// The class of such a plan.
+pub const CLASS: &str = "undo";
+
+/// What has to be read for it: helpers that may still be at work.
+pub fn needs(receipt: &Receipt) -> Vec<Need> {
+    let helpers =
+        receipt.to_restore().into_iter().filter_map(|index| receipt.plan.steps.get(index));
+    helpers.map(|step| Need::Object(step.action.object().clone())).collect()
+}
+
+/// The plan that takes back what the helpers of a receipt did; `force` also where Prometheus has
+/// written since.
+pub fn plan(
+    subject: &Subject,
+    seen: &Snapshot,
+    receipt: &Receipt,
+    force: bool,
+) -> Result<Plan, Blocked> {
+    let mut steps = Vec::new();
+    let mut impact = None;
+    for index in receipt.to_restore() {
+        let Some(step) = receipt.plan.steps.get(index) else { continue };
+        let (Action::Create { object, body }, Undo::Restore(words)) = (&step.action, &step.undo)
+        else {
+            continue;
+        };
+        // What it has written since stands on the new files.
+        let writes = receipt.state == State::Applied && words.last().is_some_and(|w| w != "chown");
+        if writes && !force {
+            return Err(Blocked {
+                reason: BlockedReason::NeedsConsent,
+                why: format!(
+                    "{} has written since: what it wrote after {} would be set aside on the \
+                     volume, and not be served",
+                    receipt.plan.target.short(),
+                    receipt.ended.as_deref().unwrap_or(&receipt.began)
+                ),
+                ways: vec!["--force".into()],
+            });
+        }
+        let mut words = words.clone();
+        words.extend((writes && force).then(|| "--force".to_owned()));
+        let held = hold_of(subject, body)?;
+        steps.extend(still_at_work(seen, object));
+        steps.extend(held.iter().flat_map(Hold::down));
+        steps.extend(helper(receipt, index, body, &words)?);
+        steps.extend(held.iter().map(Hold::let_go));
+        impact = held.map(|hold| hold.impact()).or(impact);
+    }
+    let title = format!("take back: {}", receipt.plan.title);
+    let mut plan = repair::beside(subject, seen, CLASS, &title, steps);
+    if let Some(impact) = impact {
+        // Who asks for this has been told so.
+        plan.impact = Impact { stops_serving: false, ..impact };
+    }
+    plan.impact.data = "the old files come back, as they were".into();
+    plan.undo = "no: the same command as before does it again".into();
+    plan.undoes = Some(receipt.digest.clone());
+    Ok(plan)
+}
+
+/// A helper that was left behind ends before another begins.
+fn still_at_work(seen: &Snapshot, helper: &ObjectRef) -> Vec<Step> {
+    let Got::Known(live) = seen.object(helper) else { return Vec::new() };
+    let uid = live.uid().to_owned();
+    let gone = wait(helper, Until::Gone { uid: uid.clone() }, "until it is gone");
+    let delete = Step {
+        why: "left behind; no two work on one volume".into(),
+        action: Action::Delete { object: helper.clone(), uid, grace: None },
+        undo: Undo::Words("its work is taken back".into()),
+    };
+    vec![delete, gone]
+}
+
+/// The pod that has the helper's volume; none where none runs.
+fn hold_of<'a>(subject: &'a Subject, helper: &Value) -> Result<Option<Hold<'a>>, Blocked> {
+    let claim = helper.text("/spec/volumes/0/persistentVolumeClaim/claimName");
+    let has = |pod: &&Value| {
+        matches!(store(subject, pod), Store::Claim { claim: of, .. } if of == claim)
+            && !errand::is_helper(pod)
+    };
+    let found = subject.pods.iter().find(has).filter(|pod| !has_ended(pod) || hold::is_held(pod));
+    found.map(|pod| hold::of(subject, pod)).transpose()
+}
+
+fn has_ended(pod: &Value) -> bool {
+    matches!(pod.text("/status/phase"), "Failed" | "Succeeded") && pod::is_terminating(pod)
+}
+
+/// The steps of the receipt's own errand, with other names and words.
+fn helper(
+    receipt: &Receipt,
+    index: usize,
+    body: &Value,
+    words: &[String],
+) -> Result<Vec<Step>, Blocked> {
+    let unknown = || Blocked::no_safe_plan("the receipt does not say how its helper was made", &[]);
+    let named = body.text("/spec/volumes/1/configMap/name");
+    let carrier = receipt.plan.steps.iter().take(index).rev().find_map(|step| match &step.action {
+        Action::Create { object, body }
+            if object.kind == Kind::ConfigMap && object.name == named =>
+        {
+            Some(body)
+        }
+        _ => None,
+    });
+    let mut map = carrier.ok_or_else(unknown)?.clone();
+    let mut pod = body.clone();
+    let [program, _, directory, ..] = pod.list("/spec/containers/0/command") else {
+        return Err(unknown());
+    };
+    let mut command = vec![program.clone(), json!(words.first()), directory.clone()];
+    command.extend(words.iter().skip(1).map(|word| json!(word)));
+    command.push(json!("--json"));
+    let name = |of: &str| of.replacen("prom-fix-", "prom-fix-back-", 1);
+    let (map_name, pod_name) = (name(map.name()), name(pod.name()));
+    set(&mut map, "/metadata/name", json!(map_name));
+    set(&mut pod, "/metadata/name", json!(pod_name));
+    set(&mut pod, "/spec/volumes/1/configMap/name", json!(map_name));
+    set(&mut pod, "/spec/containers/0/command", Value::Array(command));
+    if map.pointer(&format!("/binaryData/{AGENT}")).is_none() {
+        return Err(unknown());
+    }
+    let namespace = &receipt.plan.target.namespace;
+    let carrier = (ObjectRef::new(Kind::ConfigMap, namespace, &map_name), map);
+    let helper = (ObjectRef::new(Kind::Pod, namespace, &pod_name), pod);
+    let why = "put the files back";
+    Ok(errand::run(carrier, helper, why, Undo::Restore(words.to_vec())))
+}
+
+fn set(object: &mut Value, pointer: &str, value: Value) {
+    if let Some(place) = object.pointer_mut(pointer) {
+        *place = value;
+    }
+}

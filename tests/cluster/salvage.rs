@@ -1,0 +1,265 @@
+//! A damaged log is mended on the cluster: what can be read is served again, under its own series and
+//! at its own times, and all of it can be taken back.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use super::install::{Install, Kind, ROOMY, serve};
+use super::life::{first, text, until_told};
+use super::scene::{Scene, essence, kubectl, until};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Damage {
+    /// A segment in the middle is gone: no start gets past that.
+    Gap,
+    /// A file of chunks_head begins with other bytes: no start gets past that either.
+    HeadChunks,
+    /// A byte in the middle is another: the next start would delete what follows.
+    Flip,
+    /// The same in a checkpoint: the next start would delete the segments.
+    Checkpoint,
+}
+
+/// Lives of the server, each of which has a segment of its own.
+const LIVES: usize = 3;
+const LOAD: u32 = 40;
+
+type Samples = BTreeMap<(String, i64), String>;
+
+/// Every sample of the load, by series and time.
+fn samples(scene: &Scene, pod: &str) -> Samples {
+    // {job="load"}[30m]
+    let query = "%7Bjob%3D%22load%22%7D%5B30m%5D";
+    let base = format!("/api/v1/namespaces/{}/pods/{pod}:9090/proxy", scene.ns);
+    let said = kubectl(&["get", "--raw", &format!("{base}/api/v1/query?query={query}")]);
+    let answer: Value = serde_json::from_str(&said.stdout).unwrap_or_default();
+    let mut all = Samples::new();
+    let series = answer.pointer("/data/result").and_then(Value::as_array);
+    for one in series.into_iter().flatten() {
+        for value in one["values"].as_array().into_iter().flatten() {
+            #[expect(clippy::cast_possible_truncation, reason = "milliseconds")]
+            let at = (value[0].as_f64().unwrap_or(0.0) * 1000.0).round() as i64;
+            all.insert((one["metric"].to_string(), at), value[1].to_string());
+        }
+    }
+    all
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    i64::try_from(since.as_millis()).expect("soon")
+}
+
+/// A server with a log, and where it is.
+struct Server<'a> {
+    scene: &'a Scene,
+    install: Install,
+    data: PathBuf,
+    /// When each of its lives ended.
+    ends: Vec<i64>,
+}
+
+impl<'a> Server<'a> {
+    fn pod(&self) -> String {
+        self.install.pods(self.scene).first().cloned().unwrap_or_default()
+    }
+
+    /// Until it has taken samples since `from`.
+    fn until_taken(&self, from: i64) {
+        until("it takes samples", 120, || {
+            let newest = samples(self.scene, &self.pod()).keys().map(|(_, at)| *at).max();
+            newest.is_some_and(|at| at > from + 3000)
+        });
+    }
+
+    /// As many lives as segments, and all that it served at the end.
+    fn with_log(scene: &'a Scene, kind: Kind, image: &str) -> (Server<'a>, Samples) {
+        serve(scene, "load", LOAD);
+        let install = Install::new(kind, image, ROOMY);
+        install.apply(scene);
+        let mut server = Server { scene, install, data: PathBuf::new(), ends: Vec::new() };
+        for life in 1..=LIVES {
+            server.until_taken(now());
+            if life < LIVES {
+                scene.kubectl(&["delete", "pod", &server.pod()]).expect(0);
+                server.ends.push(now());
+            }
+        }
+        let path = ".spec.volumes[*].persistentVolumeClaim.claimName";
+        let claim = scene.field(&format!("pod/{}", server.pod()), path);
+        let root = scene.folder(&claim);
+        let below = root.join("prometheus-db");
+        server.data = if below.exists() { below } else { root };
+        let before = samples(scene, &server.pod());
+        (server, before)
+    }
+
+    fn segment(&self, number: u32) -> PathBuf {
+        self.data.join(format!("wal/{number:08}"))
+    }
+
+    /// What no start gets past is done while it is stopped; the rest while it is held.
+    fn damage(&self, damage: Damage) {
+        let Server { scene, install, .. } = self;
+        let target = install.target();
+        match damage {
+            Damage::Gap | Damage::HeadChunks => {
+                Install { replicas: 0, ..install.clone() }.apply(scene);
+                install.until_no_pods(scene);
+                if damage == Damage::Gap {
+                    fs::remove_file(self.segment(1)).expect("a segment in the middle");
+                } else {
+                    let folder = self.data.join("chunks_head");
+                    fs::create_dir_all(&folder).expect("a folder");
+                    fs::write(folder.join("000001"), [7; 64]).expect("written");
+                }
+                install.apply(scene);
+            }
+            Damage::Flip | Damage::Checkpoint => {
+                // It serves, and is to be stopped all the same.
+                scene.until_ready(&self.pod(), 60);
+                scene.plugin(&["freeze", target, "--yes"]).expect(3);
+                scene.plugin(&["freeze", target, "--yes", "--allow-downtime"]).expect(0);
+                if damage == Damage::Checkpoint {
+                    let folder = self.data.join("wal/checkpoint.00000000");
+                    fs::create_dir(&folder).expect("a checkpoint is a folder");
+                    let own = fs::metadata(self.segment(0)).expect("a segment");
+                    chown(&folder, Some(own.uid()), Some(own.gid())).expect("as Prometheus' own");
+                    fs::rename(self.segment(0), folder.join("00000000")).expect("of segments");
+                    flip(&folder.join("00000000"));
+                } else {
+                    flip(&self.segment(1));
+                }
+            }
+        }
+    }
+}
+
+fn flip(file: &Path) {
+    let mut bytes = fs::read(file).expect("a segment");
+    // In the last of its records, which is of samples.
+    let at = bytes.iter().rposition(|byte| *byte != 0).expect("bytes") - 3;
+    bytes[at] ^= 0x55;
+    fs::write(file, bytes).expect("written");
+}
+
+/// Every file of the log with its bytes, but empty segments: each start makes one.
+fn files(data: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for log in ["wal", "chunks_head"] {
+        for entry in fs::read_dir(data.join(log)).into_iter().flatten().flatten() {
+            let name = format!("{log}/{}", entry.file_name().to_string_lossy());
+            match fs::read(entry.path()) {
+                Ok(bytes) if !bytes.is_empty() => all.insert(name, bytes),
+                _ => None,
+            };
+        }
+    }
+    all
+}
+
+/// Mended, every sample that could be read is there, and none that was not.
+fn served_again(server: &Server<'_>, damage: Damage, before: &Samples) {
+    let after = samples(server.scene, &server.pod());
+    let last = before.keys().map(|(_, at)| *at).max().expect("samples");
+    let old = after.iter().filter(|((_, at), _)| *at <= last);
+    let foreign: Vec<_> = old.filter(|(key, value)| before.get(*key) != Some(*value)).collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+    let lost: Vec<i64> =
+        before.keys().filter(|key| !after.contains_key(*key)).map(|(_, at)| *at).collect();
+    let (from, to) = (server.ends[0], server.ends[1]);
+    match damage {
+        Damage::HeadChunks => assert!(lost.is_empty(), "{lost:?}"),
+        Damage::Gap => assert!(lost.iter().all(|at| (from..to).contains(at)), "{lost:?}"),
+        // One record: one scrape at the most.
+        Damage::Flip | Damage::Checkpoint => {
+            let mut times = lost.clone();
+            times.sort_unstable();
+            times.dedup();
+            assert!(times.len() <= 1, "{times:?}");
+        }
+    }
+    assert!(after.keys().any(|(_, at)| *at > last), "and it takes samples");
+}
+
+fn run(kind: Kind, image: &str, damage: Damage) {
+    let began = std::time::Instant::now();
+    let scene = Scene::new("salvage");
+    let (server, before) = Server::with_log(&scene, kind, image);
+    let target = server.install.target();
+    server.damage(damage);
+    let told = match damage {
+        Damage::Gap => "wal/gap",
+        Damage::HeadChunks => "wal/corrupt-head-chunks",
+        Damage::Flip | Damage::Checkpoint => "other/repair-unfinished",
+    };
+    until_told(&scene, target, &[told]);
+    let object = essence(&scene.get(target));
+    let broken = files(&server.data);
+
+    // Without consent to a look nothing is planned, and with it all is shown first.
+    scene.plugin(&["wal", target, "--apply", "--yes"]).expect(3);
+    let shown = scene.plugin(&["wal", target, "--inspect", "-o", "json"]).expect(2).json();
+    let digest = first(&shown, "/plan/digest");
+    let args = ["wal", target, "--inspect", "--apply", "--confirm", &digest, "--settle", "6s"];
+    let report = scene.plugin(&[&args[..], &["-o", "json"]].concat()).expect(0).json();
+    assert_eq!(report.pointer("/reports/0/outcome/proved"), Some(&Value::Bool(true)));
+    served_again(&server, damage, &before);
+    let now = essence(&scene.get(target));
+    assert_eq!(now["spec"], object["spec"], "its owner is as it was");
+    nothing_is_left(&scene);
+
+    let undo = ["undo", &digest, "--yes"];
+    let refused = scene.plugin(&undo).expect(3);
+    assert!(refused.stderr.contains("has written since"), "{}", refused.stderr);
+    scene.plugin(&[&undo[..], &["--force"]].concat()).expect(0);
+    assert_eq!(essence(&scene.get(target)), object, "values and owners are as before");
+    if matches!(damage, Damage::Gap | Damage::HeadChunks) {
+        assert_eq!(files(&server.data), broken, "to the last byte");
+        until_told(&scene, target, &[told]);
+    }
+    nothing_is_left(&scene);
+    eprintln!("{kind:?} {image} {damage:?}: {} s", began.elapsed().as_secs());
+}
+
+fn nothing_is_left(scene: &Scene) {
+    let managed = "app.kubernetes.io/managed-by=prom-fix";
+    until("no helper is left", 20, || {
+        scene.kubectl(&["get", "pods", "-l", managed, "-o", "name"]).stdout.is_empty()
+    });
+    let maps = scene.kubectl(&["get", "cm", "-l", managed, "-o", "name"]).stdout;
+    assert!(maps.lines().all(|name| !name.contains("agent")), "{maps}");
+    let pods = scene.kubectl(&["get", "pods", "-o", "json"]).expect(0).json();
+    let held = |pod: &Value| text(pod, "/metadata/finalizers/0").contains("prom-fix");
+    let all = pods["items"].as_array().expect("a list");
+    assert!(!all.iter().any(held), "nothing is held");
+}
+
+macro_rules! salvages {
+    ($($name:ident: $kind:expr, $image:expr, $damage:expr;)*) => {$(
+        #[test]
+        #[ignore = "needs the cluster: tests/run"]
+        fn $name() {
+            run($kind, $image, $damage);
+        }
+    )*};
+}
+
+salvages! {
+    a_gap_in_a_set: Kind::Set, "v3.16.0", Damage::Gap;
+    a_gap_in_a_deployment: Kind::Deployment, "v2.53.3", Damage::Gap;
+    a_gap_in_a_resource: Kind::Resource, "v2.42.0", Damage::Gap;
+    a_flipped_byte_in_a_set: Kind::Set, "v2.42.0-distroless", Damage::Flip;
+    a_flipped_byte_in_a_resource: Kind::Resource, "v3.16.0-distroless", Damage::Flip;
+    a_flipped_byte_in_a_release: Kind::Release, "v2.53.3", Damage::Flip;
+    a_torn_checkpoint_in_a_set: Kind::Set, "v2.53.3-distroless", Damage::Checkpoint;
+    a_torn_checkpoint_in_a_release: Kind::Release, "v3.16.0", Damage::Checkpoint;
+    bad_head_chunks_in_a_deployment: Kind::Deployment, "v2.42.0", Damage::HeadChunks;
+    bad_head_chunks_in_a_resource: Kind::Resource, "v2.53.3", Damage::HeadChunks;
+    bad_head_chunks_in_a_release: Kind::Release, "v3.16.0", Damage::HeadChunks;
+}
