@@ -53,8 +53,8 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// A string, quoted as JSON (which is YAML) where a reader could take it for something else.
-fn scalar(text: &str) -> String {
+/// A string, quoted where a reader could take it for something else.
+pub fn scalar(text: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
     let starts_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
     let is_quantity = text.starts_with(|c: char| c.is_ascii_digit())
@@ -68,8 +68,23 @@ fn scalar(text: &str) -> String {
     if (starts_well || is_quantity) && text.chars().all(is_word) && !is_other {
         text.to_owned()
     } else {
-        Value::from(text).to_string()
+        quoted(text)
     }
+}
+
+/// Between double quotes, as JSON, and in ASCII alone: YAML takes some characters for the end of a
+/// line, knows no pairs of surrogates, and a screen may hide one that the name of a metric holds.
+fn quoted(text: &str) -> String {
+    let json = Value::from(text).to_string();
+    let mut out = String::with_capacity(json.len());
+    for one in json.chars() {
+        match u32::from(one) {
+            0x20..0x7f => out.push(one),
+            code @ 0..=0xffff => out.push_str(&format!("\\u{code:04x}")),
+            code => out.push_str(&format!("\\U{code:08x}")),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -83,10 +98,13 @@ mod tests {
             "a": {"b": [{"name": "x", "l": ["--a=b", "1"], "e": {}}, []], "t": "true", "n": null},
             "memory": "8Gi", "bytes": "1073741824", "number": 3600, "web.listen-address": ":9090",
             "text": "two\nlines # not a comment: \"quoted\"", "empty": "", "e": "1e3", "k": "500m",
+            "marks": "\u{7f}\u{85}\u{2028}\u{202e}\u{feff}", "beyond": "größe 東京 \u{1f525}",
+            "\t\\'{}[],&*?|>%@`": "- a: b",
         });
         let text = write(&value);
         let back: Value = serde_saphyr::from_str(&text).expect("YAML");
         assert_eq!(back, value, "{text}");
         assert!(text.contains("memory: 8Gi\n"), "{text}");
+        assert!(text.is_ascii(), "{text}");
     }
 }
