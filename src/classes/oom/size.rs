@@ -1,9 +1,5 @@
-//! How much memory it needs: from the head that a server counts, else from the kill.
-//!
-//! Bytes per series are resident memory, not heap: 3.0 kB is the published rule of thumb for a
-//! head with its samples (Robust Perception, "Why does Prometheus use so much RAM", 2.20). The
-//! low end is what replaying 200 000 series with nine labels cost each release, measured at
-//! ready with nothing scraped: 2 396 B (2.42), 2 182 B (2.53), 1 899 B (3.5).
+//! How much memory it needs: from the head that a server counts, else from the kill. What a series
+//! costs stands in [`memory`], for the agent says the same.
 
 use serde_json::Value;
 
@@ -12,14 +8,7 @@ use crate::model::Snapshot;
 use crate::model::object::ObjectExt;
 use crate::model::quantity::{parse_bytes, round_up, show_bytes, show_count, write_bytes};
 use crate::subject::{Subject, Version};
-
-/// Headroom over the head: queries, compaction, the collector's slack.
-const HEADROOM_PERCENT: u64 = 150;
-/// What Prometheus occupies with an empty head, resident.
-const BASE: u64 = 64 << 20;
-/// Middle and high end, in bytes per series.
-const MIDDLE: u64 = 3000;
-const HIGH: u64 = 3450;
+use crate::walfile::inventory::memory::{self, Line, Need};
 
 /// A need with its range, and how it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,22 +80,18 @@ fn metric(text: &str, name: &str) -> Option<u64> {
     parse_bytes(&format!("{whole}{padded}"))
 }
 
-fn low_per_series(version: Option<Version>) -> u64 {
-    match version {
-        Some(v) if v >= Version::new(3, 0, 0) => 1899,
-        Some(v) if v >= Version::new(2, 50, 0) => 2182,
-        Some(_) | None => 2396,
-    }
+/// What is known of its release; the dearest where it is none that is known.
+fn line(version: Option<Version>) -> Line {
+    let known = version.and_then(|version| memory::line(&version.to_string()));
+    known.unwrap_or(memory::LINES[0])
 }
 
 fn from_head(subject: &Subject, head: &Head, killed_at: Option<u64>) -> Size {
-    let times = |bytes: u64| {
-        BASE.saturating_add(head.series.saturating_mul(bytes) / 100 * HEADROOM_PERCENT)
-    };
+    let Need { low, limit, high, .. } = memory::need(line(subject.version), head.series);
     let mut size = Size {
-        low: times(low_per_series(subject.version)),
-        middle: times(MIDDLE),
-        high: times(HIGH),
+        low,
+        middle: limit,
+        high,
         method: format!("{} series x 3.0 kB x 1.5 + 64Mi", show_count(head.series)),
         source: source(head),
         series: Some(head.series),

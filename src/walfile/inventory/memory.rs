@@ -1,4 +1,4 @@
-//! What a head of so many series needs of memory, as the plugin's `oom` reckons it: measured with
+//! What a head of so many series needs of memory, for the agent and for `oom`: measured with
 //! 200 000 series of nine labels and 12 million samples, replayed, nothing scraped; and the
 //! published rule of thumb of 3.0 kB a series with its samples (Robust Perception, "Why does
 //! Prometheus use so much RAM", 2.20), a half on top for queries, compaction and the collector.
