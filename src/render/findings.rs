@@ -125,8 +125,10 @@ fn placed(command: &str, target: &Target, context: &Context) -> String {
     if !namespace.is_empty() && !["-n", "--namespace", "-A"].into_iter().any(has) {
         out.push_str(&format!(" -n {}", super::shell::quote(namespace)));
     }
-    if !context.flags.first().is_some_and(|flag| has(flag)) && !context.flags.is_empty() {
-        out.push_str(&format!(" {}", super::shell::shell_quote(&context.flags)));
+    // A recording cannot be asked anything more: there the command is for the cluster.
+    let flags: &[String] = if context.bundle { &[] } else { &context.flags };
+    if !flags.first().is_some_and(|flag| has(flag)) && !flags.is_empty() {
+        out.push_str(&format!(" {}", super::shell::shell_quote(flags)));
     }
     out
 }
