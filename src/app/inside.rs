@@ -98,6 +98,7 @@ async fn one(run: &Run<'_>, look: Look, lacks: &[String]) -> Result<()> {
             match tells {
                 Tells::Owners => inside.owners.insert(claim, report),
                 Tells::Survey => inside.surveys.insert(claim, report),
+                Tells::Inventory => inside.inventories.insert(claim, report),
             };
         }
         Err(error) => {

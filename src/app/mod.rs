@@ -186,7 +186,8 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
         Some(_) => carried::all().collect(),
         None => BTreeMap::new(),
     };
-    let inside = Rc::new(RefCell::new(Inside { agents, ..Inside::default() }));
+    let consented = typed.change.inspect.is_some();
+    let inside = Rc::new(RefCell::new(Inside { agents, consented, ..Inside::default() }));
     let client = Some(client);
     Ok(Run { typed, world, client, context, namespace, everywhere, screen, inside })
 }

@@ -3,6 +3,7 @@
 
 mod danger;
 mod fixture;
+mod inventory;
 mod lines;
 mod reach;
 mod repairs;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::approve::Approved;
 use super::cluster::Cluster;
@@ -38,22 +38,51 @@ const FAULTS: usize = 20;
 /// Damaged files that are kept.
 const FILES: usize = 50;
 
-/// A report as a receipt can hold it: of a survey the verdict, and the files with faults; of a
-/// salvage the first files, without their faults.
+/// Of each list of an inventory, what is kept: the largest come first.
+const LARGEST: usize = 10;
+
+/// A report as a receipt can hold it.
 fn brief(mut report: Value) -> Value {
-    let Some(fields) = report.as_object_mut() else { return report };
-    if !fields.contains_key("judged") {
-        if let Some(files) = fields.get_mut("files").and_then(Value::as_array_mut) {
-            files.truncate(FILES);
-            for file in files.iter_mut().filter_map(Value::as_object_mut) {
-                file.remove("faults");
+    if let Some(fields) = report.as_object_mut() {
+        if fields.contains_key("judged") {
+            brief_survey(fields);
+        } else if fields.contains_key("churn") {
+            fields.values_mut().for_each(brief_list);
+        } else {
+            brief_salvage(fields);
+        }
+    }
+    report
+}
+
+fn brief_list(value: &mut Value) {
+    match value {
+        Value::Array(rows) => rows.truncate(LARGEST),
+        // Hours lie in time, and the last tell of what grows.
+        Value::Object(fields) => {
+            if let Some(hours) = fields.get_mut("hours").and_then(Value::as_array_mut) {
+                hours.drain(..hours.len().saturating_sub(LARGEST));
             }
         }
-        if let Some(orphans) = fields.get_mut("orphans").and_then(Value::as_object_mut) {
-            orphans.remove("named");
-        }
-        return report;
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// The first files, without their faults.
+fn brief_salvage(fields: &mut Map<String, Value>) {
+    if let Some(files) = fields.get_mut("files").and_then(Value::as_array_mut) {
+        files.truncate(FILES);
+        for file in files.iter_mut().filter_map(Value::as_object_mut) {
+            file.remove("faults");
+        }
+    }
+    if let Some(orphans) = fields.get_mut("orphans").and_then(Value::as_object_mut) {
+        orphans.remove("named");
+    }
+}
+
+/// The verdict, and the files with faults.
+fn brief_survey(fields: &mut Map<String, Value>) {
     fields.retain(|name, _| {
         matches!(name.as_str(), "root" | "judged" | "segments" | "lock" | "agreement")
     });
@@ -66,7 +95,6 @@ fn brief(mut report: Value) -> Value {
             }
         }
     }
-    report
 }
 
 /// Progress comes before it, a line each.
@@ -174,5 +202,20 @@ mod tests {
         assert_eq!(document("{\"a\": 1}"), Some(json!({"a": 1})));
         assert_eq!(document("read\n{\"a\":"), None);
         assert_eq!(document(""), None);
+    }
+
+    #[test]
+    fn of_an_inventory_the_largest_are_kept() {
+        let rows: Vec<Value> = (0..50).map(|n| json!({"value": n})).collect();
+        let kept = brief(json!({
+            "series": 7, "metrics": rows, "pairs": rows, "churn": {"hours": rows, "earlier": 1},
+        }));
+        assert_eq!(
+            kept,
+            json!({
+                "series": 7, "metrics": rows[..10], "pairs": rows[..10],
+                "churn": {"hours": rows[40..], "earlier": 1},
+            })
+        );
     }
 }

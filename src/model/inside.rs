@@ -14,6 +14,8 @@ pub const REFERENCE: &str = "sha256:";
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inside {
+    /// A look was allowed (`--inspect`).
+    pub consented: bool,
     /// By architecture, as Kubernetes names it, the SHA-256 of the agent.
     pub agents: BTreeMap<String, String>,
     /// By claim, what the agent told of whose its files are (`prom-fix-agent owners --json`).
@@ -21,15 +23,21 @@ pub struct Inside {
     /// By claim, what the agent told of its files (`prom-fix-agent survey --json`): `judged`, and of
     /// `segments` those with faults.
     pub surveys: BTreeMap<ObjectRef, Value>,
+    /// By claim, what the agent counted in its log (`prom-fix-agent inventory --json`), the first of
+    /// each list.
+    pub inventories: BTreeMap<ObjectRef, Value>,
     /// By claim, why it could not be looked at.
     pub refused: BTreeMap<ObjectRef, String>,
 }
 
 impl Inside {
-    /// Forgets what was seen, not what to look with.
+    /// Forgets what was seen, not what to look with. What was allowed was a look before a plan, not
+    /// one behind it.
     pub fn forget(&mut self) {
+        self.consented = false;
         self.owners.clear();
         self.surveys.clear();
+        self.inventories.clear();
         self.refused.clear();
     }
 }

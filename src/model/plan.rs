@@ -231,6 +231,8 @@ pub enum Tells {
     Owners,
     /// What is in the log, and what is wrong with it.
     Survey,
+    /// How many series the log holds, and whose they are.
+    Inventory,
 }
 
 /// A helper pod that looks inside a volume, and reports.

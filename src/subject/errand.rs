@@ -50,6 +50,14 @@ pub fn volume<'a>(subject: &Subject, pod: &'a Value) -> Result<Volume<'a>, Block
     Ok(Volume { pod, claim, image, directory: parts.join("/") })
 }
 
+/// Who a helper is that only reads: whoever Prometheus is, or somebody with no rights where that is not
+/// known. None runs as root.
+pub fn reader(subject: &Subject, pod: &Value) -> Option<Who> {
+    let spec = pod.get("spec").unwrap_or(&Value::Null);
+    let who = identity::of(spec, &subject.container).unwrap_or_else(Who::nobody);
+    (who.user != 0).then_some(who)
+}
+
 /// What has to be read to make a helper for a pod: which machine its node is.
 pub fn needs(pod: &Value) -> Vec<Need> {
     let node = pod.text("/spec/nodeName");

@@ -2,7 +2,7 @@
 
 use super::docs::{LIMIT, NODE, QUERY, REPLAY, SIDECAR};
 use super::kill::{self, Kill};
-use super::{offenders, size};
+use super::{inventory, offenders, size};
 use crate::model::finding::{Finding, Severity, Unknown, Verdict};
 use crate::model::log::{self, Line};
 use crate::model::object::ObjectExt;
@@ -70,8 +70,10 @@ fn of_prometheus(subject: &Subject, seen: &Snapshot, kill: &Kill<'_>, verdict: &
         };
         let need = format!("{}{range} = {}", show_bytes(estimate.middle), estimate.method);
         finding = finding.with("it needs", need);
-        if !estimate.source.is_empty() {
-            finding = finding.with("", estimate.source);
+        let logged = || inventory::says(subject, seen, kill.pod);
+        let source = Some(estimate.source).filter(|s| !s.is_empty());
+        if let Some(source) = source.or_else(|| logged().filter(|_| estimate.measured)) {
+            finding = finding.with("", source);
         }
     }
     if let Some(queries) = queries {

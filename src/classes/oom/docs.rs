@@ -17,8 +17,9 @@ pub const ALL: &[CodeDoc] = &[
         proof: "The kubelet reports reason OOMKilled for the Prometheus container, a limit is set \
                 on it (or on its pod), and its log shows that it was past its start.",
         plan: "Raise the limit, and the request with it, to what the head needs: series x bytes \
-               per series x 1.5, counted on this server, on a sibling that serves, or, where \
-               neither answers, twice the limit. The value is set at the object that owns it.",
+               per series x 1.5, counted on this server, on a sibling that serves or, where \
+               neither answers and --inspect allows a helper pod, in its WAL; else twice the \
+               limit. The value is set at the object that owns it.",
         risk: "Prometheus replays its WAL once more. With one replica nothing is scraped until \
                that ends. A limit that no node can hold leaves the pod Pending: nodes, quotas \
                and limit ranges are checked first.",
@@ -31,7 +32,8 @@ pub const ALL: &[CodeDoc] = &[
         proof: "Reason OOMKilled, and the log of the killed run ends inside the replay: \
                 'Replaying WAL' was logged, 'Server is ready' was not.",
         plan: "Raise the limit: replay needs what the head needed before, and decoding buffers \
-               on top. Where the replay cannot end within the startup probe's budget, the same \
+               on top. With --inspect a helper pod counts the series in the WAL, and the limit \
+               is what they need; without it, twice the limit it was killed at. Where the replay cannot end within the startup probe's budget, the same \
                patch raises that budget. Deleting the WAL is not needed.",
         risk: "Removing wal/ instead would lose two to three hours and, if chunks_head stays, \
                put old samples under wrong series.",

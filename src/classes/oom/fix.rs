@@ -1,7 +1,8 @@
 //! The plan that heals a kill for memory.
 
 use super::budget::{self, Raise};
-use super::docs::{NODE, QUERY, REPLAY, SIDECAR};
+use super::docs::{LIMIT, NODE, QUERY, REPLAY, SIDECAR};
+use super::inventory::{self, Better};
 use super::kill::{self, Kill};
 use super::landing::{self, Landing};
 use super::size::{self, Chosen};
@@ -23,10 +24,7 @@ pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], asked: &Asked
         f.code.class() == "oom" && f.severity == Severity::Error && f.because.is_none()
     };
     let Some(root) = found.iter().find(ours) else { return Next::Done };
-    match plan(subject, seen, root, asked) {
-        Ok(plan) => Next::Fix(plan),
-        Err(blocked) => Next::Blocked(blocked),
-    }
+    follows(subject, seen, root, asked).unwrap_or_else(Next::Blocked)
 }
 
 /// What a plan is made for.
@@ -40,12 +38,12 @@ pub(super) struct Case<'a> {
     pub acts: Acts,
 }
 
-fn plan(
+fn follows(
     subject: &Subject,
     seen: &Snapshot,
     root: &Finding,
     asked: &Asked<'_>,
-) -> Result<Plan, Blocked> {
+) -> Result<Next, Blocked> {
     let code = root.code;
     if code == QUERY && asked.memory.is_none() {
         return Err(Blocked::no_safe_plan(
@@ -69,21 +67,36 @@ fn plan(
     let acts = repair::acts(subject, seen)?;
     let case = Case { subject, seen, code, kill, container, landing, acts };
     if let Some(plan) = stuck::plan(&case, asked)? {
-        return Ok(plan);
+        return Ok(Next::Fix(plan));
     }
-    resized(&case, asked)
+    match better(&case, asked) {
+        Some(Better::Look(look)) => Ok(Next::Look(*look)),
+        Some(Better::Unread(guessed)) => resized(&case, asked, Some(guessed)).map(Next::Fix),
+        None => resized(&case, asked, None).map(Next::Fix),
+    }
 }
 
-/// A new size at the owner, and the pods on it.
-fn resized(case: &Case<'_>, asked: &Asked<'_>) -> Result<Plan, Blocked> {
+/// How to learn more than that the limit was too little, where no server tells and no size is given.
+fn better(case: &Case<'_>, asked: &Asked<'_>) -> Option<Better> {
+    let kill = case.kill.filter(|_| matches!(case.code, LIMIT | REPLAY))?;
+    let killed = kill.limit.as_ref().map(|limit| limit.bytes);
+    let known = asked.memory.is_some()
+        || size::estimate(case.subject, case.seen, killed).is_some_and(|size| size.measured);
+    if known { None } else { inventory::better(case.subject, case.seen, kill.pod) }
+}
+
+/// A new size at the owner, and the pods on it. `guessed`: what would make it more than a guess.
+fn resized(case: &Case<'_>, asked: &Asked<'_>, guessed: Option<Unknown>) -> Result<Plan, Blocked> {
     let sets_limit = case.code != NODE || asked.memory.is_some_and(|g| g.contains(','));
     let chosen = if sets_limit { limit(case, asked)? } else { request(case, asked)? };
-    let doubts = preflight::check(case.subject, case.seen, case.container, &chosen)?;
+    let doubts = preflight::fits(case.subject, case.seen, case.container, &chosen);
+    let mut doubts = doubts.map_err(|blocked| or_count(case, blocked, guessed.as_ref()))?;
+    preflight::autoscaler(case.subject, case.seen)?;
+    doubts.extend(guessed);
     let old = case.kill.and_then(|k| k.limit.as_ref()).map_or("unset", |l| l.text.as_str());
     let title = title(case, old, &chosen, sets_limit);
     let mut wanted = case.landing.wanted(case.subject, &chosen, sets_limit, &title);
     let mut inputs = vec!["--memory".to_owned(), pin(&chosen, sets_limit)];
-    let mut doubts = doubts;
     match budget(case, asked) {
         Budget::Fits => {}
         Budget::Raised(raise) => {
@@ -95,6 +108,16 @@ fn resized(case: &Case<'_>, asked: &Asked<'_>) -> Result<Plan, Blocked> {
         Budget::Unknown(doubt) => doubts.push(doubt),
     }
     assemble(case, Draft { title, wanted, inputs, doubts, ..Draft::default() })
+}
+
+/// A guess that does not fit may be too large: the ways on, and the count before them.
+fn or_count(case: &Case<'_>, mut blocked: Blocked, guessed: Option<&Unknown>) -> Blocked {
+    if let Some(count) = guessed.filter(|unknown| !unknown.get.is_empty()) {
+        let namespace = case.subject.namespace();
+        let first = "first see whether it needs that much, for twice its limit is a guess:";
+        blocked.ways.splice(0..0, [first.to_owned(), format!("{} -n {namespace}", count.get)]);
+    }
+    blocked
 }
 
 /// The value of `--memory` that makes this plan again.

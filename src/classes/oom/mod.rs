@@ -5,6 +5,7 @@ mod budget;
 mod check;
 mod docs;
 mod fix;
+mod inventory;
 mod kill;
 mod landing;
 mod needs;

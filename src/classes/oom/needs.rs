@@ -6,7 +6,7 @@ use super::{kill, room};
 use crate::model::log::runs;
 use crate::model::object::ObjectExt;
 use crate::model::{Finding, Kind, Need, Severity, Snapshot};
-use crate::subject::{Subject, pod, repair};
+use crate::subject::{Subject, errand, pod, repair};
 
 pub fn first(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
     let mut out = vec![Need::list(Kind::Event, subject.namespace())];
@@ -60,7 +60,8 @@ pub fn to_fix(
     found: &[Finding],
     given: Option<&str>,
 ) -> Vec<Need> {
-    if !found.iter().any(|f| f.code.class() == "oom" && f.severity == Severity::Error) {
+    let ours = |f: &&Finding| f.code.class() == "oom" && f.severity == Severity::Error;
+    if !found.iter().any(|f| ours(&f)) {
         return Vec::new();
     }
     let namespace = subject.namespace();
@@ -72,5 +73,11 @@ pub fn to_fix(
     ];
     out.extend(repair::needs(subject, seen));
     out.extend(room::needs(subject, seen, given));
+    // A helper may be sent to the node of the pod that the plan is about.
+    let root = found.iter().filter(ours).find(|f| f.because.is_none());
+    if let Some(root) = root.filter(|_| seen.inside.consented) {
+        let pod = subject.pods.iter().find(|p| p.name() == root.object.name);
+        out.extend(pod.into_iter().flat_map(errand::needs));
+    }
     out
 }

@@ -20,6 +20,18 @@ pub fn check(
     container: &str,
     chosen: &Chosen,
 ) -> Result<Vec<Unknown>, Blocked> {
+    let unknown = fits(subject, seen, container, chosen)?;
+    autoscaler(subject, seen)?;
+    Ok(unknown)
+}
+
+/// The part of it that another size may change.
+pub fn fits(
+    subject: &Subject,
+    seen: &Snapshot,
+    container: &str,
+    chosen: &Chosen,
+) -> Result<Vec<Unknown>, Blocked> {
     let mut unknown = Vec::new();
     let limit = parse_bytes(&chosen.limit).unwrap_or(0);
     let request = request_after(subject, container, chosen).unwrap_or(limit);
@@ -27,7 +39,6 @@ pub fn check(
     room::check(subject, seen, needed, &mut unknown)?;
     quota(subject, seen, container, limit, request, &mut unknown)?;
     range(subject, seen, limit, request, &mut unknown)?;
-    autoscaler(subject, seen)?;
     Ok(unknown)
 }
 
@@ -151,7 +162,7 @@ fn range(
 }
 
 /// A VerticalPodAutoscaler that acts would write its own number over ours at every restart.
-fn autoscaler(subject: &Subject, seen: &Snapshot) -> Result<(), Blocked> {
+pub fn autoscaler(subject: &Subject, seen: &Snapshot) -> Result<(), Blocked> {
     let names: Vec<&str> = std::iter::once(subject.root.name.as_str())
         .chain(subject.workloads.iter().map(ObjectExt::name))
         .collect();

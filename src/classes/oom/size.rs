@@ -1,9 +1,9 @@
-//! How much memory it needs: from the head that a server counts, else from the kill. What a series
-//! costs stands in [`memory`], for the agent says the same.
+//! How much memory it needs: from the head that a server counts, else from the log that a helper
+//! counted, else from the kill. What a series costs stands in [`memory`], for the agent says the same.
 
 use serde_json::Value;
 
-use super::needs;
+use super::{inventory, needs};
 use crate::model::Snapshot;
 use crate::model::object::ObjectExt;
 use crate::model::quantity::{parse_bytes, round_up, show_bytes, show_count, write_bytes};
@@ -18,7 +18,8 @@ pub struct Size {
     pub high: u64,
     /// `812 000 series x 3.0 kB x 1.5`.
     pub method: String,
-    /// Who counted: `series counted on prometheus-k8s-1: 1.8Gi of 2Gi`; empty for a doubling.
+    /// The server that counted: `series counted on prometheus-k8s-1: 1.8Gi of 2Gi`; empty where
+    /// none did.
     pub source: String,
     pub series: Option<u64>,
     pub measured: bool,
@@ -34,7 +35,7 @@ pub struct Chosen {
 
 /// Estimates the need of the head. `killed_at` is the limit in force at the kill, in bytes.
 pub fn estimate(subject: &Subject, seen: &Snapshot, killed_at: Option<u64>) -> Option<Size> {
-    let counted = head(subject, seen);
+    let counted = served(subject, seen).or_else(|| logged(subject, seen));
     match (counted, killed_at) {
         (Some(head), limit) => Some(from_head(subject, &head, limit)),
         (None, Some(limit)) => Some(doubled(limit)),
@@ -42,15 +43,27 @@ pub fn estimate(subject: &Subject, seen: &Snapshot, killed_at: Option<u64>) -> O
     }
 }
 
-/// What a server says of its head.
+/// A head that was counted.
 struct Head {
-    pod: String,
     series: u64,
+    /// By whom, where it was a server that counted its own.
+    server: Option<Server>,
+}
+
+struct Server {
+    pod: String,
     resident: Option<u64>,
     limit: Option<u64>,
 }
 
-fn head(subject: &Subject, seen: &Snapshot) -> Option<Head> {
+/// What a helper counted of a log: the head that the next start makes of it.
+fn logged(subject: &Subject, seen: &Snapshot) -> Option<Head> {
+    let counted = inventory::counted(subject, seen)?;
+    Some(Head { series: counted.series, server: None })
+}
+
+/// What a server says of its head.
+fn served(subject: &Subject, seen: &Snapshot) -> Option<Head> {
     let pod = needs::witness(subject)?;
     let port = subject.flags.port();
     let stats = seen.http(pod, port, &needs::stats_path(subject))?.ok()?;
@@ -60,12 +73,12 @@ fn head(subject: &Subject, seen: &Snapshot) -> Option<Head> {
     let resident = metrics
         .and_then(Result::ok)
         .and_then(|(_, text)| metric(text, "process_resident_memory_bytes"));
-    Some(Head {
+    let server = Server {
         pod: pod.name().to_owned(),
-        series: series.try_into().ok()?,
         resident,
         limit: super::kill::limit(pod, &subject.container).map(|l| l.bytes),
-    })
+    };
+    Some(Head { series: series.try_into().ok()?, server: Some(server) })
 }
 
 /// The value of a metric without labels in the text format, as whole bytes.
@@ -81,7 +94,7 @@ fn metric(text: &str, name: &str) -> Option<u64> {
 }
 
 /// What is known of its release; the dearest where it is none that is known.
-fn line(version: Option<Version>) -> Line {
+pub fn line(version: Option<Version>) -> Line {
     let known = version.and_then(|version| memory::line(&version.to_string()));
     known.unwrap_or(memory::LINES[0])
 }
@@ -93,17 +106,18 @@ fn from_head(subject: &Subject, head: &Head, killed_at: Option<u64>) -> Size {
         middle: limit,
         high,
         method: format!("{} series x 3.0 kB x 1.5 + 64Mi", show_count(head.series)),
-        source: source(head),
+        source: head.server.as_ref().map(source).unwrap_or_default(),
         series: Some(head.series),
         measured: true,
     };
     // What a server occupies now, with a quarter on top for what it does between two scrapes.
-    if let Some(resident) = head.resident.map(|r| r + r / 4)
+    if let Some(Server { pod, resident: Some(resident), .. }) = &head.server
+        && let resident = resident + resident / 4
         && resident > size.middle
     {
         size.middle = resident;
         size.high = size.high.max(resident + resident / 10);
-        size.method = format!("{} resident on {} x 1.25", show_bytes(resident / 5 * 4), head.pod);
+        size.method = format!("{} resident on {} x 1.25", show_bytes(resident / 5 * 4), pod);
     }
     // The kill itself proves that the limit was too low, whatever the arithmetic says: a head may
     // be counted seconds after a start, before what fills it was scraped.
@@ -122,8 +136,8 @@ fn from_head(subject: &Subject, head: &Head, killed_at: Option<u64>) -> Size {
     size
 }
 
-fn source(head: &Head) -> String {
-    let of = match (head.resident, head.limit) {
+fn source(server: &Server) -> String {
+    let of = match (server.resident, server.limit) {
         // Pages of mapped files are resident too, and do not count against a limit.
         (Some(resident), Some(limit)) if resident > limit => {
             let (resident, limit) = (show_bytes(resident), show_bytes(limit));
@@ -135,7 +149,7 @@ fn source(head: &Head) -> String {
         (Some(resident), None) => format!(": {} resident", show_bytes(resident)),
         (None, _) => String::new(),
     };
-    format!("series counted on {}{of}", head.pod)
+    format!("series counted on {}{of}", server.pod)
 }
 
 fn doubled(limit: u64) -> Size {

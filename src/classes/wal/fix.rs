@@ -3,15 +3,13 @@
 mod salvage;
 mod ways;
 
-use serde_json::Value;
-
 use super::docs::HELD;
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Look, Tells};
 use crate::model::{Blocked, Code, Finding, Need, Next, Severity, Snapshot};
 use crate::subject::Subject;
 use crate::subject::errand::{self, Errand, Volume};
-use crate::subject::identity::{self, Who};
+use crate::subject::identity::Who;
 
 fn root(found: &[Finding]) -> Option<&Finding> {
     let own = found.iter().filter(|f| f.code.class() == "wal" || f.code == HELD);
@@ -75,15 +73,10 @@ pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Next {
     if let Some(why) = seen.inside.refused.get(&volume.claim) {
         return Next::Blocked(by_hand(&format!("no look inside {}: {why}", volume.claim.short())));
     }
-    let who = identity::of(spec_of(pod), &subject.container).unwrap_or_else(Who::nobody);
-    if who.user == 0 {
+    let Some(who) = errand::reader(subject, pod) else {
         return Next::Blocked(by_hand("it runs as root, and no helper of ours does"));
-    }
+    };
     Next::Look(Look { ways, ..look(subject, seen, &volume, who) })
-}
-
-fn spec_of(pod: &Value) -> &Value {
-    pod.get("spec").unwrap_or(&Value::Null)
 }
 
 fn look(subject: &Subject, seen: &Snapshot, volume: &Volume<'_>, who: Who) -> Look {
