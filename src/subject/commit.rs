@@ -3,6 +3,7 @@
 
 mod fragment;
 mod helm;
+pub mod scrape;
 mod values;
 mod yaml;
 

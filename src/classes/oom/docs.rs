@@ -75,9 +75,11 @@ pub const ALL: &[CodeDoc] = &[
         stage: Stage::Serving,
         meaning: "One metric, label or job holds much of the head.",
         proof: "The head's own statistics (/api/v1/status/tsdb): its largest metrics, label \
-                pairs and labels.",
+                pairs and labels; of a server that is down what a helper pod counted in its WAL \
+                (oom --inspect).",
         plan: "None by itself: drop or shorten what nobody queries, with the \
-               metric_relabel_configs or sample_limit lines that the finding prints.",
+               metric_relabel_configs or sample_limit lines that the finding prints. They act \
+               on what is scraped next; what is in the WAL is loaded all the same.",
         risk: "What is dropped at scrape time is not stored: check dashboards and rules first.",
     },
 ];

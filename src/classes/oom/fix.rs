@@ -6,7 +6,7 @@ use super::inventory::{self, Better};
 use super::kill::{self, Kill};
 use super::landing::{self, Landing};
 use super::size::{self, Chosen};
-use super::{Asked, check, preflight, stuck};
+use super::{Asked, check, offenders, preflight, stuck};
 use crate::model::finding::{Finding, Severity, Unknown};
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Blocked, Next, Plan};
@@ -107,7 +107,9 @@ fn resized(case: &Case<'_>, asked: &Asked<'_>, guessed: Option<Unknown>) -> Resu
         }
         Budget::Unknown(doubt) => doubts.push(doubt),
     }
-    assemble(case, Draft { title, wanted, inputs, doubts, ..Draft::default() })
+    let mut plan = assemble(case, Draft { title, wanted, inputs, doubts, ..Draft::default() })?;
+    plan.commit.extend(offenders::to_commit(case.subject, case.seen));
+    Ok(plan)
 }
 
 /// A guess that does not fit may be too large: the ways on, and the count before them.

@@ -39,7 +39,7 @@ fn allowed(mut world: World) -> World {
     world
 }
 
-fn counted(world: World, series: u64) -> World {
+fn counted_as(world: World, series: u64) -> World {
     let mut world = allowed(world);
     let report = json!({"series": series, "faults": 0});
     world.seen.inside.inventories.insert(claim(), report);
@@ -113,7 +113,7 @@ fn a_look_that_is_allowed_counts_the_log_read_only() {
 
 #[test]
 fn the_size_is_what_the_counted_series_need() {
-    let world = counted(killed("44Mi"), 30_010);
+    let world = counted_as(killed("44Mi"), 30_010);
     let (root, findings, _) = world.diagnose();
     assert_eq!(root, Some("oom/replay"));
     assert_eq!(
@@ -130,7 +130,7 @@ fn the_size_is_what_the_counted_series_need() {
 
 #[test]
 fn a_sibling_is_told_whose_log_was_counted() {
-    let world = counted(killed("44Mi").replica("p-1"), 30_010);
+    let world = counted_as(killed("44Mi").replica("p-1"), 30_010);
     let (_, findings, _) = world.diagnose();
     let says = evidence(&findings, "");
     // In this world both pods mount one claim.
@@ -140,7 +140,7 @@ fn a_sibling_is_told_whose_log_was_counted() {
 
 #[test]
 fn a_count_does_not_argue_with_the_kill() {
-    let plan = fix(&counted(killed("1Gi"), 30_010));
+    let plan = fix(&counted_as(killed("1Gi"), 30_010));
     assert_eq!(plan.title, "raise the memory limit from 1Gi to 1536Mi");
 }
 
@@ -193,12 +193,63 @@ fn where_no_helper_can_look_only_who_asked_is_told_why() {
     assert_eq!(doubts(&fix(&allowed(root()))), [("it runs as root, and no helper does", "")]);
 }
 
+/// What the agent reports of a log that one metric fills.
+fn filled(mut world: World) -> World {
+    let rank = |name: &str, value: &str, series: u64| json!({"name": name, "value": value, "series": series, "error": 0});
+    let report = json!({
+        "series": 30_010,
+        "faults": 2,
+        "metrics": [rank("__name__", "synthetic", 30_000), rank("__name__", "up", 1)],
+        "jobs": [rank("job", "load", 30_005)],
+        "pairs": [rank("job", "load", 30_005), rank("__name__", "synthetic", 30_000)],
+        "labels": [{"name": "instance", "values": 30_000}, {"name": "shelf", "values": 16}],
+    });
+    world.seen.inside.inventories.insert(claim(), report);
+    world
+}
+
+#[test]
+fn who_fills_the_log_is_told_with_the_lines_against_it() {
+    let world = filled(killed("44Mi"));
+    let (root, findings, _) = world.diagnose();
+    assert_eq!(root, Some("oom/replay"));
+    let of = |field| evidence(&findings, field);
+    let counted = "30 010 series in its WAL, counted by the agent; 118Mi once replayed; past 2 \
+                   faults in it";
+    assert_eq!(of(""), [counted]);
+    let warning = findings.iter().find(|f| f.code.0 == "oom/cardinality").expect("a warning");
+    assert_eq!(warning.says, "synthetic holds 99 % of 30 010 series");
+    assert_eq!(of("metrics"), ["synthetic 30 000, up 1"]);
+    assert_eq!(of("jobs"), ["load 30 005"]);
+    assert_eq!(of("labels"), ["instance 30 000, shelf 16"]);
+    let plan = fix(&world);
+    let [.., lines] = plan.commit.as_slice() else { panic!("nothing to commit") };
+    assert!(lines.title.starts_with("scrape config of job load in prometheus.yml"), "{lines:?}");
+    assert_eq!(of("to stop it"), [lines.text.trim_end()]);
+    // Only what is changed on the cluster is in the digest.
+    let bare = fix(&counted_as(killed("44Mi"), 30_010));
+    assert_eq!((plan.digest(), plan.commit.len()), (bare.digest(), bare.commit.len() + 1));
+}
+
+#[test]
+fn a_name_that_is_not_known_whole_is_in_no_line() {
+    let mut world = filled(killed("44Mi"));
+    let report = world.seen.inside.inventories.get_mut(&claim()).expect("a report");
+    put(report, "/metrics/0/value", json!("x".repeat(512)));
+    let (_, findings, _) = world.diagnose();
+    // The label is one that tells targets apart: only the job is left.
+    let warning = findings.iter().find(|f| f.code.0 == "oom/cardinality").expect("a warning");
+    assert_eq!(warning.says, "job=load holds 99 % of 30 010 series");
+    let lines = evidence(&findings, "to stop it");
+    assert_eq!(lines, ["sample_limit: 15002 # a scrape of more fails whole"]);
+}
+
 #[test]
 fn a_head_that_fits_was_not_what_filled_the_limit() {
     let log = format!("{SERVED}\n{QUERIES}");
     let world = || killed_with("2Gi", &log);
     assert_eq!(world().diagnose().0, Some("oom/limit-below-need"));
-    let world = counted(world(), 30_010);
+    let world = counted_as(world(), 30_010);
     assert_eq!(world.diagnose().0, Some("oom/query"));
     assert!(matches!(next(&world, &[]), Next::Blocked(_)));
 }

@@ -54,7 +54,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// A string, quoted where a reader could take it for something else.
-pub fn scalar(text: &str) -> String {
+pub(super) fn scalar(text: &str) -> String {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
     let starts_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
     let is_quantity = text.starts_with(|c: char| c.is_ascii_digit())
