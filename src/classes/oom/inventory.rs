@@ -45,18 +45,23 @@ fn series(report: &Value) -> Option<u64> {
     report.number("/series")?.try_into().ok()
 }
 
+/// What these series take once they are loaded, before anything is scraped or asked.
+pub fn at_ready(subject: &Subject, counted: &Counted<'_>) -> u64 {
+    memory::need(size::line(subject.version), counted.series).at_ready
+}
+
 /// Who counted, as evidence about `pod`.
 pub fn says(subject: &Subject, seen: &Snapshot, pod: &Value) -> Option<String> {
-    let Counted { pod: of, series, report } = counted(subject, seen)?;
+    let counted = counted(subject, seen)?;
+    let Counted { pod: of, series, report } = counted;
     let log = match of.uid() == pod.uid() {
         true => "its WAL".to_owned(),
         false => format!("the WAL of {}", of.name()),
     };
-    let at_ready = memory::need(size::line(subject.version), series).at_ready;
     let mut says = format!(
         "{} series in {log}, counted by the agent; {} once replayed",
         show_count(series),
-        show_bytes(at_ready)
+        show_bytes(at_ready(subject, &counted))
     );
     match report.number("/faults") {
         None | Some(0) => {}

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::preflight::{bytes, unread};
-use super::{kill, size};
+use super::{inventory, kill, size};
 use crate::model::finding::Unknown;
 use crate::model::object::ObjectExt;
 use crate::model::plan::Blocked;
@@ -22,6 +22,38 @@ const WAYS: &[&str] = &[
     "drop the series that fill the head:  kubectl prom-fix explain oom/cardinality",
     "--memory LIMIT,REQUEST  with a smaller request",
 ];
+
+/// Of a server whose log was counted, what loses least first: it has to be loaded before anything else
+/// helps, so that to drop series is no way.
+const BEFORE_ALL: &str = "add a node that is large enough, or free one, if only for this start: \
+                          nothing is lost";
+const AFTER_ALL: [&str; 3] = [
+    "--memory LIMIT,REQUEST  with a smaller request: nothing is lost while its node has the rest",
+    "relabel rules keep out what is scraped later; what is in the WAL is loaded all the same",
+    "last, with Prometheus stopped: move wal, wbl, chunks_head and chunk_snapshot.* aside together: \
+     what is in no block yet is lost, two to three hours. Never wal alone: old samples would be \
+     read as those of other series",
+];
+
+fn ways(subject: &Subject, seen: &Snapshot) -> Vec<String> {
+    let Some(counted) = inventory::counted(subject, seen) else {
+        return WAYS.iter().map(|way| (*way).to_owned()).collect();
+    };
+    let limit = round_up(inventory::at_ready(subject, &counted));
+    let killed = kill::all(subject).into_iter().find(|k| k.of_prometheus);
+    let killed = killed.and_then(|k| k.limit).map(|limit| limit.bytes);
+    let replay = format!(
+        "--memory {limit}  what the replay alone takes: nothing is lost, and it may be killed by \
+         what comes on top of it"
+    );
+    let replay = Some(replay).filter(|_| parse_bytes(&limit) > killed);
+    let rest = AFTER_ALL.iter().map(|way| (*way).to_owned());
+    std::iter::once(BEFORE_ALL.to_owned()).chain(replay).chain(rest).collect()
+}
+
+fn no_room(why: impl Into<String>, ways: Vec<String>) -> Blocked {
+    Blocked { ways, ..Blocked::no_safe_plan(why, &[]) }
+}
 
 /// All nodes, with the labels by which the pods choose among them.
 pub fn nodes(subject: &Subject) -> Need {
@@ -155,19 +187,19 @@ pub fn check(
     let usable = usable(subject, nodes);
     let whole = |node: &&Value| bytes(node, "/status/allocatable/memory");
     let Some(largest) = usable.iter().max_by_key(|n| whole(n)) else {
-        return Err(Blocked::no_safe_plan(
+        return Err(no_room(
             "no schedulable node matches the pod's nodeSelector",
-            WAYS,
+            ways(subject, seen),
         ));
     };
     if whole(largest).is_some_and(|most| most < needed) {
-        return Err(Blocked::no_safe_plan(
+        return Err(no_room(
             format!(
                 "the pod would ask for {size}, and the largest node it may use, {}, has {} in all",
                 largest.name(),
                 show_bytes(whole(largest).unwrap_or(0))
             ),
-            WAYS,
+            ways(subject, seen),
         ));
     }
     let counted = looked_at(subject, nodes);
@@ -181,12 +213,12 @@ pub fn check(
         return Ok(());
     }
     match best {
-        Some((free, name)) if counted.len() == usable.len() => Err(Blocked::no_safe_plan(
+        Some((free, name)) if counted.len() == usable.len() => Err(no_room(
             format!(
                 "the pod would ask for {size}, and the most that a node has left is {} on {name}",
                 show_bytes(free)
             ),
-            WAYS,
+            ways(subject, seen),
         )),
         Some((free, name)) => {
             let why = format!("{name} has {} left; other nodes were not counted", show_bytes(free));

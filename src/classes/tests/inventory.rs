@@ -232,6 +232,35 @@ fn who_fills_the_log_is_told_with_the_lines_against_it() {
 }
 
 #[test]
+fn where_no_node_has_room_what_loses_least_comes_first() {
+    let node = |memory: &str| {
+        let node = json!({
+            "metadata": {"name": "n1"}, "status": {"allocatable": {"memory": memory}},
+        });
+        Fact::Known(Seen::List(vec![node]))
+    };
+    let with = |mut world: World, memory: &str| {
+        world.seen.facts.insert(Need::Nodes { labels: Vec::new() }, node(memory));
+        world
+    };
+    let blocked = |world: &World| match next(world, &[]) {
+        Next::Blocked(blocked) => blocked,
+        other => panic!("not blocked: {other:?}"),
+    };
+    let guess = blocked(&with(killed("44Mi"), "60Mi"));
+    assert_eq!(guess.ways[1], "kubectl prom-fix oom sts/p --inspect -n mon", "{guess:?}");
+    let counted = blocked(&with(filled(killed("44Mi")), "200Mi"));
+    assert!(counted.why.contains("would ask for 256Mi"), "{counted:?}");
+    let begins: Vec<&str> =
+        counted.ways.iter().filter_map(|way| way.split([',', ' ']).next()).collect();
+    assert_eq!(begins, ["add", "--memory", "--memory", "relabel", "last"], "{counted:?}");
+    assert!(counted.ways[1].starts_with("--memory 128Mi  "), "{counted:?}");
+    // Killed at more than the replay alone takes, less of it is no way.
+    let counted = blocked(&with(filled(killed("160Mi")), "200Mi"));
+    assert_eq!(counted.ways.len(), 4, "{counted:?}");
+}
+
+#[test]
 fn a_name_that_is_not_known_whole_is_in_no_line() {
     let mut world = filled(killed("44Mi"));
     let report = world.seen.inside.inventories.get_mut(&claim()).expect("a report");
