@@ -11,6 +11,8 @@ mod bind;
 mod enforcer;
 #[path = "cluster/install.rs"]
 mod install;
+#[path = "cluster/inventory.rs"]
+mod inventory;
 #[path = "cluster/kill.rs"]
 mod kill;
 #[path = "cluster/life.rs"]

@@ -63,7 +63,7 @@ fn fails_serving(scene: &Scene, install: Install) -> Install {
 }
 
 /// Scrapes with room, is stopped, and starts again without, and with nothing to scrape.
-fn fails_replaying(scene: &Scene, install: Install) -> Install {
+pub fn fails_replaying(scene: &Scene, install: Install) -> Install {
     serve(scene, "load", SERIES);
     install.with_limit(ROOMY).apply(scene);
     install.until_scraped(scene);
