@@ -10,6 +10,7 @@ pub mod log;
 pub mod object;
 pub mod patch;
 pub mod plan;
+pub mod probe;
 pub mod quantity;
 pub mod receipt;
 pub mod report;

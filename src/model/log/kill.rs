@@ -8,6 +8,7 @@ use super::events::{self, Note};
 use super::runs::{End, Runs};
 use super::{replay, stop_signal};
 use crate::model::object::ObjectExt;
+use crate::model::probe::Probe;
 use crate::model::{Kind, ObjectRef, Snapshot};
 
 /// SIGKILL as an exit code.
@@ -91,13 +92,12 @@ fn probe<'n>(note: &'n Note, container: &str, since: Option<Timestamp>) -> Optio
 fn by_time(pod: &Value, container: &str, end: &End) -> Option<(By, String)> {
     let lasted = end.finished?.as_second() - end.started?.as_second();
     let own = pod.list("/spec/containers").iter().find(|c| c.text("/name") == container)?;
-    let grace = pod.number("/spec/terminationGracePeriodSeconds").unwrap_or(30);
+    let spec = pod.get("spec").unwrap_or(&Value::Null);
     let rows = [(By::StartupProbe, "startupProbe"), (By::LivenessProbe, "livenessProbe")];
     rows.into_iter().find_map(|(by, name)| {
-        let probe = own.get(name)?;
-        let period = probe.number("/periodSeconds").unwrap_or(10);
-        let tries = probe.number("/failureThreshold").unwrap_or(3);
-        let allows = probe.number("/initialDelaySeconds").unwrap_or(0) + period * tries;
+        let probe = Probe::of(own.get(name)?, spec);
+        let (allows, grace) = (probe.allows_seconds(), probe.grace_seconds);
+        let period = probe.period_seconds;
         // The first try may come up to a period late, and stopping takes up to the grace period.
         let fits = lasted >= allows - period && lasted <= allows + period + grace + 10;
         fits.then(|| {
