@@ -10,6 +10,7 @@
 mod cut;
 pub mod events;
 pub mod kill;
+pub mod pace;
 pub mod place;
 pub mod runs;
 pub mod sign;

@@ -17,6 +17,7 @@ pub mod pod;
 pub mod repair;
 pub mod rollout;
 pub mod selector;
+pub mod startup;
 pub mod template;
 #[cfg(test)]
 mod tests;

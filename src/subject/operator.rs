@@ -24,6 +24,8 @@ pub enum Operator {
 
 /// prometheus-operator 0.88.0 gave its resources `spec.updateStrategy`.
 const KNOWS_STRATEGY: Version = Version::new(0, 88, 0);
+/// prometheus-operator 0.71.0 gave its resources `spec.maximumStartupDurationSeconds`.
+const KNOWS_STARTUP: Version = Version::new(0, 71, 0);
 /// The release that a definition came with, on each since 0.69.0.
 const RELEASE: &str = "operator.prometheus.io/version";
 
@@ -86,19 +88,41 @@ pub fn knows_strategy(subject: &Subject, seen: &Snapshot) -> bool {
         Got::Known(found) => found.annotation(RELEASE).and_then(Version::parse),
         Got::Absent | Got::Unreadable(_) | Got::NotAsked => None,
     };
-    keeps.is_some_and(has_strategy) && follows_strategy(subject, seen)
+    keeps.is_some_and(|keeps| is_from(keeps, KNOWS_STRATEGY)) && follows_strategy(subject, seen)
 }
 
 fn follows_strategy(subject: &Subject, seen: &Snapshot) -> bool {
+    follows(subject, seen, KNOWS_STRATEGY)
+}
+
+/// The definition, which tells whether the resource has a field.
+pub fn definition_need(subject: &Subject) -> Option<Need> {
+    subject.root.kind.is_operator_resource().then(|| Need::Object(definition(subject)))
+}
+
+/// Whether the operator would render `spec.maximumStartupDurationSeconds`. A definition that may not
+/// be read is taken for one that has it: where it has not, the API server refuses the patch.
+pub fn knows_startup(subject: &Subject, seen: &Snapshot) -> bool {
+    let keeps = match seen.object(&definition(subject)) {
+        Got::Known(found) => found
+            .annotation(RELEASE)
+            .and_then(Version::parse)
+            .is_some_and(|keeps| is_from(keeps, KNOWS_STARTUP)),
+        Got::Absent | Got::Unreadable(_) | Got::NotAsked => true,
+    };
+    keeps && follows(subject, seen, KNOWS_STARTUP)
+}
+
+fn follows(subject: &Subject, seen: &Snapshot, since: Version) -> bool {
     match look(subject, seen) {
-        Operator::Acts { version } => version.is_some_and(has_strategy),
+        Operator::Acts { version } => version.is_some_and(|version| is_from(version, since)),
         Operator::Idle { .. } | Operator::Unreadable { .. } | Operator::None => false,
     }
 }
 
 /// A tag such as v4.19 is a vendor's own count and tells nothing of the release.
-fn has_strategy(version: Version) -> bool {
-    version.major == 0 && version >= KNOWS_STRATEGY
+fn is_from(version: Version, since: Version) -> bool {
+    version.major == 0 && version >= since
 }
 
 fn definition(subject: &Subject) -> ObjectRef {

@@ -7,6 +7,7 @@ mod holds;
 mod installs;
 mod operators;
 mod policies;
+mod startup;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

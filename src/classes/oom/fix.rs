@@ -1,6 +1,6 @@
 //! The plan that heals a kill for memory.
 
-use super::budget::{self, Raise};
+use super::budget;
 use super::docs::{LIMIT, NODE, QUERY, REPLAY, SIDECAR};
 use super::inventory::{self, Better};
 use super::kill::{self, Kill};
@@ -8,16 +8,16 @@ use super::landing::{self, Landing};
 use super::size::{self, Chosen};
 use super::{Asked, check, offenders, preflight, stuck};
 use crate::model::finding::{Finding, Severity, Unknown};
+use crate::model::log::kill::By;
+use crate::model::log::pace;
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Blocked, Next, Plan};
 use crate::model::quantity::{parse_bytes, round_up, write_bytes};
 use crate::model::{Code, Snapshot};
 use crate::subject::repair::{self, Acts, Draft};
 use crate::subject::rollout::Wanted;
-use crate::subject::{Subject, Version, pod};
-
-/// prometheus-operator 0.71.0 gave them `spec.maximumStartupDurationSeconds`.
-const KNOWS_BUDGET: Version = Version::new(0, 71, 0);
+use crate::subject::startup::{self, More};
+use crate::subject::{Subject, pod};
 
 pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], asked: &Asked<'_>) -> Next {
     let ours = |f: &&Finding| {
@@ -97,15 +97,12 @@ fn resized(case: &Case<'_>, asked: &Asked<'_>, guessed: Option<Unknown>) -> Resu
     let title = title(case, old, &chosen, sets_limit);
     let mut wanted = case.landing.wanted(case.subject, &chosen, sets_limit, &title);
     let mut inputs = vec!["--memory".to_owned(), pin(&chosen, sets_limit)];
-    match budget(case, asked) {
-        Budget::Fits => {}
-        Budget::Raised(raise) => {
-            inputs.extend(["--startup-budget".to_owned(), raise.seconds.to_string()]);
-            wanted.changes.extend(Raise::changes(&raise.on_root));
-            wanted.rendered.extend(Raise::changes(&raise.rendered));
-            wanted.why = format!("{}; {}", wanted.why, raise.why);
-        }
-        Budget::Unknown(doubt) => doubts.push(doubt),
+    if let Some((seconds, more)) = budget(case, asked) {
+        inputs.extend(["--startup-budget".to_owned(), seconds.to_string()]);
+        wanted.changes.extend(more.changes);
+        wanted.rendered.extend(more.rendered);
+        let why = format!("its startup probe waits {} min for the replay", seconds / 60);
+        wanted.why = format!("{}; {why}", wanted.why);
     }
     let mut plan = assemble(case, Draft { title, wanted, inputs, doubts, ..Draft::default() })?;
     plan.commit.extend(offenders::to_commit(case.subject, case.seen));
@@ -214,38 +211,21 @@ fn request(case: &Case<'_>, asked: &Asked<'_>) -> Result<Chosen, Blocked> {
     Ok(Chosen { limit: request.clone(), request: Some(request), given: asked.memory.is_some() })
 }
 
-/// Whether the replay after the fix fits its probe.
-enum Budget {
-    Fits,
-    Raised(Raise),
-    Unknown(Unknown),
-}
-
-fn budget(case: &Case<'_>, asked: &Asked<'_>) -> Budget {
-    let Some(kill) = case.kill.filter(|_| case.code == REPLAY) else { return Budget::Fits };
+/// The seconds that the replay after the fix needs and its probe does not have, and how it gets them.
+fn budget(case: &Case<'_>, asked: &Asked<'_>) -> Option<(i64, More)> {
+    let kill = case.kill.filter(|_| case.code == REPLAY)?;
     let seconds = match asked.startup_budget {
-        Some(0) => return Budget::Fits,
+        Some(0) => return None,
         Some(given) => given,
         None => {
-            let lines = check::lines_of(case.seen, kill);
-            match budget::estimate(&lines).and_then(|s| budget::missing(kill, s)) {
-                Some(seconds) => seconds,
-                None => return Budget::Fits,
-            }
+            let pace = pace::of(&check::lines_of(case.seen, kill))?;
+            budget::missing(kill, pace.whole_seconds)?
         }
     };
-    let old_operator =
-        case.subject.is_operated() && case.acts.version.is_none_or(|v| v < KNOWS_BUDGET);
-    match budget::raise(case.subject, kill, seconds) {
-        Some(raise) if !(old_operator && raise.is_field()) => Budget::Raised(raise),
-        Some(_) => Budget::Unknown(Unknown {
-            need: "whether the startup probe can be told to wait for the replay".into(),
-            why: "the operator is older than 0.71, or its release is not known".into(),
-            get: "set spec.containers[prometheus].startupProbe.failureThreshold".into(),
-            vital: false,
-        }),
-        None => Budget::Fits,
-    }
+    let spec = case.subject.pod_spec();
+    let own = spec.list("/containers").iter().find(|c| c.text("/name") == kill.state.name)?;
+    own.get("startupProbe")?;
+    Some((seconds, startup::more(case.subject, case.seen, By::StartupProbe, seconds)?))
 }
 
 /// Pods that were killed a moment ago and happen to be Ready: nothing to rely on.

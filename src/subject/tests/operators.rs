@@ -6,7 +6,7 @@ use crate::subject::operator::{
     Operator, knows_strategy, look, needs as operator_needs, reconciled, strategy_need,
 };
 
-fn operator(args: &[&str]) -> Value {
+pub(super) fn operator(args: &[&str]) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "prometheus-operator", "namespace": "ops", "uid": "o",
             "labels": {"app.kubernetes.io/name": "prometheus-operator", "app.kubernetes.io/component": "controller"}},
@@ -21,7 +21,10 @@ fn seen(deployment: Option<Value>, change: impl FnOnce(&mut World)) -> Operator 
     look(&subject, &seen)
 }
 
-fn read(deployment: Option<Value>, change: impl FnOnce(&mut World)) -> (World, Subject, Snapshot) {
+pub(super) fn read(
+    deployment: Option<Value>,
+    change: impl FnOnce(&mut World),
+) -> (World, Subject, Snapshot) {
     let mut world = world(&[OP]);
     world.items.extend(deployment);
     change(&mut world);
@@ -38,7 +41,7 @@ fn read(deployment: Option<Value>, change: impl FnOnce(&mut World)) -> (World, S
     (world, subject, seen)
 }
 
-fn set(world: &mut World, pointer: &str, key: &str, value: Value) {
+pub(super) fn set(world: &mut World, pointer: &str, key: &str, value: Value) {
     let resource = world.items.iter_mut().find(|i| i.text("/kind") == "Prometheus");
     let at = resource.and_then(|r| r.pointer_mut(pointer)).expect("a map");
     at[key] = value;
