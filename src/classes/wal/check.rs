@@ -2,6 +2,7 @@
 
 mod damage;
 mod danger;
+pub mod killed;
 mod notes;
 mod progress;
 mod surveyed;
@@ -9,8 +10,7 @@ mod surveyed;
 use serde_json::Value;
 
 use super::docs::HELD;
-use crate::model::log::kill::By;
-use crate::model::log::{Line, Runs, Sign, kill, place, runs, walreplay};
+use crate::model::log::{Runs, Sign, place, runs, walreplay};
 use crate::model::receipt::HOLD;
 use crate::model::{Code, Finding, Severity, Snapshot, Unknown, Verdict};
 use crate::subject::{Subject, hold, pod};
@@ -37,7 +37,7 @@ pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
             verdict.findings.push(with_holders(finding, subject, pod));
         }
         verdict.findings.extend(notes);
-        verdict.findings.extend(killed(subject, seen, pod, &runs));
+        verdict.findings.extend(killed::of(subject, seen, pod, &runs));
         verdict.findings.extend(progress::of(pod, &runs, seen, replay_answer(subject, seen, pod)));
         verdict.unknown.extend(unread(subject, pod, &runs));
         dangers.extend(danger::of(subject, seen, pod, &runs));
@@ -116,30 +116,6 @@ fn with_holders(mut finding: Finding, subject: &Subject, pod: &Value) -> Finding
         finding = finding.with("shares the claim", format!("{name} mounts {own} too, and {state}"));
     }
     finding
-}
-
-/// A probe that ends each replay before it can finish.
-fn killed(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Option<Finding> {
-    let kill = kill::of(seen, pod, &subject.container, runs)?;
-    let probe = match kill.by {
-        By::LivenessProbe => "livenessProbe",
-        By::StartupProbe => "startupProbe",
-        By::GracePeriod | By::Nobody => return None,
-    };
-    if !kill.in_replay {
-        return None;
-    }
-    // A pod that is ready has made it, this time.
-    let weight = if runs.ready { Severity::Warn } else { Severity::Error };
-    let says = format!("is killed by its {probe} before the WAL is replayed");
-    let code = Code("wal/probe-kills-replay");
-    let mut finding = Finding::new(code, &pod::reference(pod), weight, says);
-    finding = finding.with("killed", kill.shown);
-    if let Some(line) = runs.dead.as_deref().and_then(<[Line]>::last) {
-        finding = finding.with("log, last line", line.quote());
-    }
-    finding = runs.tell_end(finding, seen.clock);
-    Some(if runs.ready { finding } else { finding.stopping(pod_name(pod)) })
 }
 
 fn pod_name(pod: &Value) -> &str {
