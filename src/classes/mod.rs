@@ -22,6 +22,31 @@ pub const ALL: &[&dyn Class] = &[&oom::Oom, &perms::Perms, &wal::Wal, &bind::Bin
 /// What was given on the command line to a class: long option to value.
 pub type Given = BTreeMap<String, String>;
 
+/// The option that says how long a startup probe is to wait, for every class that gives a replay its
+/// time.
+const BUDGET: Budget = Budget("startup-budget");
+
+#[derive(Clone, Copy)]
+struct Budget(&'static str);
+
+impl Budget {
+    fn flag(self) -> String {
+        format!("--{}", self.0)
+    }
+
+    fn option(self, help: &'static str) -> clap::Arg {
+        let number = |text: &str| {
+            let number = text.parse::<u32>().map(|seconds| seconds.to_string());
+            number.map_err(|_| "no number of seconds such as 1800".to_owned())
+        };
+        clap::Arg::new(self.0).long(self.0).value_name("SECONDS").value_parser(number).help(help)
+    }
+
+    fn given(self, given: &Given) -> Option<i64> {
+        given.get(self.0).and_then(|text| text.parse().ok())
+    }
+}
+
 /// What a data directory on this machine tells of a class (`--data DIR`), without a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnDisk {

@@ -7,5 +7,6 @@ mod inventory;
 mod lines;
 mod reach;
 mod repairs;
+mod replay;
 mod states;
 mod storage;

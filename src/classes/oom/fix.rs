@@ -7,6 +7,7 @@ use super::kill::{self, Kill};
 use super::landing::{self, Landing};
 use super::size::{self, Chosen};
 use super::{Asked, check, offenders, preflight, stuck};
+use crate::classes::BUDGET;
 use crate::model::finding::{Finding, Severity, Unknown};
 use crate::model::log::kill::By;
 use crate::model::log::pace;
@@ -98,7 +99,7 @@ fn resized(case: &Case<'_>, asked: &Asked<'_>, guessed: Option<Unknown>) -> Resu
     let mut wanted = case.landing.wanted(case.subject, &chosen, sets_limit, &title);
     let mut inputs = vec!["--memory".to_owned(), pin(&chosen, sets_limit)];
     if let Some((seconds, more)) = budget(case, asked) {
-        inputs.extend(["--startup-budget".to_owned(), seconds.to_string()]);
+        inputs.extend([BUDGET.flag(), seconds.to_string()]);
         wanted.changes.extend(more.changes);
         wanted.rendered.extend(more.rendered);
         let why = format!("its startup probe waits {} min for the replay", seconds / 60);

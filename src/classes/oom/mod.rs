@@ -15,7 +15,7 @@ mod room;
 mod size;
 mod stuck;
 
-use super::{Class, Given, Job, OnDisk};
+use super::{BUDGET, Class, Given, Job, OnDisk};
 use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
 use crate::subject::Subject;
 
@@ -24,8 +24,6 @@ pub struct Oom;
 
 /// The option that overrides the computed size.
 const MEMORY: &str = "memory";
-/// The option that overrides the computed startup budget.
-const BUDGET: &str = "startup-budget";
 
 /// The options of this class, read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,15 +54,9 @@ impl Class for Oom {
                     .help("Use this size instead of the computed one, e.g. 4Gi or 4Gi,3Gi"),
             )
             .arg(
-                clap::Arg::new(BUDGET)
-                    .long(BUDGET)
-                    .value_name("SECONDS")
-                    .value_parser(|text: &str| {
-                        text.parse::<u32>()
-                            .map(|n| n.to_string())
-                            .map_err(|_| "no number of seconds such as 1800".to_owned())
-                    })
-                    .help("Let the startup probe wait this long for the replay; 0 leaves it alone"),
+                BUDGET.option(
+                    "Let the startup probe wait this long for the replay; 0 leaves it alone",
+                ),
             )
     }
 
@@ -102,7 +94,7 @@ impl Job for OomJob<'_> {
     fn next(&self, seen: &Snapshot, found: &[Finding]) -> Next {
         let asked = Asked {
             memory: self.given.get(MEMORY).map(String::as_str),
-            startup_budget: self.given.get(BUDGET).and_then(|text| text.parse().ok()),
+            startup_budget: BUDGET.given(self.given),
         };
         fix::next(self.subject, seen, found, &asked)
     }

@@ -129,10 +129,15 @@ pub const DOCS: &[CodeDoc] = &[
         meaning: "a startup or liveness probe ends each run before the replay of the WAL is done",
         proof: "the kubelet's event \"failed startup probe, will be restarted\" while the log stands \
                 in the replay; without events, a run as long as the probe allows",
-        plan: "raise spec.maximumStartupDurationSeconds of the custom resource (operator 0.71 and \
-               later) or startupProbe.failureThreshold of the container, and the grace period with \
-               it: SIGTERM does not interrupt a replay. A CPU limit slows replay down",
-        risk: "every start that is cut short leaves one more segment to replay; no samples are lost",
+        plan: "how long a replay takes is told by the segments that the killed run loaded, and when; \
+               the startup probe gets twice that, at least twice what it has, in whole minutes. In \
+               a custom resource by spec.maximumStartupDurationSeconds (operator 0.71 and later) or \
+               an element of spec.containers, else by startupProbe.failureThreshold. A liveness \
+               probe that kills stays, and is held off by a startup probe that asks /-/ready. Where \
+               nothing tells, 15 min are a guess: wal --startup-budget SECONDS sets another time",
+        risk: "every start that is cut short leaves one more segment to replay; no samples are lost. \
+               SIGTERM does not interrupt a replay, so a longer grace period only delays the next \
+               start. A CPU limit slows replay down",
     },
     CodeDoc {
         code: Code("wal/replaying"),

@@ -1,8 +1,11 @@
-//! What to do about it: look what is lost and what can be kept, then mend it; or say the steps.
+//! What to do about it: a replay that is killed gets its time; of damage, look what is lost and what
+//! can be kept, then mend it; or say the steps.
 
 mod salvage;
+mod startup;
 mod ways;
 
+use super::check::killed;
 use super::docs::HELD;
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Look, Tells};
@@ -16,11 +19,15 @@ fn root(found: &[Finding]) -> Option<&Finding> {
     own.into_iter().find(|f| f.severity == Severity::Error && f.because.is_none())
 }
 
-/// A helper has to run on the pod's node.
+/// A helper has to run on the pod's node; what a plan patches is read.
 pub fn needs(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {
-    let Some(root) = root(found).filter(|_| !seen.inside.agents.is_empty()) else {
+    let Some(root) = root(found) else { return Vec::new() };
+    if root.code == killed::CODE {
+        return startup::needs(subject, seen);
+    }
+    if seen.inside.agents.is_empty() {
         return Vec::new();
-    };
+    }
     let pod = subject.pods.iter().find(|p| p.name() == root.object.name);
     pod.map(errand::needs).unwrap_or_default()
 }
@@ -42,7 +49,8 @@ fn is_damage(code: Code) -> bool {
         )
 }
 
-pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Next {
+/// `budget`: seconds for a start, as asked for.
+pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], budget: Option<i64>) -> Next {
     let Some(root) = root(found) else {
         let mut own = found.iter().filter(|f| f.code.class() == "wal");
         return match own.find(|f| f.code.0 == "wal/replaying") {
@@ -50,6 +58,12 @@ pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Next {
             None => Next::Done,
         };
     };
+    if root.code == killed::CODE {
+        return match startup::plan(subject, seen, root, budget) {
+            Ok(plan) => Next::Fix(plan),
+            Err(blocked) => Next::Blocked(blocked),
+        };
+    }
     let name = root.object.name.as_str();
     let fill = |way: &&str| way.replace("{pod}", name).replace("{code}", root.code.0);
     let ways: Vec<String> = ways::of(root.code.0).iter().map(fill).collect();

@@ -6,7 +6,7 @@ mod docs;
 mod fix;
 mod needs;
 
-use super::{Class, Given, Job, OnDisk};
+use super::{BUDGET, Class, Given, Job, OnDisk};
 use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
 use crate::subject::Subject;
 
@@ -21,6 +21,10 @@ impl Class for Wal {
         "Write-ahead log, blocks, head chunks: damage, gaps, endless replay, a held lock"
     }
 
+    fn options(&self, command: clap::Command) -> clap::Command {
+        command.arg(BUDGET.option("Let the startup probe wait this long for the replay"))
+    }
+
     fn on_disk(&self) -> Option<OnDisk> {
         Some(OnDisk::Damage)
     }
@@ -29,13 +33,14 @@ impl Class for Wal {
         docs::DOCS
     }
 
-    fn job<'a>(&self, subject: &'a Subject, _given: &'a Given) -> Box<dyn Job + 'a> {
-        Box::new(Work { subject })
+    fn job<'a>(&self, subject: &'a Subject, given: &'a Given) -> Box<dyn Job + 'a> {
+        Box::new(Work { subject, given })
     }
 }
 
 struct Work<'a> {
     subject: &'a Subject,
+    given: &'a Given,
 }
 
 impl Job for Work<'_> {
@@ -52,6 +57,6 @@ impl Job for Work<'_> {
     }
 
     fn next(&self, seen: &Snapshot, found: &[Finding]) -> Next {
-        fix::next(self.subject, seen, found)
+        fix::next(self.subject, seen, found, BUDGET.given(self.given))
     }
 }

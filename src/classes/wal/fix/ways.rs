@@ -38,8 +38,9 @@ pub(super) fn of(code: &str) -> &'static [&'static str] {
             "start with --storage.tsdb.allow-overlapping-blocks (2.8 to 2.38), or upgrade to 2.39 or later",
         ],
         "wal/probe-kills-replay" => &[
+            "wal --startup-budget SECONDS  makes a plan for another time",
             "custom resource, operator 0.71 and later: raise spec.maximumStartupDurationSeconds",
-            "otherwise: raise startupProbe.failureThreshold of the Prometheus container (liveness likewise)",
+            "otherwise: raise startupProbe.failureThreshold of the Prometheus container; where a liveness probe kills, add a startup probe that asks /-/ready",
             "raise or drop its CPU limit: replay uses as many cores as it may",
         ],
         "wal/checkpoint-failing" => &[
