@@ -84,8 +84,11 @@ pub fn of(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Optio
     if let Some(probe) = killed.probe {
         let Probe { tries, period_seconds, grace_seconds, .. } = probe;
         let allows = probe.allows_seconds();
-        finding = finding
-            .with("it allows", format!("{allows} s: {tries} tries, one every {period_seconds} s"));
+        let each = match tries {
+            1 => "one try".to_owned(),
+            more => format!("{more} tries, one every {period_seconds} s"),
+        };
+        finding = finding.with("it allows", format!("{allows} s: {each}"));
         finding = finding
             .with("", format!("then {grace_seconds} s to stop, which does not interrupt a replay"));
     }
