@@ -43,7 +43,8 @@ pub(super) fn plan(
     repair::has_template(
         subject,
         "the probes",
-        "spec of this resource is not yours to set; free its replay of what slows it: CPU, disk",
+        "its probes are not yours to set; more CPU makes a replay quicker: prometheusK8s.resources (user \
+         workload: prometheus.resources) in the ConfigMap cluster-monitoring-config",
         "ask the vendor: its probes are not yours to set",
     )?;
     let pod = subject.pods.iter().find(|p| p.name() == root.object.name);
@@ -70,24 +71,28 @@ pub(super) fn plan(
     if seconds <= allows {
         return Err(blocked(format!("{seconds} s are not more than the {allows} s it has now")));
     }
-    let more = startup::more(subject, seen, killed.kill.by, seconds)
-        .ok_or_else(|| blocked("its owner has no place for the times of a startup probe".into()))?;
     draft.title = format!("let it start for {}: {why}", length(seconds));
-    let held_off = match killed.kill.by {
+    draft.wanted = wanted(subject, seen, killed.kill.by, seconds)
+        .ok_or_else(|| blocked("its owner has no place for the times of a startup probe".into()))?;
+    draft.inputs = vec![BUDGET.flag(), seconds.to_string()];
+    let mut plan = repair::plan(subject, seen, draft)?;
+    plan.takes = takes(&plan, &killed);
+    Ok(plan)
+}
+
+fn wanted(subject: &Subject, seen: &Snapshot, by: By, seconds: i64) -> Option<Wanted> {
+    let more = startup::more(subject, seen, by, seconds)?;
+    let held_off = match by {
         By::LivenessProbe => "; its liveness probe stays, and is asked after that",
         By::StartupProbe | By::GracePeriod | By::Nobody => "",
     };
-    draft.wanted = Wanted {
+    Some(Wanted {
         changes: more.changes,
         rendered: more.rendered,
         shows: more.shows,
         why: format!("its startup probe waits {} for the replay{held_off}", length(seconds)),
         ..Wanted::default()
-    };
-    draft.inputs = vec![BUDGET.flag(), seconds.to_string()];
-    let mut plan = repair::plan(subject, seen, draft)?;
-    plan.takes = takes(&plan, &killed);
-    Ok(plan)
+    })
 }
 
 /// A replay for each pod that restarts.
