@@ -27,6 +27,8 @@ mod oom;
 mod perms;
 #[path = "cluster/refusals.rs"]
 mod refusals;
+#[path = "cluster/replay.rs"]
+mod replay;
 #[path = "cluster/replicas.rs"]
 mod replicas;
 #[path = "cluster/salvage.rs"]

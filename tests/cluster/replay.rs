@@ -1,0 +1,127 @@
+//! A replay that takes longer than its probe allows: a CPU limit makes it slow, and nothing is wrong
+//! with the log.
+//!
+//! Measured: 120 000 series, written without compression into segments of 10 MB, make three of them
+//! within half a minute. At 50m of CPU it replays after 4 s, has the first segment after 15 s, all
+//! after 24 s; at 15m after 13 s, 50 s, 80 s.
+
+use serde_json::Value;
+
+use super::install::{Install, Kind, serve};
+use super::life::{Ailment, live_with, until_told};
+use super::scene::{Scene, until};
+
+const MANY: u32 = 120_000;
+const KILLED: &[&str] = &["wal/probe-kills-replay"];
+const CONTAINER: &str = "/spec/template/spec/containers/0";
+
+/// Scrapes until its log has segments to replay, with all the CPU there is.
+fn written(scene: &Scene, kind: Kind) -> Install {
+    serve(scene, "load", MANY);
+    let install = Install::new(kind, "v3.16.0", "500Mi");
+    scene.apply(&with_small_segments(&install));
+    let claim = match kind {
+        Kind::Resource => "prometheus-prom-db-prometheus-prom-0",
+        Kind::Deployment => "prom",
+        Kind::Set | Kind::Release => "data-prom-0",
+    };
+    until("its log has three segments", 90, || {
+        let bound = !scene.field(&format!("pvc/{claim}"), ".spec.volumeName").is_empty();
+        bound && {
+            let folder = scene.folder(claim);
+            ["wal", "prometheus-db/wal"]
+                .iter()
+                .any(|wal| folder.join(wal).join("00000002").exists())
+        }
+    });
+    Install { scrapes: false, ..install }
+}
+
+fn with_small_segments(install: &Install) -> String {
+    let manifest = install.manifest();
+    if install.kind == Kind::Resource {
+        let parts = "  walCompression: false\n  additionalArgs: \
+                     [{name: storage.tsdb.wal-segment-size, value: 10MB}]\n  storage:\n";
+        return manifest.replace("  storage:\n", parts);
+    }
+    let path = "--storage.tsdb.path=/prometheus";
+    let flags = "--storage.tsdb.wal-segment-size=10MB, --no-storage.tsdb.wal-compression";
+    manifest.replace(path, &format!("{path}, {flags}"))
+}
+
+/// The same with so much CPU, and these lines before those of another field.
+fn slowed(install: &Install, cpu: &str, before: &str, lines: &str) -> String {
+    let manifest = with_small_segments(install);
+    let memory = format!("limits: {{memory: {}", install.limit);
+    let manifest = manifest.replace(&memory, &format!("{memory}, cpu: {cpu}"));
+    assert!(manifest.contains(before) && manifest.contains("cpu:"), "{manifest}");
+    manifest.replace(before, &format!("{lines}{before}"))
+}
+
+fn numbers(set: &Value) -> [i64; 2] {
+    ["failureThreshold", "periodSeconds"].map(|name| {
+        let at = format!("{CONTAINER}/startupProbe/{name}");
+        set.pointer(&at).and_then(Value::as_i64).unwrap_or(0)
+    })
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_set_gets_more_tries() {
+    let scene = Scene::new("replay");
+    let install = written(&scene, Kind::Set);
+    let probe = "        startupProbe: {httpGet: {path: /-/ready, port: 9090}, periodSeconds: 3, \
+                 failureThreshold: 6, terminationGracePeriodSeconds: 2}\n";
+    scene.apply(&slowed(&install, "50m", "        readinessProbe:", probe));
+    let pointer = "/spec/template/spec/containers/0/startupProbe/failureThreshold";
+    let told = until_told(&scene, install.target(), KILLED);
+    let evidence = told.pointer("/reports/0/findings/0/evidence").expect("evidence").to_string();
+    assert!(evidence.contains("18 s: 6 tries, one every 3 s"), "{evidence}");
+    assert!(
+        evidence.contains("of 3 segments after") || evidence.contains("of 4 segments after"),
+        "{evidence}"
+    );
+    live_with(&scene, &install, Ailment { class: "wal", roots: KILLED, pointer });
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_liveness_probe_that_kills_stays_and_is_held_off() {
+    let scene = Scene::new("liveness");
+    let install = written(&scene, Kind::Deployment);
+    Install { replicas: 0, ..install.clone() }.apply(&scene);
+    install.until_no_pods(&scene);
+    let probe = "        livenessProbe: {httpGet: {path: /-/ready, port: 9090}, periodSeconds: 3, \
+                 failureThreshold: 6, terminationGracePeriodSeconds: 2}\n";
+    scene.apply(&slowed(&install, "50m", "        readinessProbe:", probe));
+    let pointer = "/spec/template/spec/containers/0/startupProbe";
+    let report = live_with(&scene, &install, Ailment { class: "wal", roots: KILLED, pointer });
+    let patch = report.pointer("/reports/0/plan/steps/0").expect("its patch").to_string();
+    assert!(!patch.contains("livenessProbe"), "{patch}");
+}
+
+/// prometheus-operator 0.85 on what it renders: 60 tries, one every 15 s, where nobody says
+/// otherwise; one of 60 s for a field of 60, which is the least it takes: so this lasts 4 to 5 minutes.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_resource_gets_more_seconds_and_its_operator_renders_them() {
+    let scene = Scene::new("seconds");
+    let install = written(&scene, Kind::Resource);
+    let set = || scene.get("sts/prometheus-prom");
+    assert_eq!(numbers(&set()), [60, 15]);
+    let field = "  maximumStartupDurationSeconds: 60\n";
+    scene.apply(&slowed(&install, "15m", "  storage:\n", field));
+    until("it is rendered", 30, || numbers(&set()) == [1, 60]);
+
+    until_told(&scene, install.target(), KILLED);
+    let said = scene.plugin(&["wal", install.target()]).expect(2).stdout;
+    assert!(said.contains("startupProbe.failureThreshold is "), "{said}");
+    let pointer = "/spec/maximumStartupDurationSeconds";
+    live_with(&scene, &install, Ailment { class: "wal", roots: KILLED, pointer });
+    // Its owner has written it again by now, without the field.
+    until("it is rendered", 30, || numbers(&set()) == [60, 15]);
+    // As `subject::startup` foresees it, where the minutes are not whole.
+    let odd = r#"{"spec": {"maximumStartupDurationSeconds": 901}}"#;
+    scene.kubectl(&["patch", install.target(), "--type=merge", "-p", odd]).expect(0);
+    until("it is rendered", 30, || numbers(&set()) == [16, 57]);
+}
