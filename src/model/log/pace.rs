@@ -26,7 +26,7 @@ pub fn of(lines: &[Line]) -> Option<Pace> {
     let (loaded, all) = (count(last)?, count(max)?);
 
     let began = run.iter().find_map(time)?;
-    let replays = run.iter().rfind(|l| l.has("Replaying WAL")).and_then(time)?;
+    let replays = run.iter().rfind(|l| is_begin(l)).and_then(time)?;
     // A checkpoint is loaded once, however many segments follow.
     let checkpoint = run.iter().rfind(|l| l.has("WAL checkpoint loaded")).and_then(time);
     let before = checkpoint.unwrap_or(replays);
@@ -41,6 +41,11 @@ pub fn of(lines: &[Line]) -> Option<Pace> {
         spent_seconds: seconds(millis(began, reached))?,
         whole_seconds: seconds(millis(began, before) + segments)?.max(1),
     })
+}
+
+/// An agent begins with a small letter (prometheus `tsdb/agent/db.go`).
+fn is_begin(line: &Line) -> bool {
+    line.has("Replaying WAL") || line.has("replaying WAL")
 }
 
 fn is_segment(line: &Line) -> bool {
