@@ -7,6 +7,8 @@ mod agent;
 mod audit;
 #[path = "cluster/bind.rs"]
 mod bind;
+#[path = "cluster/chaos.rs"]
+mod chaos;
 #[path = "cluster/enforcer.rs"]
 mod enforcer;
 #[path = "cluster/install.rs"]

@@ -224,7 +224,7 @@ impl Run<'_> {
                 Ok(format!("deleted {}", object.short()))
             }
             Action::Wait { object, until } => {
-                if *until == Until::Completed && maybe_made {
+                if *until == Until::Completed {
                     self.make_again(plan, index, object).await?;
                 }
                 self.wait(index, object, until).await

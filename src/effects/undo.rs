@@ -301,7 +301,12 @@ impl Way<'_> {
         };
         let known = progress.uid.as_deref().is_some_and(|uid| uid == live.uid());
         let ours = match &step.action {
-            Action::Create { body, .. } => send::is_ours(&live, body) && holds(&live, body),
+            Action::Create { body, .. } => {
+                // In a plan our agent stands by its sum.
+                let mut said = body.clone();
+                said.as_object_mut().map(|fields| fields.remove("binaryData"));
+                send::is_ours(&live, body) && holds(&live, &said)
+            }
             _ => false,
         };
         if !known && (progress.uid.is_some() || !ours) {

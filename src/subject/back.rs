@@ -41,8 +41,8 @@ pub fn plan(
             continue;
         };
         // What it has written since stands on the new files.
-        let writes = receipt.state == State::Applied && words.last().is_some_and(|w| w != "chown");
-        if writes && !force {
+        let of_log = words.last().is_some_and(|word| word != "chown");
+        if of_log && receipt.state == State::Applied && !force {
             return Err(Blocked {
                 reason: BlockedReason::NeedsConsent,
                 why: format!(
@@ -55,7 +55,7 @@ pub fn plan(
             });
         }
         let mut words = words.clone();
-        words.extend((writes && force).then(|| "--force".to_owned()));
+        words.extend((of_log && force).then(|| "--force".to_owned()));
         let held = hold_of(subject, body)?;
         steps.extend(still_at_work(seen, object));
         steps.extend(held.iter().flat_map(Hold::down));

@@ -149,7 +149,7 @@ fn flip(file: &Path) {
 }
 
 /// Every file of the log with its bytes, but empty segments: each start makes one.
-fn files(data: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn files(data: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
     for log in ["wal", "chunks_head"] {
         for entry in fs::read_dir(data.join(log)).into_iter().flatten().flatten() {
@@ -227,7 +227,7 @@ fn run(kind: Kind, image: &str, damage: Damage) {
     eprintln!("{kind:?} {image} {damage:?}: {} s", began.elapsed().as_secs());
 }
 
-fn nothing_is_left(scene: &Scene) {
+pub fn nothing_is_left(scene: &Scene) {
     let managed = "app.kubernetes.io/managed-by=prom-fix";
     until("no helper is left", 20, || {
         scene.kubectl(&["get", "pods", "-l", managed, "-o", "name"]).stdout.is_empty()

@@ -5,7 +5,7 @@ use super::life::{text, until_told};
 use super::scene::{Scene, essence, until};
 
 /// A segment in the middle of the log is gone.
-fn with_gap(scene: &Scene) {
+pub fn with_gap(scene: &Scene) {
     let install = Install { scrapes: false, ..Install::new(Kind::Set, "v3.16.0", ROOMY) };
     install.apply(scene);
     // Each start begins a segment.
