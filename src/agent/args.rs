@@ -23,7 +23,6 @@ commands:
              checksums and order only, nothing is decompressed
   inventory  who fills the head: series by metric, job and label, values by label, churn, and the
              memory that a start needs; --top N of each (10), --prometheus-version V of that only
-  layout     what lies in it, by its names
   owners     whose its files are, by uid, gid and mode; with --uid U --gid G [--groups G,G]: what
              that user could not read, write or traverse
   chown      gives them to --uid U --gid G, and with --bits owner, group or owner,group the bits
@@ -52,7 +51,6 @@ pub struct Asked {
 pub enum Command {
     Help,
     Version,
-    Layout { dir: PathBuf },
     Survey { dir: PathBuf, depth: Depth },
     Inventory { dir: PathBuf, asked: inventory::Asked },
     Linux { dir: PathBuf, act: Act },
@@ -150,7 +148,6 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Asked, String> 
     }
     let json = flags.has("--json");
     let command = match command.to_str() {
-        Some("layout") => Command::Layout { dir: dir? },
         Some("survey") => {
             let depth = if flags.has("--quick") { Depth::Quick } else { Depth::Full };
             Command::Survey { dir: dir?, depth }

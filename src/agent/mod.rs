@@ -24,7 +24,6 @@ pub use crate::datadir::disk::BEFORE;
 use std::ffi::OsString;
 use std::io::Write;
 
-use crate::datadir::layout::{self, Layout};
 pub use crate::walfile::segment::Depth;
 pub use args::{Act, Asked, Command};
 pub use caller::Caller;
@@ -108,27 +107,5 @@ fn act(asked: &Asked, screen: &mut Screen<'_>) -> std::io::Result<Ended> {
             )?;
             Ok(Ended::Refused)
         }
-        Command::Layout { dir } => match layout::read(dir) {
-            Ok(found) => report(&found, asked.json, out),
-            Err(error) => {
-                writeln!(err, "{error}")?;
-                Ok(Ended::Error)
-            }
-        },
     }
-}
-
-fn report(found: &Layout, json: bool, out: &mut dyn Write) -> std::io::Result<Ended> {
-    if json {
-        serde_json::to_writer_pretty(&mut *out, found)?;
-        writeln!(out)?;
-    } else {
-        for log in
-            [&found.wal, &found.wbl, &found.chunks_head].into_iter().chain(&found.checkpoints)
-        {
-            let bytes: u64 = log.files.iter().map(|file| file.size).sum();
-            writeln!(out, "{}: {} files, {bytes} bytes", words::path(&log.path), log.files.len())?;
-        }
-    }
-    Ok(Ended::Clean)
 }

@@ -33,11 +33,11 @@ impl Agreement {
                 sum.add(file.found.offset);
             }
         }
-        for snapshot in &found.snapshots {
-            sum.add(snapshot.fault_count);
-        }
-        for block in &found.blocks {
-            sum.add(block.faults.len() as u64 + u64::from(block.unread.is_some()));
+        // A block or a snapshot that is whole is no news.
+        for (place, block) in found.blocks.iter().enumerate() {
+            if block.unread.is_some() || !block.faults.is_empty() {
+                sum.add(place as u64);
+            }
         }
         Agreement { faults: sum.0, bytes }
     }

@@ -30,8 +30,9 @@ pub struct Restored {
     pub paths: Vec<String>,
 }
 
-/// Goes on from wherever the last run was killed.
-pub fn resume(root: &Path) -> Result<Resumed, NotDone> {
+/// Goes on from wherever the last run was killed. Where nothing was changed yet, and the run is
+/// `held` to something, it begins anew, and looks at that again.
+pub fn resume(root: &Path, held: bool) -> Result<Resumed, NotDone> {
     let mut lock = Lock::take(root)?;
     let disk = Disk::open(root)?;
     let mut all = salvage::journals(&disk, root)?;
@@ -43,6 +44,9 @@ pub fn resume(root: &Path) -> Result<Resumed, NotDone> {
         Phase::Staging => {
             // What was made so far is made again: the same damage has the same plan.
             journal.remove(&disk)?;
+            if held {
+                return Ok(Resumed::Nothing);
+            }
             let prepared = salvage::prepare(&disk, root)?;
             if prepared.report.files.is_empty() {
                 return Ok(Resumed::Salvaged(prepared.report));
@@ -66,9 +70,8 @@ pub fn restore(root: &Path, terms: &terms::Restore) -> Result<Option<Restored>, 
     let disk = Disk::open(root)?;
     let mut all = salvage::journals(&disk, root)?;
     let last = take_unfinished(&mut all).or_else(|| all.pop());
-    let meant = |journal: &Journal| match &terms.of {
-        Some(of) => journal.manifest.phase != Phase::Done || journal.manifest.report.agreed == *of,
-        None => true,
+    let meant = |journal: &Journal| {
+        terms.of.as_ref().is_none_or(|of| journal.manifest.report.agreed == *of)
     };
     let Some(journal) = last.filter(meant) else {
         if terms.of.is_some() {

@@ -126,7 +126,7 @@ pub fn salvage(root: &Path, terms: &terms::Salvage) -> Result<Report, NotDone> {
     let disk = Disk::open(root)?;
     is_data(&disk)?;
     if terms.go_on {
-        if let Resumed::Salvaged(report) = restore::resume(root)? {
+        if let Resumed::Salvaged(report) = restore::resume(root, true)? {
             return Ok(report);
         }
         if let Some(report) = done_as_agreed(&disk, root, terms)? {

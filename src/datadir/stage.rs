@@ -18,7 +18,8 @@ pub(super) fn begin(
     lock_created: bool,
 ) -> Done<Journal> {
     let steps = prepared.report.files.iter().map(|file| step(&file.planned)).collect();
-    let journal = Journal::begin(folder, lock_created, steps);
+    let mut journal = Journal::begin(folder, lock_created, steps);
+    journal.manifest.report.agreed.clone_from(&prepared.report.agreed);
     let owner = owner_of_folder(disk, "wal")?;
     match disk.make_folder(folder, owner).and_then(|()| journal.write(disk)) {
         Ok(()) => Ok(journal),

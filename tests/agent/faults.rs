@@ -84,7 +84,7 @@ impl Expected {
             for (path, (.., bytes)) in &mut after {
                 if let Some(bytes) = bytes.as_mut().filter(|_| path.ends_with("manifest.json")) {
                     let text = String::from_utf8(bytes.clone()).expect("JSON");
-                    *bytes = text.replace("\"lockCreated\":false", "\"lockCreated\":true").into();
+                    *bytes = text.replace("\"lockCreated\": false", "\"lockCreated\": true").into();
                 }
             }
         }
@@ -158,7 +158,7 @@ fn a_salvage_killed_anywhere_is_not_begun_again() {
                 String::from_utf8(bytes.filter(|_| path.ends_with("manifest.json"))?).ok()
             };
             let manifest = everything(root).into_iter().find_map(manifest);
-            if manifest.is_some_and(|text| !text.contains("\"phase\":\"done\"")) {
+            if manifest.is_some_and(|text| !text.contains("\"phase\": \"done\"")) {
                 let refused = run(&["salvage"], root, 3);
                 let named = ["resume", "restore"].iter().all(|word| refused.contains(word));
                 assert!(named, "{why}: {refused}");

@@ -16,23 +16,25 @@ pub fn set_aside(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
         return Err(changed(disk, path));
     }
     let new = |path: &String| !known.contains_key(path) && !is_ours(journal, path);
-    let mut folder = String::new();
     let mut moved: Vec<String> = Vec::new();
     for path in now.into_keys().filter(new) {
         // What lies in a folder goes with it.
-        if moved.iter().any(|folder| path.starts_with(folder)) {
-            continue;
+        if !moved.iter().any(|folder| path.starts_with(&format!("{folder}/"))) {
+            moved.push(path);
         }
-        if folder.is_empty() {
-            folder = salvage::free_name(disk)? + "/later/";
-        }
-        let aside = folder.clone() + &path;
-        let owner = disk.owner(&journal.folder)?;
+    }
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let folder = salvage::free_name(disk)? + "/later/";
+    let owner = disk.owner(&journal.folder)?;
+    // The last first: should it end in the middle, no gap is left.
+    for path in moved.iter().rev() {
+        let aside = folder.clone() + path;
         for (at, _) in aside.match_indices('/') {
             disk.make_folder(aside.get(..at).unwrap_or_default(), owner)?;
         }
-        disk.rename(&path, &aside)?;
-        moved.push(path + "/");
+        disk.rename(path, &aside).map_err(NotDone::Unfinished)?;
     }
     Ok(())
 }
