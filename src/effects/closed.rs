@@ -2,10 +2,11 @@
 //! this program, from a file that somebody edited, or from a receipt that anybody with the right
 //! to ConfigMaps may have written; its digest proves only that it hangs together.
 
+mod pods;
+
 use serde_json::Value;
 
 use super::error::Error;
-use crate::model::inside::{AGENT, REFERENCE};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::patch::Op;
 use crate::model::plan::{Action, Plan, Step, Undo, Until};
@@ -37,9 +38,9 @@ fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
         }
         Action::Create { object, body } => {
             created(object, body)?;
-            if object.kind == Kind::Pod && changes_owners(body) && !brings_agent(plan, index, body)
-            {
-                return Err(format!("{} runs as root, and not our agent", object.short()));
+            if object.kind == Kind::Pod {
+                pods::check(plan, index, body)
+                    .map_err(|why| format!("{} {why}", object.short()))?;
             }
         }
         Action::Delete { object, uid, .. } => {
@@ -67,8 +68,18 @@ fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
         Action::Wait { .. } | Action::Exec { .. } => {}
     }
     if let Undo::Patch(ops) = &step.undo {
-        // It may bring back what was there, whatever that was.
-        ops.iter().try_for_each(|op| untouchable(object, op))?;
+        // It may bring back what was there, whatever that was: its own patch has seen it there.
+        let seen = |op: &Op| {
+            matches!((&step.action, op), (Action::Patch { patch, .. },
+            Op::Add { path, value } | Op::Replace { path, value })
+            if patch.contains(&Op::Test { path: path.clone(), value: value.clone() }))
+        };
+        for op in ops {
+            untouchable(object, op)?;
+            if !seen(op) {
+                unprivileged(op)?;
+            }
+        }
     }
     Ok(())
 }
@@ -126,11 +137,14 @@ fn untouchable(object: &ObjectRef, op: &Op) -> Result<(), String> {
     Ok(())
 }
 
-/// No write gives a container the rights of the node.
+/// No write gives a container the rights of the node, however deep its pointer goes.
 fn unprivileged(op: &Op) -> Result<(), String> {
     let (Op::Add { path, value } | Op::Replace { path, value }) = op else { return Ok(()) };
-    let key = path.rsplit('/').next().unwrap_or_default();
-    match forbidden(key, value) {
+    let whole =
+        path.rsplit('/').filter(|part| !part.is_empty()).fold(value.clone(), |value, key| {
+            Value::Object([(key.to_owned(), value)].into_iter().collect())
+        });
+    match forbidden("", &whole) {
         Some(what) => Err(format!("it sets {what}")),
         None => Ok(()),
     }
@@ -140,8 +154,10 @@ fn unprivileged(op: &Op) -> Result<(), String> {
 fn forbidden(key: &str, value: &Value) -> Option<String> {
     let bad = match key {
         "runAsUser" => value.as_f64() == Some(0.0),
-        "privileged" | "hostPID" | "hostIPC" | "allowPrivilegeEscalation" => value == true,
-        "hostPath" => !value.is_null(),
+        "privileged" | "hostPID" | "hostIPC" | "hostNetwork" | "allowPrivilegeEscalation" => {
+            value == true
+        }
+        "hostPath" | "serviceAccountName" | "serviceAccount" => !value.is_null(),
         "capabilities" => value.get("add").is_some(),
         _ => false,
     };
@@ -166,105 +182,7 @@ fn created(object: &ObjectRef, body: &Value) -> Result<(), String> {
     if is != Some(object.kind) || body.name() != object.name || !there {
         return Err(format!("what it creates as {short} is another object"));
     }
-    let rest = if changes_owners(body) { without_user(body) } else { body.clone() };
-    if let Some(what) = forbidden("", &rest) {
-        return Err(format!("{short} has {what}"));
-    }
-    if !body.text("/spec/serviceAccountName").is_empty() {
-        return Err(format!("{short} has a service account"));
-    }
-    if body.is_true("/spec/hostNetwork") {
-        return Err(format!("{short} has hostNetwork: true"));
-    }
     Ok(())
-}
-
-/// Whether a pod is the one of ours that runs as root: it runs our agent, which gives files to
-/// another user, with the rights that this takes.
-fn changes_owners(body: &Value) -> bool {
-    const RIGHTS: [&str; 3] = ["CHOWN", "DAC_OVERRIDE", "FOWNER"];
-    const POD: [&str; 12] = [
-        "restartPolicy",
-        "automountServiceAccountToken",
-        "enableServiceLinks",
-        "activeDeadlineSeconds",
-        "terminationGracePeriodSeconds",
-        "affinity",
-        "tolerations",
-        "imagePullSecrets",
-        "securityContext",
-        "containers",
-        "volumes",
-        "nodeSelector",
-    ];
-    const CONTAINER: [&str; 7] = [
-        "name",
-        "image",
-        "imagePullPolicy",
-        "command",
-        "resources",
-        "securityContext",
-        "volumeMounts",
-    ];
-    let only = |value: Option<&Value>, keys: &[&str]| {
-        value
-            .and_then(Value::as_object)
-            .is_some_and(|map| map.keys().all(|k| keys.contains(&k.as_str())))
-    };
-    let [container] = body.list("/spec/containers") else { return false };
-    if !only(body.get("spec"), &POD) || !only(Some(container), &CONTAINER) {
-        return false;
-    }
-    let words = container.list("/command");
-    let word = |at: usize| words.get(at).and_then(Value::as_str);
-    let added = container.list("/securityContext/capabilities/add");
-    let within = added.iter().all(|right| right.as_str().is_some_and(|r| RIGHTS.contains(&r)));
-    let mounts = container.list("/volumeMounts").iter();
-    let mounts: Vec<_> = mounts.map(|m| (m.text("/name"), m.text("/mountPath"))).collect();
-    let carried = mounts == [("data", "/data"), ("agent", "/agent")] && carrier(body).is_some();
-    let back = word(1) == Some("restore") && word(3) == Some("--of") && word(4) == Some("chown");
-    word(0) == Some("/agent/prom-fix-agent")
-        && (word(1) == Some("chown") || back)
-        && container.list("/securityContext/capabilities/drop") == ["ALL"]
-        && within
-        && carried
-}
-
-/// The ConfigMap that a helper has its agent from.
-fn carrier(body: &Value) -> Option<&str> {
-    let [data, agent] = body.list("/spec/volumes") else { return None };
-    let fits = data.text("/name") == "data" && data.get("persistentVolumeClaim").is_some();
-    let name = agent.text("/configMap/name");
-    (fits && agent.text("/name") == "agent" && !name.is_empty()).then_some(name)
-}
-
-/// Whether the plan itself makes that ConfigMap, with one of our agents in it and nothing else.
-fn brings_agent(plan: &Plan, index: usize, body: &Value) -> bool {
-    let Some(name) = carrier(body) else { return false };
-    plan.steps.iter().take(index).any(|step| match &step.action {
-        Action::Create { object, body }
-            if object.kind == Kind::ConfigMap && object.name == name =>
-        {
-            let held = body.get("binaryData").and_then(Value::as_object);
-            let named = held.and_then(|held| held.get(AGENT)).and_then(Value::as_str);
-            body.get("data").is_none()
-                && held.is_some_and(|held| held.len() == 1)
-                && named.is_some_and(|named| named.starts_with(REFERENCE))
-        }
-        _ => false,
-    })
-}
-
-fn without_user(body: &Value) -> Value {
-    let mut rest = body.clone();
-    if let Some(Value::Object(security)) = rest.pointer_mut("/spec/securityContext") {
-        security.remove("runAsUser");
-    }
-    let rights = rest.pointer_mut("/spec/containers/0/securityContext/capabilities");
-    if let Some(Value::Object(rights)) = rights {
-        rights.remove("add");
-    }
-    rest
 }
 
 #[cfg(test)]
@@ -343,56 +261,38 @@ mod tests {
     }
 
     #[test]
-    fn what_is_created_is_ours_and_has_no_rights() {
-        let pod = |spec: Value| {
-            let body = json!({"apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": "helper", "namespace": "mon"}, "spec": spec});
-            first(Action::Create { object: ObjectRef::new(Kind::Pod, "mon", "helper"), body })
-        };
-        assert_eq!(pod(json!({"containers": []})), "fits");
-        assert!(pod(json!({"volumes": [{"hostPath": {"path": "/"}}]})).contains("hostPath"));
-        assert!(pod(json!({"hostNetwork": true})).contains("hostNetwork"));
-        assert!(pod(json!({"securityContext": {"runAsUser": 0}})).contains("runAsUser: 0"));
-        let root = |command: Value, add: &str, held: Value| {
-            let pod = json!({"apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": "helper", "namespace": "mon"}, "spec": {
-                "securityContext": {"runAsUser": 0},
-                "containers": [{
-                    "command": command,
-                    "securityContext": {"capabilities": {"drop": ["ALL"], "add": [add]}},
-                    "volumeMounts": [
-                        {"name": "data", "mountPath": "/data"},
-                        {"name": "agent", "mountPath": "/agent"},
-                    ],
-                }],
-                "volumes": [
-                    {"name": "data", "persistentVolumeClaim": {"claimName": "c"}},
-                    {"name": "agent", "configMap": {"name": "a"}},
-                ],
-            }});
-            let mut map = json!({"apiVersion": "v1", "kind": "ConfigMap",
-                "metadata": {"name": "a", "namespace": "mon"}});
-            for (key, value) in held.as_object().into_iter().flatten() {
-                map[key] = value.clone();
-            }
-            said(|plan| {
-                let create = |kind, name: &str, body| Step {
-                    why: String::new(),
-                    action: Action::Create { object: ObjectRef::new(kind, "mon", name), body },
-                    undo: Undo::Delete,
-                };
-                plan.steps =
-                    vec![create(Kind::ConfigMap, "a", map), create(Kind::Pod, "helper", pod)];
-            })
-        };
-        let own = || json!(["/agent/prom-fix-agent", "chown", "/data"]);
-        let agent = || json!({"binaryData": {AGENT: "sha256:00"}});
-        assert_eq!(root(own(), "CHOWN", agent()), "fits");
-        assert!(root(own(), "SYS_ADMIN", agent()).contains("has capabilities"));
-        assert!(root(json!(["/bin/sh", "chown"]), "CHOWN", agent()).contains("has capabilities"));
-        let script = json!({"data": {AGENT: "#!/bin/sh"}});
-        assert!(root(own(), "CHOWN", script).contains("not our agent"));
+    fn of_other_kinds_nothing_is_created() {
         let object = ObjectRef::new(Kind::Service, "mon", "s");
         assert!(first(Action::Create { object, body: json!({}) }).contains("creates svc/s"));
+    }
+
+    #[test]
+    fn a_deeper_pointer_sets_no_more_than_a_shallow_one() {
+        let spec = "/spec/template/spec";
+        for (path, value) in [
+            ("containers/0/securityContext/capabilities/add", json!(["SYS_ADMIN"])),
+            ("containers/0/securityContext/capabilities/add/-", json!("SYS_ADMIN")),
+            ("volumes/0/hostPath/path", json!("/")),
+            ("serviceAccountName", json!("other")),
+            ("hostNetwork", json!(true)),
+        ] {
+            assert!(patched(&format!("{spec}/{path}"), value).contains("it sets"), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_undo_brings_back_what_its_step_has_seen_and_no_more() {
+        let path = "/spec/template/spec/hostNetwork";
+        let undo = |seen: Vec<Op>| {
+            said(|plan| {
+                if let Some(step) = plan.steps.first_mut() {
+                    let object = crate::effects::tests::set();
+                    step.action = Action::Patch { object, patch: seen };
+                    step.undo = Undo::Patch(vec![add(path, json!(true))]);
+                }
+            })
+        };
+        assert!(undo(Vec::new()).contains("it sets hostNetwork"));
+        assert_eq!(undo(vec![Op::Test { path: path.into(), value: json!(true) }]), "fits");
     }
 }

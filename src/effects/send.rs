@@ -7,6 +7,7 @@ use super::cluster::{Cluster, MANAGER};
 use super::error::Error;
 use super::guards::{Standing, holds, rebased, standing};
 use super::journal::{ATTEMPTS, PAUSE};
+use crate::carried;
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::patch::Op;
 use crate::model::receipt::HOLD;
@@ -164,8 +165,13 @@ pub(super) async fn create(
 pub(super) fn is_ours(live: &Value, body: &Value) -> bool {
     let entries = live.list("/metadata/managedFields");
     let made_by_us = entries.iter().any(|entry| entry.text("/manager") == MANAGER);
+    let same = |part: &str, body: &Value| {
+        holds(live.get(part).unwrap_or(&json!({})), body.get(part).unwrap_or(&json!({})))
+    };
+    // Of our agent, which a plan names by its sum, the bytes.
     made_by_us
-        && holds(live.get("spec").unwrap_or(&json!({})), body.get("spec").unwrap_or(&json!({})))
+        && same("spec", body)
+        && carried::filled(body).is_none_or(|filled| same("binaryData", &filled))
 }
 
 /// One object that must be there; asked for again where no answer comes.

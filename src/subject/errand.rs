@@ -107,6 +107,7 @@ pub fn steps(seen: &Snapshot, errand: &Errand<'_>) -> Vec<Step> {
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": carrier.name, "namespace": namespace, "labels": labels()},
         "binaryData": {AGENT: format!("{REFERENCE}{sum}")},
+        "immutable": true,
     });
     let pod = pod(errand, &helper.name, &carrier.name);
     let undo = errand.back.clone().map_or(Undo::Delete, Undo::Restore);
