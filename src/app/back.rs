@@ -41,22 +41,30 @@ pub async fn undo(run: &Run<'_>, receipt: Receipt) -> Result<Done> {
         }
         Err(error) => return Err(error.into()),
     };
+    effects::announce(&cluster, &receipt).await?;
     let mut watcher = run.screen.watcher();
     let ended =
         effects::execute(&cluster, &mut journal, &mut watcher, &change::patience(run)).await;
     effects::Watcher::done(&mut watcher, 0, "");
     match ended {
+        Ended::Done if is_elsewhere(&receipt, journal.receipt()) => {
+            let why =
+                "its old files are not the last that were set aside, and nothing was put back";
+            let ways =
+                ["undo what was done to the files after it first:  kubectl prom-fix receipts"];
+            Ok(answer::blocked(run, &approved, &[], &Blocked::no_safe_plan(why, &ways)))
+        }
         Ended::Done => finish(run, &journal).await,
         Ended::Refused { error, .. } => {
             // Nothing was changed in the files, so it goes on from where it was.
             let patience = change::patience(run);
             let let_go =
                 effects::undo(&cluster, journal.receipt(), &mut watcher, &patience, false).await;
-            let why = match let_go {
-                Ok(Ended::Done) => format!("{}; it runs again as before", error.whole()),
-                _ => return Ok(halted(run, &journal, &error.whole())),
+            let Ok(Ended::Done) = let_go else {
+                return Ok(halted(run, &journal, &error.whole()));
             };
-            let blocked = Blocked::no_safe_plan(why, &[]);
+            let why = format!("{}; no file was changed, and it is as it was", error.whole());
+            let blocked = Blocked::no_safe_plan(why, &["--force"]);
             Ok(answer::blocked(run, &approved, &[], &blocked))
         }
         Ended::Stale { why, .. } | Ended::TimedOut { says: why, .. } => {
@@ -65,6 +73,12 @@ pub async fn undo(run: &Run<'_>, receipt: Receipt) -> Result<Done> {
         Ended::Failed { error, .. } => Ok(halted(run, &journal, &error.whole())),
         Ended::Stopped { .. } | Ended::Detached => Ok(halted(run, &journal, "stopped")),
     }
+}
+
+/// Files were changed, and none was put back: another change lies on top.
+fn is_elsewhere(receipt: &Receipt, back: &Receipt) -> bool {
+    let changed = receipt.outcomes().any(|said| matches!(said, "salvaged" | "changed"));
+    changed && back.outcomes().all(|said| said == "nothing")
 }
 
 /// The plan that takes back the work of the receipt's helpers.
@@ -88,7 +102,11 @@ pub async fn finish(run: &Run<'_>, journal: &Journal) -> Result<Done> {
     let digest = plan.undoes.clone().unwrap_or_default();
     let cluster = change::cluster(run)?;
     let namespace = &plan.target.namespace;
-    let all = effects::receipts(&cluster, Some(namespace)).await?;
+    let all = match effects::receipts(&cluster, Some(namespace)).await {
+        Ok(all) => all,
+        Err(Error::Forbidden { .. }) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
     let local = effects::local_receipts();
     let mut both = all.into_iter().chain(local);
     let of = both.find(|r| r.digest == digest).context("the receipt that is undone is gone")?;

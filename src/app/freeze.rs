@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::model::object::ObjectExt;
 use crate::model::receipt::Receipt;
 use crate::model::report::Rehearsal;
-use crate::model::{Need, Snapshot};
+use crate::model::{Kind, Need, Snapshot};
 use crate::source;
 use crate::subject::discover::Target;
 use crate::subject::hold;
@@ -85,14 +85,18 @@ async fn lacks(run: &Run<'_>, one: &Examined, plan: &crate::model::Plan) -> Vec<
 /// What is said once it is held: there is nothing to prove but that.
 pub fn held(run: &Run<'_>, receipt: &Receipt) -> Done {
     let plan = &receipt.plan;
-    let pod = plan.impact.restarts.first().map_or("", String::as_str);
+    // The pod of a Deployment is gone.
+    let what = match (plan.target.kind, plan.impact.restarts.first()) {
+        (Kind::Deployment, _) | (_, None) => plan.target.short(),
+        (_, Some(pod)) => format!("pod/{pod}"),
+    };
     let namespace = &plan.target.namespace;
-    let message = format!("pod/{pod} is held: it does not start until it is let go");
+    let message = format!("{what} is held: it does not start until it is let go");
     let text = format!(
-        "HELD    pod/{pod} -n {namespace}   nothing starts on its data\n\
+        "HELD    {what} -n {namespace}   nothing starts on its data\n\
          \n\
          Next, what is wrong with its data, and what can be kept:\n  \
-         kubectl prom-fix wal pod/{pod} -n {namespace} --inspect\n\
+         kubectl prom-fix wal {what} -n {namespace} --inspect\n\
          Or let it start, as it is:\n  \
          kubectl prom-fix undo {} -n {namespace}\n",
         receipt.digest

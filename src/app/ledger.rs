@@ -155,8 +155,20 @@ pub async fn resume(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
 pub async fn undo(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
     let cluster = change::cluster(run)?;
     let (list, _) = all(run, &cluster).await?;
-    let receipt = choose(list, which, &|r| r.state != State::Undone, "undo")?;
-    if !receipt.to_restore().is_empty() {
+    // Killed between the files and the rest: those are back already.
+    let taken_back: Vec<(String, String)> = list
+        .iter()
+        .filter(|r| r.state == State::Applied && r.outcomes().any(|said| said == "restored"))
+        .filter_map(|r| Some((r.plan.undoes.clone()?, r.began.clone())))
+        .collect();
+    // What took something back is no change of its own.
+    let stands = |r: &Receipt| {
+        r.state == State::Open || r.state == State::Applied && r.plan.undoes.is_none()
+    };
+    let receipt = choose(list, which, &stands, "undo")?;
+    let files_are_back =
+        taken_back.iter().any(|(of, at)| *of == receipt.digest && *at > receipt.began);
+    if !receipt.to_restore().is_empty() && !files_are_back {
         return back::undo(run, receipt).await;
     }
     if !consent(run, &receipt, "put back")? {

@@ -114,10 +114,16 @@ pub(super) async fn last_words(cluster: &Cluster, pod: &ObjectRef) -> String {
 
 /// Whether a helper has ended by refusing: then it has changed nothing.
 pub(super) async fn has_refused(cluster: &Cluster, pod: &ObjectRef) -> bool {
-    const REFUSED: i64 = 3;
     let live = cluster.get(pod).await.ok().flatten().unwrap_or_default();
-    let ended = live.list("/status/containerStatuses").first();
-    ended.and_then(|c| c.number("/state/terminated/exitCode")) == Some(REFUSED)
+    exit(&live) == Some(REFUSED)
+}
+
+/// The agent's number for that.
+pub(super) const REFUSED: i64 = 3;
+
+/// The number with which a helper ended.
+pub(super) fn exit(pod: &Value) -> Option<i64> {
+    pod.list("/status/containerStatuses").first()?.number("/state/terminated/exitCode")
 }
 
 /// Takes a helper away, and what it ran, whatever comes of it.

@@ -1,6 +1,8 @@
 //! Carries out an approved plan, step by step, from the first that is not done. No choice is made
 //! here: what does not fit the plan ends the run.
 
+mod waiting;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,7 +16,6 @@ use super::fault::fault;
 use super::journal::{Journal, may_have_happened, now};
 use super::send;
 use super::serves;
-use super::wait::{Waited, wait};
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::patch::Op;
 use crate::model::plan::{Action, Impact, Plan, Step, Undo, Until};
@@ -231,58 +232,6 @@ impl Run<'_> {
             }
             Action::Exec { .. } => Err(Halt::Failed(Error::NoExec { step: index + 1 })),
         }
-    }
-
-    async fn wait(
-        &mut self,
-        index: usize,
-        object: &ObjectRef,
-        until: &Until,
-    ) -> Result<String, Halt> {
-        let waited = wait(self.cluster, object, until, self.watcher, self.patience).await;
-        let of_helper = *until == Until::Completed;
-        match waited {
-            Waited::Met(says) => {
-                if of_helper {
-                    let said = errand::report(self.cluster, object).await?;
-                    self.journal.step(index).said = Some(said);
-                }
-                Ok(says)
-            }
-            Waited::Detached => Err(Halt::Detached),
-            Waited::TimedOut(says) => Err(Halt::TimedOut(says)),
-            Waited::Failed(Error::Hopeless(why)) if of_helper => {
-                let words = errand::last_words(self.cluster, object).await;
-                let error = Error::Hopeless(format!("{why}: {words}"));
-                match errand::has_refused(self.cluster, object).await {
-                    true => Err(Halt::Refused(error)),
-                    false => Err(Halt::Failed(error)),
-                }
-            }
-            Waited::Failed(error) => Err(Halt::Failed(error)),
-        }
-    }
-
-    /// A helper that somebody removed while nobody watched is made again: our agent goes on where
-    /// the one before stopped.
-    async fn make_again(
-        &mut self,
-        plan: &Plan,
-        index: usize,
-        object: &ObjectRef,
-    ) -> Result<(), Halt> {
-        if self.cluster.get(object).await?.is_some() {
-            return Ok(());
-        }
-        let made = plan.steps.iter().enumerate().take(index).rev();
-        let made = made.into_iter().find_map(|(at, step)| match &step.action {
-            Action::Create { object: made, body } if made == object => Some((at, body)),
-            _ => None,
-        });
-        let Some((at, body)) = made else { return Ok(()) };
-        let live = send::create(self.cluster, object, body, true).await?;
-        self.journal.step(at).uid = Some(live.uid().to_owned());
-        self.journal.save(self.cluster).await.map_err(Halt::Unclear)
     }
 
     /// The uid a deletion is held to. An object that the plan creates itself has none when the

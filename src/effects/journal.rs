@@ -303,7 +303,7 @@ fn aged(old: &Value) -> Value {
 
 /// Another receipt that is open for the same target. Without the right to list, what this
 /// machine knows.
-async fn open_for(cluster: &Cluster, mine: &Receipt) -> Result<Option<Receipt>, Error> {
+pub(super) async fn open_for(cluster: &Cluster, mine: &Receipt) -> Result<Option<Receipt>, Error> {
     let found = match receipts(cluster, Some(&mine.plan.target.namespace)).await {
         Ok(found) => found,
         Err(Error::Forbidden { .. }) => {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::cluster::{Cluster, Proxied};
+use super::errand::exit;
 use super::error::Error;
 use super::guards::same;
 use super::metrics::{Intake, intake};
@@ -51,10 +52,14 @@ pub(super) async fn look(
             Some(_) | None => Look::Met(format!("{name} is gone")),
         }),
         Until::Stopped { uid } => Ok(match live {
-            Some(live) if live.uid() == uid && !has_ended(&live) => {
+            Some(live) if live.uid() == uid && has_ended(&live) => {
+                Look::Met(format!("{name} has stopped"))
+            }
+            Some(live) if live.uid() == uid => {
                 not_yet(format!("{name}: its containers are stopping"))
             }
-            Some(_) | None => Look::Met(format!("{name} has stopped")),
+            // Somebody took the finalizer off: another one of its name may write by now.
+            Some(_) | None => Look::Hopeless(format!("{name} is no longer held")),
         }),
         Until::Completed => Ok(match live {
             Some(live) => completed(&name, &live),
@@ -87,10 +92,6 @@ fn not_yet(says: String) -> Look {
 fn has_ended(pod: &Value) -> bool {
     matches!(pod.text("/status/phase"), "Succeeded" | "Failed")
         || pod.text("/spec/nodeName").is_empty()
-}
-
-fn exit(pod: &Value) -> Option<i64> {
-    pod.list("/status/containerStatuses").first()?.number("/state/terminated/exitCode")
 }
 
 fn completed(name: &str, live: &Value) -> Look {

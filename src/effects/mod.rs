@@ -37,4 +37,4 @@ pub use execute::{Ended, Patience, Watcher, execute, resume};
 pub use journal::{Identity, Journal, receipts, right_cluster};
 pub use local::local_receipts;
 pub use rehearse::rehearse;
-pub use undo::undo;
+pub use undo::{announce, undo};

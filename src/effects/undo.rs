@@ -12,7 +12,7 @@ use super::error::Error;
 use super::execute::{Ended, Patience, Watcher, what};
 use super::fault::fault;
 use super::guards::{carries, holds, same, says};
-use super::journal::{Journal, may_have_happened, now};
+use super::journal::{Journal, may_have_happened, now, open_for};
 use super::{ownership, restart, send};
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::patch::{self, Op};
@@ -35,6 +35,19 @@ pub async fn undo(
         return Ok(Ended::Done);
     }
     let failed = |step: usize, error: Error| Ok(Ended::Failed { step, error });
+    match open_for(cluster, receipt).await {
+        Ok(None) => {}
+        // What that one holds is not let go under it.
+        Ok(Some(other)) => {
+            let why = Error::Busy { receipt: Box::new(other.clone()) }.to_string();
+            let ways = ["resume", "undo"].map(|verb| {
+                let namespace = &other.plan.target.namespace;
+                format!("kubectl prom-fix {verb} {} -n {namespace}", other.digest)
+            });
+            return Err(Blocked { reason: BlockedReason::Busy, why, ways: ways.into() });
+        }
+        Err(error) => return failed(0, error),
+    }
     let mut journal = match Journal::open(cluster, receipt).await {
         Ok(journal) => journal,
         Err(error) => return failed(0, error),
@@ -78,6 +91,18 @@ pub async fn undo(
         Ok(()) => Ok(Ended::Done),
         Err(error) => failed(0, error),
     }
+}
+
+/// Says in a receipt that what its helpers did is being taken back, before that begins: whoever
+/// carries it out learns it at their next write, and nobody takes it up again.
+pub async fn announce(cluster: &Cluster, receipt: &Receipt) -> Result<(), Error> {
+    let mut journal = Journal::open(cluster, receipt).await?;
+    for index in receipt.to_restore() {
+        let begun = entry(&mut journal, index + 1);
+        begun.state = StepState::Began;
+        begun.began = Some(now());
+    }
+    journal.save(cluster).await
 }
 
 /// Places in the plan of the steps to take back, last first: those that may have happened, have a

@@ -142,7 +142,8 @@ pub enum Until {
     Rendered { pointer: String, value: Value },
     /// A helper ran to its end.
     Completed,
-    /// Every container of the pod of this uid has ended, or it is gone: nothing writes its volume.
+    /// Every container of the pod of this uid has ended, and its name is held: nothing writes its
+    /// volume.
     Stopped { uid: String },
 }
 

@@ -101,6 +101,12 @@ pub enum StepState {
 }
 
 impl Receipt {
+    /// How the agent said that a helper ended: `salvaged`, `restored`, `nothing`, …
+    pub fn outcomes(&self) -> impl Iterator<Item = &str> {
+        let said = self.steps.iter().filter_map(|step| step.said.as_ref());
+        said.filter_map(|said| said.get("outcome")?.as_str())
+    }
+
     /// Places of the helpers that may have changed files, and were not taken back: another helper
     /// does that.
     pub fn to_restore(&self) -> Vec<usize> {

@@ -7,7 +7,7 @@ use super::errand;
 use super::hold::{self, Hold};
 use super::rollout::wait;
 use super::volume::{Store, store};
-use super::{Subject, pod, repair};
+use super::{Subject, repair};
 use crate::model::inside::AGENT;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::{Action, Blocked, BlockedReason, Impact, Plan, Step, Undo, Until};
@@ -33,7 +33,7 @@ pub fn plan(
     force: bool,
 ) -> Result<Plan, Blocked> {
     let mut steps = Vec::new();
-    let mut impact = None;
+    let mut impact: Option<Impact> = None;
     for index in receipt.to_restore() {
         let Some(step) = receipt.plan.steps.get(index) else { continue };
         let (Action::Create { object, body }, Undo::Restore(words)) = (&step.action, &step.undo)
@@ -41,7 +41,7 @@ pub fn plan(
             continue;
         };
         // What it has written since stands on the new files.
-        let of_log = words.last().is_some_and(|word| word != "chown");
+        let of_log = words.get(2).is_some_and(|word| word != "chown");
         if of_log && receipt.state == State::Applied && !force {
             return Err(Blocked {
                 reason: BlockedReason::NeedsConsent,
@@ -55,13 +55,18 @@ pub fn plan(
             });
         }
         let mut words = words.clone();
-        words.extend((of_log && force).then(|| "--force".to_owned()));
+        let forced = words.iter().any(|word| word == "--force");
+        words.extend((of_log && force && !forced).then(|| "--force".to_owned()));
         let held = hold_of(subject, body)?;
         steps.extend(still_at_work(seen, object));
         steps.extend(held.iter().flat_map(Hold::down));
         steps.extend(helper(receipt, index, body, &words)?);
         steps.extend(held.iter().map(Hold::let_go));
-        impact = held.map(|hold| hold.impact()).or(impact);
+        if let Some(now) = held.map(|hold| hold.impact()) {
+            let before = impact.take().map(|before| before.restarts).unwrap_or_default();
+            let restarts = [before, now.restarts.clone()].concat();
+            impact = Some(Impact { restarts, serving: Vec::new(), ..now });
+        }
     }
     let title = format!("take back: {}", receipt.plan.title);
     let mut plan = repair::beside(subject, seen, CLASS, &title, steps);
@@ -95,12 +100,11 @@ fn hold_of<'a>(subject: &'a Subject, helper: &Value) -> Result<Option<Hold<'a>>,
         matches!(store(subject, pod), Store::Claim { claim: of, .. } if of == claim)
             && !errand::is_helper(pod)
     };
-    let found = subject.pods.iter().find(has).filter(|pod| !has_ended(pod) || hold::is_held(pod));
+    // An evicted pod of a Deployment lies about until somebody deletes it.
+    let ended = |pod: &Value| matches!(pod.text("/status/phase"), "Failed" | "Succeeded");
+    let mut with = subject.pods.iter().filter(has);
+    let found = with.find(|pod| !ended(pod) || hold::is_held(pod));
     found.map(|pod| hold::of(subject, pod)).transpose()
-}
-
-fn has_ended(pod: &Value) -> bool {
-    matches!(pod.text("/status/phase"), "Failed" | "Succeeded") && pod::is_terminating(pod)
 }
 
 /// The steps of the receipt's own errand, with other names and words.

@@ -30,6 +30,8 @@ enum Way<'a> {
     Held,
     /// Its Deployment is scaled to none.
     Scale(&'a Value),
+    /// It is already, from so many.
+    Scaled(&'a Value, i64),
 }
 
 /// A pod that can be held.
@@ -71,6 +73,12 @@ pub fn of<'a>(subject: &'a Subject, pod: &'a Value) -> Result<Hold<'a>, Blocked>
     if pod::is_terminating(pod) {
         return cannot("it is being deleted already", &["look again when it is gone"]);
     }
+    if let Some(other) = finalizers(pod).iter().find(|name| **name != HOLD) {
+        return cannot(
+            &format!("the finalizer {} of somebody else is on it", other.as_str().unwrap_or("?")),
+            &["wait until that is gone, or have it taken off"],
+        );
+    }
     let owner = pod.controller();
     match owner.as_ref().map(|owner| owner.kind.as_str()) {
         Some("StatefulSet") => hold(Way::Name),
@@ -89,6 +97,15 @@ pub fn of<'a>(subject: &'a Subject, pod: &'a Value) -> Result<Hold<'a>, Blocked>
         ),
         None => cannot("nothing would make it again", &["delete it; create it again afterwards"]),
     }
+}
+
+/// A Deployment that is held already; `pod` is the one that it would make.
+pub fn of_frozen<'a>(
+    subject: &'a Subject,
+    pod: &'a Value,
+    replicas: i64,
+) -> Result<Hold<'a>, Blocked> {
+    Ok(Hold { subject, pod, way: Way::Scaled(&subject.root_object, replicas) })
 }
 
 fn ephemeral(subject: &Subject, pod: &Value) -> bool {
@@ -139,24 +156,26 @@ impl<'a> Hold<'a> {
         let ended = wait(&object, stopped(), "until its containers have ended");
         match way {
             Way::Held => vec![ended],
+            Way::Scaled(..) => Vec::new(),
             Way::Name => {
-                let mut names = finalizers(pod);
-                names.push(json!(HOLD));
-                let change = [Change::set("/metadata/finalizers", Value::Array(names))];
+                let change = [Change::set("/metadata/finalizers", json!([HOLD]))];
                 let delete = Action::Delete {
                     object: object.clone(),
                     uid: pod.uid().into(),
                     grace: (!pod::is_ready(pod)).then_some(AT_ONCE),
                 };
-                vec![
-                    held(pod, &object, &change),
+                // Killed after it: it is there already.
+                let marked = finalizers(pod).contains(&json!(HOLD));
+                let mark = (!marked).then(|| held(pod, &object, &change));
+                let rest = [
                     Step {
                         why: "it stops, and no other of its name is made".into(),
                         action: delete,
                         undo: Undo::Words("let go, its set makes it again".into()),
                     },
                     ended,
-                ]
+                ];
+                mark.into_iter().chain(rest).collect()
             }
             Way::Scale(workload) => {
                 let change = [Change::set("/spec/replicas", 0)];
@@ -182,7 +201,7 @@ impl<'a> Hold<'a> {
                 };
                 wait(&pod::reference(pod), until, "until it is Ready and takes samples")
             }
-            Way::Scale(workload) => {
+            Way::Scale(workload) | Way::Scaled(workload, _) => {
                 wait(&deployment_of(workload), Until::RolledOut, "until it is Ready")
             }
         };
@@ -208,26 +227,33 @@ impl<'a> Hold<'a> {
                 let step = patch_step(&stopped, &object, &change, 1, "it runs again");
                 Step { undo: stays(), ..step }
             }
+            Way::Scaled(workload, replicas) => {
+                let change = [Change::set("/spec/replicas", *replicas)];
+                let step =
+                    patch_step(workload, &deployment_of(workload), &change, 0, "it runs again");
+                Step { undo: stays(), ..step }
+            }
         }
     }
 
     /// The finalizer goes. No test of the generation: the deletion has raised it.
     fn release(&self) -> Vec<crate::model::patch::Op> {
-        let mut before = finalizers(self.pod);
-        before.retain(|name| name != HOLD);
         let mut free = (*self.pod).clone();
         if let Some(metadata) = free.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("finalizers");
-            if !before.is_empty() {
-                metadata.insert("finalizers".into(), Value::Array(before.clone()));
-            }
         }
-        before.push(json!(HOLD));
-        guarded(&free, &[Change::set("/metadata/finalizers", Value::Array(before))], 0).undo
+        guarded(&free, &[Change::set("/metadata/finalizers", json!([HOLD]))], 0).undo
     }
 
     /// What stopping it does to service.
     pub fn impact(&self) -> Impact {
+        if let Way::Scaled(..) = self.way {
+            return Impact {
+                outage: "none that is not there already: it is held".into(),
+                data: "untouched".into(),
+                ..Impact::default()
+            };
+        }
         let serves = pod::is_ready(self.pod);
         let set = |pod: &Value| pod.controller().map(|owner| owner.uid);
         let mates = self.subject.serving().filter(|p| set(p) == set(self.pod));
@@ -239,6 +265,8 @@ impl<'a> Hold<'a> {
             (true, 0) => format!("{name} serves now, and nothing does until it is let go"),
         };
         Impact {
+            // Before it is stopped it is looked whether the other still serves.
+            serving: if serves && others > 0 { vec![name.clone()] } else { Vec::new() },
             restarts: vec![name],
             outage,
             stops_serving: serves && others == 0,

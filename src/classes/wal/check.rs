@@ -13,7 +13,7 @@ use super::docs::HELD;
 use crate::model::log::{Runs, Sign, place, runs, walreplay};
 use crate::model::receipt::HOLD;
 use crate::model::{Code, Finding, Severity, Snapshot, Unknown, Verdict};
-use crate::subject::{Subject, hold, pod};
+use crate::subject::{Subject, frozen, hold, pod};
 
 pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
     let mut verdict = Verdict::default();
@@ -41,6 +41,11 @@ pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
         verdict.findings.extend(progress::of(pod, &runs, seen, replay_answer(subject, seen, pod)));
         verdict.unknown.extend(unread(subject, pod, &runs));
         dangers.extend(danger::of(subject, seen, pod, &runs));
+    }
+    if frozen::replicas(subject, seen).is_some() {
+        let says =
+            "is held at 0 replicas by kubectl prom-fix: it does not start until it is let go";
+        verdict.findings.push(Finding::new(HELD, &subject.root, Severity::Error, says));
     }
     verdict.danger = danger::first(dangers);
     verdict.findings = surveyed::told(subject, seen, verdict.findings);

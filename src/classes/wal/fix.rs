@@ -10,9 +10,9 @@ use super::docs::HELD;
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Look, Tells};
 use crate::model::{Blocked, Code, Finding, Need, Next, Severity, Snapshot};
-use crate::subject::Subject;
 use crate::subject::errand::{self, Errand, Volume};
 use crate::subject::identity::Who;
+use crate::subject::{Subject, frozen, hold};
 
 fn root(found: &[Finding]) -> Option<&Finding> {
     let own = found.iter().filter(|f| f.code.class() == "wal" || f.code == HELD);
@@ -68,7 +68,12 @@ pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], budget: Optio
     let fill = |way: &&str| way.replace("{pod}", name).replace("{code}", root.code.0);
     let ways: Vec<String> = ways::of(root.code.0).iter().map(fill).collect();
     let by_hand = |why: &str| Blocked { ways: ways.clone(), ..Blocked::no_safe_plan(why, &[]) };
-    let pod = subject.pods.iter().find(|p| p.name() == name);
+    let stand_in = frozen::pod(subject);
+    let frozen = frozen::replicas(subject, seen).filter(|_| root.object == subject.root);
+    let pod = match frozen {
+        Some(_) => stand_in.as_ref(),
+        None => subject.pods.iter().find(|p| p.name() == name),
+    };
     let Some(pod) = pod.filter(|_| is_damage(root.code)) else {
         return Next::Blocked(by_hand("the repair for this class is not in this version"));
     };
@@ -79,7 +84,11 @@ pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], budget: Optio
         }
     };
     if let Some(survey) = seen.inside.surveys.get(&volume.claim) {
-        return match salvage::plan(subject, seen, &volume, survey) {
+        let hold = match frozen {
+            Some(replicas) => hold::of_frozen(subject, pod, replicas),
+            None => hold::of(subject, pod),
+        };
+        return match hold.and_then(|hold| salvage::plan(subject, seen, &volume, &hold, survey)) {
             Ok(plan) => Next::Fix(plan),
             Err(blocked) => Next::Blocked(blocked),
         };

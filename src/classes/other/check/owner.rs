@@ -3,12 +3,16 @@
 use crate::model::log::events;
 use crate::model::object::ObjectExt;
 use crate::model::{Code, Finding, Kind, ObjectRef, Severity, Snapshot, Unknown, Verdict};
-use crate::subject::Subject;
 use crate::subject::operator::{self, Operator};
 use crate::subject::pod;
+use crate::subject::{Subject, frozen};
 
 pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
     let mut verdict = Verdict::default();
+    // What is held by us is at none because of that.
+    if frozen::replicas(subject, seen).is_some() {
+        return verdict;
+    }
     if let Some(scaled) = scaled_to_zero(subject) {
         verdict.findings.push(scaled);
         return verdict;

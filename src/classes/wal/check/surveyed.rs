@@ -5,18 +5,22 @@ use serde_json::Value;
 use crate::model::object::ObjectExt;
 use crate::model::quantity::show_count;
 use crate::model::{Finding, Severity, Snapshot};
-use crate::subject::{Subject, errand};
+use crate::subject::{Subject, errand, frozen};
 
 /// Damaged files that are told one by one.
 const MOST: usize = 5;
 
 /// The findings of damage with what is known of the files, where they were looked at.
 pub fn told(subject: &Subject, seen: &Snapshot, findings: Vec<Finding>) -> Vec<Finding> {
+    let stand_in = frozen::pod(subject);
     let one = |finding: Finding| {
         if finding.severity != Severity::Error {
             return finding;
         }
-        let pod = subject.pods.iter().find(|p| p.name() == finding.object.name);
+        let pod = match finding.object == subject.root {
+            true => stand_in.as_ref(),
+            false => subject.pods.iter().find(|p| p.name() == finding.object.name),
+        };
         let volume = pod.and_then(|pod| errand::volume(subject, pod).ok());
         match volume.and_then(|volume| seen.inside.surveys.get(&volume.claim)) {
             Some(survey) => with(finding, survey),

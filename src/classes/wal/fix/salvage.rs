@@ -8,22 +8,26 @@ use crate::model::object::ObjectExt;
 use crate::model::plan::{Blocked, Plan};
 use crate::model::quantity::show_count;
 use crate::subject::errand::{self, Errand, Volume};
-use crate::subject::{Subject, hold, identity, pod, repair};
+use crate::subject::hold::{self, Hold};
+use crate::subject::{Subject, identity, pod, repair};
 
 pub(super) fn plan(
     subject: &Subject,
     seen: &Snapshot,
     volume: &Volume<'_>,
+    hold: &Hold<'_>,
     survey: &Value,
 ) -> Result<Plan, Blocked> {
     let pod = volume.pod;
-    let short = pod::reference(pod).short();
-    let hold = hold::of(subject, pod)?;
+    let short = match pod.name() {
+        "" => subject.root.short(),
+        _ => pod::reference(pod).short(),
+    };
     if survey.list("/judged/problems").is_empty() {
         let namespace = pod.namespace();
         return Err(Blocked::no_safe_plan(
             format!("a survey of {} finds no fault in its files", volume.claim.short()),
-            &[&if hold::is_held(pod) {
+            &[&if hold::is_held(pod) || pod.name().is_empty() {
                 format!("let it start:  kubectl prom-fix undo -n {namespace}")
             } else {
                 format!("look again:  kubectl prom-fix {short} -n {namespace}")
@@ -36,8 +40,12 @@ pub(super) fn plan(
         Some(_) => return Err(by_hand("it runs as root, and no helper of ours does")),
         None => return Err(by_hand("which user its image runs as is not known: say runAsUser")),
     };
-    let agreement = survey.text("/agreement");
-    if agreement.is_empty() {
+    // One that serves writes on until it is stopped: of it only the faults are agreed to.
+    let agreed = survey.text("/agreement");
+    let faults = agreed.split(':').next().unwrap_or("");
+    let writes = pod::is_ready(pod).then(|| format!("{faults}:0"));
+    let agreement = writes.as_deref().unwrap_or(agreed);
+    if agreed.is_empty() {
         return Err(by_hand("the agent's survey is of another version"));
     }
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
