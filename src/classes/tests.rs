@@ -5,6 +5,7 @@ mod danger;
 mod fixture;
 mod inventory;
 mod lines;
+mod locked;
 mod reach;
 mod repairs;
 mod replay;

@@ -18,6 +18,7 @@ pub mod pod;
 pub mod repair;
 pub mod rollout;
 pub mod selector;
+pub mod sharers;
 pub mod startup;
 pub mod template;
 #[cfg(test)]

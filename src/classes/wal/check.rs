@@ -9,10 +9,11 @@ mod surveyed;
 
 use serde_json::Value;
 
-use super::docs::HELD;
-use crate::model::log::{Runs, Sign, place, runs, walreplay};
+use super::docs::{HELD, LOCKED};
+use crate::model::log::{Runs, Sign, runs, walreplay};
 use crate::model::receipt::HOLD;
 use crate::model::{Code, Finding, Severity, Snapshot, Unknown, Verdict};
+use crate::subject::sharers::{self, Sharers};
 use crate::subject::{Subject, frozen, hold, pod};
 
 pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
@@ -34,7 +35,7 @@ pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
             let weight = runs.weight(&sign, seen.clock);
             let finding = Finding::new(code, &pod::reference(pod), weight, says);
             let finding = runs.tell(finding, line, seen.clock);
-            verdict.findings.push(with_holders(finding, subject, pod));
+            verdict.findings.push(with_holders(finding, subject, seen, pod));
         }
         verdict.findings.extend(notes);
         verdict.findings.extend(killed::of(subject, seen, pod, &runs));
@@ -75,7 +76,7 @@ fn unread(subject: &Subject, pod: &Value, runs: &Runs) -> Option<Unknown> {
 /// The codes of last words that are this class's own.
 fn meaning(sign: &Sign) -> Option<(Code, &'static str)> {
     Some(match sign {
-        Sign::Locked => (Code("wal/locked"), "finds its data directory locked by another process"),
+        Sign::Locked => (LOCKED, "finds its data directory locked by another process"),
         Sign::Gap => (Code("wal/gap"), "ends at a gap in its numbered WAL segments"),
         Sign::CheckpointLost => (
             Code("wal/checkpoint-lost"),
@@ -108,19 +109,27 @@ fn meaning(sign: &Sign) -> Option<(Code, &'static str)> {
 }
 
 /// Names the other pods that mount the same claim: one of them holds the lock.
-fn with_holders(mut finding: Finding, subject: &Subject, pod: &Value) -> Finding {
-    if finding.code != Code("wal/locked") {
+fn with_holders(mut finding: Finding, subject: &Subject, seen: &Snapshot, pod: &Value) -> Finding {
+    if finding.code != LOCKED {
         return finding;
     }
-    let dir = subject.flags.data_dir(subject.agent);
-    let claim = |p| place(p, &subject.container, &dir).claim();
-    let Some(own) = claim(pod) else { return finding };
-    for other in subject.pods.iter().filter(|p| *p != pod && claim(p) == Some(own)) {
-        let state = if pod::is_terminating(other) { "is terminating" } else { "is there" };
-        let name = pod::reference(other).short();
-        finding = finding.with("shares the claim", format!("{name} mounts {own} too, and {state}"));
+    let Some(Sharers { claim, all, unread }) = sharers::of(subject, seen, pod) else {
+        return finding.with("it is on", "no claim, which another pod could mount too");
+    };
+    finding = finding.with("its claim", claim);
+    for other in &all {
+        finding = finding.with("mounted by", format!("{}: {}", other.whose(), other.does(seen)));
     }
-    finding
+    match unread {
+        Some(why) => {
+            let says = format!("pods of other workloads are not known: {why}");
+            finding.with("mounted by", says)
+        }
+        None if all.is_empty() => {
+            finding.with("mounted by", "no other pod of this namespace that runs")
+        }
+        None => finding,
+    }
 }
 
 fn pod_name(pod: &Value) -> &str {

@@ -6,6 +6,8 @@ use crate::model::{Code, CodeDoc, Stage};
 /// A pod that this program keeps from starting. Of this class, which mends what it is held for.
 pub const HELD: Code = Code("other/repair-unfinished");
 
+pub const LOCKED: Code = Code("wal/locked");
+
 pub const DOCS: &[CodeDoc] = &[
     CodeDoc {
         code: HELD,
@@ -18,7 +20,7 @@ pub const DOCS: &[CodeDoc] = &[
         risk: "removing the finalizer by hand starts Prometheus on data that may be half repaired",
     },
     CodeDoc {
-        code: Code("wal/locked"),
+        code: LOCKED,
         stage: Stage::Storage,
         meaning: "another live process holds the lock of the data directory: a second writer",
         proof: "the log ends with \"lock DB directory: resource temporarily unavailable\". A lock \
