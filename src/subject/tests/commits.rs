@@ -136,6 +136,21 @@ fn a_plain_resource_takes_a_kustomize_patch_and_its_lists_stand_whole() {
     );
 }
 
+/// `rollingUpdate` beside `type: Recreate` is refused, and a merge would keep it.
+#[test]
+fn what_a_map_loses_is_taken_away_by_the_patch_too() {
+    let mut subject = world(&[OP]).only("op");
+    subject.root_object = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "p"},
+        "spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}},
+    });
+    let got = texts(&subject, &[Change::set("/spec/strategy", json!({"type": "Recreate"}))]);
+    let list: Value = serde_saphyr::from_str(&got[0].1).expect("YAML");
+    let patch: Value = serde_saphyr::from_str(list.text("/patches/0/patch")).expect("YAML");
+    let strategy = json!({"type": "Recreate", "rollingUpdate": null});
+    assert_eq!(patch["spec"], json!({ "strategy": strategy }));
+}
+
 #[test]
 fn kube_prometheus_takes_jsonnet_too() {
     let subject = world(&[MONITORING]).only("monitoring");
