@@ -203,6 +203,14 @@ impl World {
         class.job(&self.subject, &given).next(&self.seen, &findings)
     }
 
+    /// What every class asks for beside, once there is a root.
+    pub fn needs_to_fix(&self) -> Vec<Need> {
+        let given = Given::new();
+        let (_, findings, _) = self.diagnose();
+        let jobs = ALL.iter().map(|class| class.job(&self.subject, &given));
+        jobs.flat_map(|job| job.needs_to_fix(&self.seen, &findings)).collect()
+    }
+
     /// An object of the whole cluster.
     pub fn of_cluster(mut self, kind: Kind, name: &str, value: Value) -> World {
         let need = Need::object(kind, "", name);

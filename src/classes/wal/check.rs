@@ -110,7 +110,8 @@ fn meaning(sign: &Sign) -> Option<(Code, &'static str)> {
 
 /// Names the other pods that mount the same claim: one of them holds the lock.
 fn with_holders(mut finding: Finding, subject: &Subject, seen: &Snapshot, pod: &Value) -> Finding {
-    if finding.code != LOCKED {
+    // Once it has come past the lock, who had it is not to be seen any more.
+    if finding.code != LOCKED || finding.severity != Severity::Error {
         return finding;
     }
     let Some(Sharers { claim, all, unread }) = sharers::of(subject, seen, pod) else {

@@ -24,12 +24,20 @@ pub const DOCS: &[CodeDoc] = &[
         stage: Stage::Storage,
         meaning: "another live process holds the lock of the data directory: a second writer",
         proof: "the log ends with \"lock DB directory: resource temporarily unavailable\". A lock \
-                file that was only left behind never does this: the lock is flock, not the file",
-        plan: "find the other writer and stop it: a second pod on the same claim, a Deployment \
-               that starts the new pod before the old one is gone (strategy Recreate avoids it), \
-               an old pod that still terminates. Give each replica its own claim",
+                file that was only left behind never does this: the lock is flock, not the file. \
+                Who has it: the other pods of the namespace that mount the claim are named, whose \
+                they are and what they do",
+        plan: "a Deployment of one replica with RollingUpdate starts the new pod beside the old one, \
+               which serves and is not stopped before the new one is Ready, which it never is: \
+               strategy Recreate stops the old one first. The controller does that at once and \
+               leaves the new pod to its back-off of up to 5 min, so the plan replaces it as soon \
+               as the directory is free; nothing serves from then until it has replayed \
+               (--allow-downtime). A pod that is being deleted is waited for. A second workload on \
+               the claim, replicas that share one, and a pod that does not go are named, and left \
+               to you: which of two is to write the data only you know",
         risk: "deleting the file `lock` does not help and lets two processes write one log, which \
-               damages it",
+               damages it. So does deleting a pod with --force whose node does not report: the \
+               object goes, the process may write on",
     },
     CodeDoc {
         code: Code("wal/gap"),

@@ -1,12 +1,13 @@
 //! What to do about it: a replay that is killed gets its time; of damage, look what is lost and what
-//! can be kept, then mend it; or say the steps.
+//! can be kept, then mend it; of a lock, let go who holds it; or say the steps.
 
+mod locked;
 mod salvage;
 mod startup;
 mod ways;
 
 use super::check::killed;
-use super::docs::HELD;
+use super::docs::{HELD, LOCKED};
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Look, Tells};
 use crate::model::{Blocked, Code, Finding, Need, Next, Severity, Snapshot};
@@ -24,6 +25,9 @@ pub fn needs(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Vec<Need>
     let Some(root) = root(found) else { return Vec::new() };
     if root.code == killed::CODE {
         return startup::needs(subject, seen);
+    }
+    if root.code == LOCKED {
+        return locked::needs(subject, seen, root);
     }
     if seen.inside.agents.is_empty() {
         return Vec::new();
@@ -63,6 +67,9 @@ pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], budget: Optio
             Ok(plan) => Next::Fix(plan),
             Err(blocked) => Next::Blocked(blocked),
         };
+    }
+    if root.code == LOCKED {
+        return locked::next(subject, seen, root);
     }
     let name = root.object.name.as_str();
     let fill = |way: &&str| way.replace("{pod}", name).replace("{code}", root.code.0);

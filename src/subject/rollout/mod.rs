@@ -188,7 +188,7 @@ pub fn patch_step(
 }
 
 /// A wait step.
-pub(super) fn wait(object: &ObjectRef, until: Until, why: &str) -> Step {
+pub fn wait(object: &ObjectRef, until: Until, why: &str) -> Step {
     Step {
         why: why.into(),
         action: Action::Wait { object: object.clone(), until },

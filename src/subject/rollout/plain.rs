@@ -55,7 +55,8 @@ pub(super) fn deployment(scene: &Scene<'_>) -> Result<Order, Blocked> {
     let root = &scene.subject.root;
     let mut changes = scene.wanted.changes.clone();
     let mut why = scene.wanted.why.clone();
-    if needs_recreate(scene) {
+    let asked = changes.iter().any(|change| change.pointer == "/spec/strategy");
+    if needs_recreate(scene) && !asked {
         changes.push(Change::set("/spec/strategy", json!({"type": "Recreate"})));
         why.push_str("; Recreate, or the new pod would wait for the old one's lock");
     }

@@ -1,13 +1,45 @@
 //! What a person does by hand.
 
+/// Of a lock: what never helps.
+pub(super) const LOCK_FILE: &str = "never delete the file `lock`: the process holds the lock, not the \
+    file, and without it two processes write one log";
+
+/// Two that want one claim.
+pub(super) const RIVALS: &[&str] = &[
+    "decide which one is to write this data; stop the other (scale it to 0), or give it a claim of its own",
+    "stopping the one that cannot start takes nothing away; the other may serve",
+];
+
+/// Replicas that share a claim.
+pub(super) const REPLICAS: &[&str] = &[
+    "scale it to 1: the others wait for the lock, and serve nothing",
+    "for more than one: a StatefulSet with volumeClaimTemplates gives each a claim of its own",
+];
+
+/// A pod that is being deleted and does not go.
+pub(super) const LATE: &[&str] = &[
+    "where its node does not report: bring the node back, or make sure that it is off, and only then \
+     mark it with the taint node.kubernetes.io/out-of-service=nodeshutdown:NoExecute",
+    "where its node does: what keeps it stands in its events and finalizers; a container that cannot be \
+     killed waits for its disk",
+    "do not delete it with --force: that takes the object away and not the process, which may write on \
+     beside the new one",
+];
+
+/// Nobody is seen.
+pub(super) const NOBODY: &[&str] = &[
+    "look on the node for the process: a pod that was deleted with --force may run on, as may a pod that \
+     mounts the same folder by hostPath, or a debug container",
+    "kubectl get pods -A -o wide",
+];
+
+/// Not everybody is seen.
+pub(super) const UNREAD: &[&str] =
+    &["ask for the verb list on pods of this namespace, or find the other pod on the claim"];
+
 /// Steps by hand, in order; `{pod}` is the pod of the finding.
 pub(super) fn of(code: &str) -> &'static [&'static str] {
     match code {
-        "wal/locked" => &[
-            "find the other process on the claim: kubectl get pods -o wide, look for a second or a terminating pod",
-            "stop it, or give each replica its own claim; a Deployment needs strategy Recreate",
-            "do not delete the file `lock`: it is not what holds the lock",
-        ],
         "wal/gap" => &[
             "stop {pod} (scale its workload to 0) and list wal/ from a pod that mounts the claim",
             "create each missing number as an empty file of 8 digits with the owner of its neighbours; move a doubled number out",
