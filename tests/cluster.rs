@@ -19,6 +19,8 @@ mod inventory;
 mod kill;
 #[path = "cluster/life.rs"]
 mod life;
+#[path = "cluster/locked.rs"]
+mod locked;
 #[path = "cluster/newer.rs"]
 mod newer;
 #[path = "cluster/objects.rs"]

@@ -1,0 +1,132 @@
+//! A data directory that another process has: the old pod of a Deployment, or somebody else's.
+//!
+//! Seen on 1.34.4, where the strategy is patched to Recreate while the new pod waits for the old one:
+//! the controller scales the old template's ReplicaSet to none within a second and does not touch the
+//! new pod, which keeps its uid and its back-off: 20 s later, after its third crash, it started, with
+//! nothing that served in between. So the plan deletes it once the old one has ended.
+
+use serde_json::Value;
+
+use super::install::{Install, Kind, ROOMY};
+use super::life::{Ailment, first, live_with, text, until_told};
+use super::scene::{Scene, until};
+
+const LOCKED: &[&str] = &["wal/locked"];
+
+fn install() -> Install {
+    Install { scrapes: false, ..Install::new(Kind::Deployment, "v3.16.0", ROOMY) }
+}
+
+/// The old pod serves, the new one of another template does not come past the lock.
+fn rolled(scene: &Scene) -> (Install, String, String) {
+    let install = install();
+    install.apply(scene);
+    until("it has a pod", 60, || install.pods(scene).len() == 1);
+    let old = install.pods(scene).remove(0);
+    scene.until_ready(&old, 60);
+    let install = install.with_limit("201Mi");
+    install.apply(scene);
+    until("a second pod", 30, || install.pods(scene).len() == 2);
+    let new = install.pods(scene).into_iter().find(|pod| *pod != old).expect("another one");
+    (install, old, new)
+}
+
+fn restarts(scene: &Scene, pod: &str) -> u32 {
+    let count = scene.field(&format!("pod/{pod}"), ".status.containerStatuses[0].restartCount");
+    count.parse().unwrap_or(0)
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn the_old_pod_of_a_deployment_is_stopped_before_the_new_one_starts() {
+    let scene = Scene::new("locked");
+    let (install, old, new) = rolled(&scene);
+    let report = until_told(&scene, install.target(), LOCKED);
+    let evidence = report.pointer("/reports/0/findings/0/evidence").expect("evidence").to_string();
+    assert!(evidence.contains(&format!("pod/{old} of deploy/prom: is Ready")), "{evidence}");
+    scene.until_ready(&old, 5);
+    // Its back-off is long by now.
+    until("it crashed four times", 120, || restarts(&scene, &new) >= 4);
+
+    let refused = scene.plugin(&["wal", install.target(), "--apply", "--yes", "-o", "json"]);
+    assert_eq!(first(&refused.expect(3).json(), "/blocked/reason"), "needs-consent");
+    scene.until_ready(&old, 5);
+
+    let ailment = Ailment { class: "wal", roots: LOCKED, pointer: "/spec/strategy" };
+    let report = live_with(&scene, &install, ailment);
+    let steps = report.pointer("/reports/0/plan/steps").and_then(Value::as_array).expect("steps");
+    let did: Vec<String> = steps.iter().map(|s| text(s, "/action")).collect();
+    assert_eq!(did, ["patch", "wait", "delete", "wait"]);
+}
+
+/// What the plan is made for: the patch alone, and what its controller does.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_patch_of_the_strategy_alone_leaves_the_new_pod_to_its_back_off() {
+    let scene = Scene::new("alone");
+    let (_, old, new) = rolled(&scene);
+    let uid = scene.field(&format!("pod/{new}"), ".metadata.uid");
+    until("it crashed four times", 120, || restarts(&scene, &new) >= 4);
+    let type_alone = r#"[{"op": "replace", "path": "/spec/strategy/type", "value": "Recreate"}]"#;
+    let patch = |ops| scene.kubectl(&["patch", "deploy/prom", "--type=json", "-p", ops]);
+    assert!(patch(type_alone).expect(1).stderr.contains("may not be specified"));
+    let whole = r#"[{"op": "replace", "path": "/spec/strategy", "value": {"type": "Recreate"}}]"#;
+    patch(whole).expect(0);
+    until("the old one is gone", 30, || {
+        scene.field(&format!("pod/{old}"), ".metadata.uid").is_empty()
+    });
+    // Nothing serves: the new one is as it was, and waits.
+    let state = scene.field(&format!("pod/{new}"), ".status.containerStatuses[0].state.waiting");
+    assert!(state.contains("CrashLoopBackOff"), "{state}");
+    let began = std::time::Instant::now();
+    scene.until_ready(&new, 200);
+    eprintln!("nothing served for {} s after the old one was gone", began.elapsed().as_secs());
+    assert_eq!(scene.field(&format!("pod/{new}"), ".metadata.uid"), uid, "nobody replaced it");
+}
+
+/// A pod of nobody, with a Prometheus on the claim of the Deployment.
+const RIVAL: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: rival}
+spec:
+  terminationGracePeriodSeconds: 1
+  securityContext: {fsGroup: 65534, runAsUser: 65534, runAsNonRoot: true}
+  containers:
+  - name: rival
+    image: quay.io/prometheus/prometheus:v3.16.0
+    args: ["--config.file=/etc/prometheus/prometheus.yml", --storage.tsdb.path=/data]
+    volumeMounts: [{name: data, mountPath: /data}, {name: config, mountPath: /etc/prometheus}]
+  volumes:
+  - {name: config, configMap: {name: prom}}
+  - {name: data, persistentVolumeClaim: {claimName: prom}}
+"#;
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_pod_of_somebody_else_on_the_claim_is_named_and_left_alone() {
+    let scene = Scene::new("rival");
+    let install = install();
+    Install { replicas: 0, ..install.clone() }.apply(&scene);
+    scene.apply(RIVAL);
+    scene.until_ready("rival", 60);
+    let lock = scene.folder("prom").join("lock");
+    until("it has the lock", 30, || lock.exists());
+    install.apply(&scene);
+    let report = until_told(&scene, install.target(), LOCKED);
+    assert_eq!(first(&report, "/blocked/reason"), "no-safe-plan");
+    let why = first(&report, "/blocked/why");
+    assert!(why.starts_with("deploy/prom is not alone on claim prom"), "{why}");
+    assert!(why.contains("pod/rival, which is Ready"), "{why}");
+    scene.plugin(&["wal", install.target(), "--apply", "--yes", "--allow-downtime"]).expect(3);
+    scene.until_ready("rival", 5);
+    // Held by a finalizer it is still named, until its process has ended: then the lock is free.
+    let hold = r#"{"metadata": {"finalizers": ["test/hold"]}}"#;
+    scene.kubectl(&["patch", "pod/rival", "--type=merge", "-p", hold]).expect(0);
+    scene.kubectl(&["delete", "pod/rival", "--wait=false"]).expect(0);
+    until("it serves", 120, || {
+        scene.plugin(&["diagnose", install.target(), "-o", "json"]).code == 0
+    });
+    let free = r#"{"metadata": {"finalizers": null}}"#;
+    scene.kubectl(&["patch", "pod/rival", "--type=merge", "-p", free]).expect(0);
+}
