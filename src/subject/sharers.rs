@@ -19,6 +19,8 @@ pub struct Sharer<'a> {
     pub owner: String,
     /// It is of the same Prometheus.
     pub own: bool,
+    /// It may write there: Prometheus opens its lock for writing.
+    pub writes: bool,
 }
 
 /// The pods of a namespace that mount a claim beside one pod.
@@ -43,18 +45,15 @@ pub fn of<'a>(subject: &'a Subject, seen: &'a Snapshot, pod: &Value) -> Option<S
     };
     let own = |uid: &str| subject.pods.iter().any(|p| p.uid() == uid);
     let others = seen.items(Kind::Pod, namespace).filter(|p| !own(p.uid()));
-    let shares = |p: &&Value| {
-        p.uid() != pod.uid()
-            && !matches!(p.text("/status/phase"), "Succeeded" | "Failed")
-            && mounts(p, &claim, place.as_deref())
+    let other = |p: &&Value| {
+        p.uid() != pod.uid() && !matches!(p.text("/status/phase"), "Succeeded" | "Failed")
     };
-    let mut all: Vec<Sharer<'a>> = subject
-        .pods
-        .iter()
-        .chain(others)
-        .filter(shares)
-        .map(|p| Sharer { pod: p, owner: owner(seen, p), own: own(p.uid()) })
-        .collect();
+    let shares = |p: &'a Value| {
+        let writes = mounts(p, &claim, place.as_deref())?;
+        Some(Sharer { pod: p, owner: owner(seen, p), own: own(p.uid()), writes })
+    };
+    let mut all: Vec<Sharer<'a>> =
+        subject.pods.iter().chain(others).filter(other).filter_map(shares).collect();
     all.sort_by_key(|sharer| sharer.pod.name());
     Some(Sharers { claim, all, unread })
 }
@@ -68,21 +67,26 @@ fn directory(subject: &Subject, pod: &Value) -> Option<String> {
     mount.get("subPathExpr").is_none().then(|| format!("{}/{rest}", mount.text("/subPath")))
 }
 
-/// Whether a container of the pod mounts the claim so that it sees the directory, or a part of it.
-fn mounts(pod: &Value, claim: &str, directory: Option<&str>) -> bool {
-    let volumes = pod.list("/spec/volumes").iter();
-    let of_claim: Vec<&str> = volumes
-        .filter(|v| v.text("/persistentVolumeClaim/claimName") == claim)
-        .map(|v| v.text("/name"))
-        .collect();
+/// Whether a container of the pod mounts the claim so that it sees the directory, or a part of it;
+/// and whether one may write there.
+fn mounts(pod: &Value, claim: &str, directory: Option<&str>) -> Option<bool> {
+    let of_claim = |mount: &&Value| {
+        let mut volumes = pod.list("/spec/volumes").iter();
+        let volume = volumes.find(|v| v.text("/name") == mount.text("/name"))?;
+        let own = volume.text("/persistentVolumeClaim/claimName") == claim;
+        own.then(|| !volume.is_true("/persistentVolumeClaim/readOnly"))
+    };
+    let sees = |mount: &Value| {
+        let varies = || mount.get("subPathExpr").is_some();
+        directory.is_none_or(|here| varies() || overlap(here, mount.text("/subPath")))
+    };
     let lists = ["/spec/containers", "/spec/initContainers", "/spec/ephemeralContainers"];
     let containers = lists.iter().flat_map(|list| pod.list(list));
-    let mut own = containers.flat_map(|c| c.list("/volumeMounts"));
-    own.any(|mount| {
-        let whole = || mount.get("subPathExpr").is_some();
-        of_claim.contains(&mount.text("/name"))
-            && directory.is_none_or(|here| whole() || overlap(here, mount.text("/subPath")))
-    })
+    containers
+        .flat_map(|c| c.list("/volumeMounts"))
+        .filter(|mount| sees(mount))
+        .filter_map(|mount| Some(of_claim(&mount)? && !mount.is_true("/readOnly")))
+        .reduce(|one, other| one || other)
 }
 
 /// Whether one of two paths is the other, or above it.
@@ -111,8 +115,12 @@ impl Sharer<'_> {
         if self.owner.is_empty() { name } else { format!("{name} of {}", self.owner) }
     }
 
-    /// Whether something of it may run: as the kubelet says, or because it says nothing any more.
-    pub fn may_run(&self, seen: &Snapshot) -> bool {
+    /// Whether a process of it may have the lock: one runs, as the kubelet says, or because it says
+    /// nothing any more.
+    pub fn may_have_it(&self, seen: &Snapshot) -> bool {
+        if !self.writes {
+            return false;
+        }
         let mut states = pod::containers(self.pod).into_iter();
         states.any(|c| matches!(c.doing, pod::Doing::Running { .. })) || self.silent(seen).is_some()
     }
@@ -159,6 +167,9 @@ impl Sharer<'_> {
             self.pod.list("/metadata/finalizers").iter().filter_map(Value::as_str).collect();
         if pod::is_terminating(self.pod) && !held.is_empty() {
             says.push_str(&format!(", held by the finalizer {}", held.join(", ")));
+        }
+        if !self.writes {
+            says.push_str(", and only reads");
         }
         says
     }

@@ -90,12 +90,13 @@ apiVersion: v1
 kind: Pod
 metadata: {name: rival}
 spec:
-  terminationGracePeriodSeconds: 1
+  terminationGracePeriodSeconds: 60
   securityContext: {fsGroup: 65534, runAsUser: 65534, runAsNonRoot: true}
   containers:
   - name: rival
     image: quay.io/prometheus/prometheus:v3.16.0
     args: ["--config.file=/etc/prometheus/prometheus.yml", --storage.tsdb.path=/data]
+    lifecycle: {preStop: {sleep: {seconds: 30}}}
     volumeMounts: [{name: data, mountPath: /data}, {name: config, mountPath: /etc/prometheus}]
   volumes:
   - {name: config, configMap: {name: prom}}
@@ -120,10 +121,13 @@ fn a_pod_of_somebody_else_on_the_claim_is_named_and_left_alone() {
     assert!(why.contains("pod/rival, which is Ready"), "{why}");
     scene.plugin(&["wal", install.target(), "--apply", "--yes", "--allow-downtime"]).expect(3);
     scene.until_ready("rival", 5);
-    // Held by a finalizer it is still named, until its process has ended: then the lock is free.
+    // Deleted, it has the lock until it has stopped; a finalizer that keeps its name holds no lock.
     let hold = r#"{"metadata": {"finalizers": ["test/hold"]}}"#;
     scene.kubectl(&["patch", "pod/rival", "--type=merge", "-p", hold]).expect(0);
     scene.kubectl(&["delete", "pod/rival", "--wait=false"]).expect(0);
+    let report = until_told(&scene, install.target(), LOCKED);
+    let waits = first(&report, "/waits");
+    assert!(waits.starts_with("pod/rival has the directory until it has stopped, in "), "{waits}");
     until("it serves", 120, || {
         scene.plugin(&["diagnose", install.target(), "-o", "json"]).code == 0
     });

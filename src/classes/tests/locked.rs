@@ -150,6 +150,20 @@ fn the_old_pod_of_a_deployment_is_stopped_before_the_new_one_starts() {
     assert!(plan.commit[0].text.contains("rollingUpdate: null"), "{}", plan.commit[0].text);
 }
 
+/// A copy of the files is made by a pod that cannot have the lock.
+#[test]
+fn who_only_reads_is_told_and_is_in_nobodys_way() {
+    let mut world = rolled(|_| {});
+    let mut pods = world.subject.pods.clone();
+    pods.push(foreign("other-0", |p| {
+        put(p, "/spec/containers/0/volumeMounts/0/readOnly", json!(true));
+    }));
+    world = world.list(Kind::Pod, pods);
+    let reads = "pod/other-0 of sts/other: is Ready, on node n1, and only reads";
+    assert!(mounted(&world).contains(&reads.to_owned()));
+    plan(&world);
+}
+
 #[test]
 fn revisions_say_which_template_is_the_newer_one() {
     let set = |revision: &str| {
@@ -225,5 +239,5 @@ fn two_that_share_a_claim_are_both_named() {
         put(p, "/status/containerStatuses/0/state", state);
     };
     let (why, _) = blocked(&locked().list(Kind::Pod, vec![foreign("other-0", waits)]));
-    assert_eq!(why, "no pod of mon that runs mounts claim data-p-0, and a process has it");
+    assert_eq!(why, "no pod of mon that runs writes on claim data-p-0, and a process has it");
 }

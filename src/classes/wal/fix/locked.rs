@@ -31,7 +31,7 @@ impl<'a> Scene<'a> {
     fn of(subject: &'a Subject, seen: &'a Snapshot, root: &Finding) -> Option<Scene<'a>> {
         let pod = subject.pods.iter().find(|p| p.name() == root.object.name)?;
         let sharers::Sharers { claim, mut all, unread } = sharers::of(subject, seen, pod)?;
-        all.retain(|sharer| sharer.may_run(seen));
+        all.retain(|sharer| sharer.may_have_it(seen));
         Some(Scene { subject, seen, pod, claim, holders: all, unread })
     }
 
@@ -62,7 +62,7 @@ impl<'a> Scene<'a> {
 
 /// Which template is the newer one, and whether the node of a pod that should be gone reports.
 pub(super) fn needs(subject: &Subject, seen: &Snapshot, root: &Finding) -> Vec<Need> {
-    let mut out = repair::needs(subject, seen);
+    let mut out = Vec::new();
     let Some(pod) = subject.pods.iter().find(|p| p.name() == root.object.name) else { return out };
     let Some(sharers) = sharers::of(subject, seen, pod) else { return out };
     for sharer in &sharers.all {
@@ -74,6 +74,7 @@ pub(super) fn needs(subject: &Subject, seen: &Snapshot, root: &Finding) -> Vec<N
     if let Some(scene) = Scene::of(subject, seen, root)
         && let Some((_, old)) = scene.rolled()
     {
+        out.extend(repair::needs(subject, seen));
         out.extend([scene.pod, old.pod].into_iter().filter_map(set_of).map(Need::Object));
     }
     out
@@ -207,8 +208,9 @@ fn blocked(scene: &Scene<'_>) -> Blocked {
         return with_ways(why, ways::UNREAD);
     }
     if holders.is_empty() {
-        let why =
-            format!("no pod of {namespace} that runs mounts claim {claim}, and a process has it");
+        let why = format!(
+            "no pod of {namespace} that runs writes on claim {claim}, and a process has it"
+        );
         return with_ways(why, ways::NOBODY);
     }
     if holders.iter().all(|h| h.own) {
