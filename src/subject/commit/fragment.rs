@@ -21,7 +21,7 @@ pub fn of(object: &Value, after: &Value, changes: &[Change]) -> Value {
         let parts: Vec<String> = parts(&change.pointer);
         let removed = object.pointer(&change.pointer).and_then(|old| old.get("name"));
         let value = match (&change.value, removed) {
-            (Some(value), _) => without_the_rest(value, object.pointer(&change.pointer)),
+            (Some(value), _) => whole(value, object.pointer(&change.pointer)),
             (None, Some(name)) if by_name => json!({"$patch": "delete", "name": name}),
             (None, _) => Value::Null,
         };
@@ -34,7 +34,7 @@ pub fn of(object: &Value, after: &Value, changes: &[Change]) -> Value {
 
 /// A map that takes another's place: merged into it, it would keep what is to go, as `rollingUpdate`
 /// beside `type: Recreate`, which the API server refuses. Null takes it away.
-fn without_the_rest(value: &Value, old: Option<&Value>) -> Value {
+pub fn whole(value: &Value, old: Option<&Value>) -> Value {
     let mut out = value.clone();
     if let (Some(new), Some(Value::Object(old))) = (out.as_object_mut(), old) {
         for key in old.keys() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fragment::parts;
+use super::fragment::{self, parts};
 use crate::model::Kind;
 use crate::model::object::ObjectExt;
 use crate::model::patch::Change;
@@ -120,7 +120,10 @@ impl Values {
                 Some((path, whole)) => {
                     let value = match &whole {
                         Some(list) => after.pointer(list).cloned(),
-                        None => change.value.clone(),
+                        None => change
+                            .value
+                            .as_ref()
+                            .map(|value| fragment::whole(value, object.pointer(&change.pointer))),
                     };
                     out.put(path, value.unwrap_or(Value::Null));
                 }

@@ -148,7 +148,16 @@ fn what_a_map_loses_is_taken_away_by_the_patch_too() {
     let list: Value = serde_saphyr::from_str(&got[0].1).expect("YAML");
     let patch: Value = serde_saphyr::from_str(list.text("/patches/0/patch")).expect("YAML");
     let strategy = json!({"type": "Recreate", "rollingUpdate": null});
-    assert_eq!(patch["spec"], json!({ "strategy": strategy }));
+    assert_eq!(patch["spec"], json!({ "strategy": &strategy }));
+    // Likewise in the values of a release, and in the line that sets them.
+    let mut subject = world(&[CHART_STS]).only("chart-sts");
+    subject.root_object["spec"]["strategy"] =
+        json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}});
+    let got = texts(&subject, &[Change::set("/spec/strategy", json!({"type": "Recreate"}))]);
+    let line = "--set server.strategy.rollingUpdate=null --set server.strategy.type=Recreate";
+    assert!(got[0].1.contains(line), "{}", got[0].1);
+    let values: Value = serde_saphyr::from_str(&got[1].1).expect("YAML");
+    assert_eq!(values, json!({"server": { "strategy": strategy }}));
 }
 
 #[test]
