@@ -185,10 +185,15 @@ fn what_a_deployment_would_not_carry_out_is_not_planned() {
     let (why, ways) = blocked(&rolled(|d| put(d, "/spec/paused", json!(true))));
     assert!(why.starts_with("deploy/p is paused"), "{why}");
     assert_eq!(ways, "kubectl rollout resume deploy/p -n mon");
-    let (why, _) = blocked(&rolled(|d| put(d, "/spec/replicas", json!(2))));
+    let mut two = rolled(|d| put(d, "/spec/replicas", json!(2)));
+    two.subject.wanted = 2;
+    let (why, _) = blocked(&two);
     assert!(why.starts_with("several pods of deploy/p write one directory"), "{why}");
     let (why, _) = blocked(&rolled(|d| put(d, "/spec/strategy", json!({"type": "Recreate"}))));
-    assert!(why.contains("pod/p-a-1 of deploy/p, which is Ready"), "{why}");
+    assert!(
+        why.contains("controller has not ended pod/p-a-1 of deploy/p, which is Ready"),
+        "{why}"
+    );
 }
 
 #[test]
@@ -238,6 +243,11 @@ fn two_that_share_a_claim_are_both_named() {
         let state = json!({"waiting": {"reason": "ContainerCreating"}});
         put(p, "/status/containerStatuses/0/state", state);
     };
-    let (why, _) = blocked(&locked().list(Kind::Pod, vec![foreign("other-0", waits)]));
-    assert_eq!(why, "no pod of mon that runs writes on claim data-p-0, and a process has it");
+    let (why, ways) = blocked(&locked().list(Kind::Pod, vec![foreign("other-0", waits)]));
+    assert_eq!(
+        why,
+        "no pod of mon that runs writes on claim data-p-0: who had it is gone by now, or is not \
+         to be seen"
+    );
+    assert!(ways.contains("\nkubectl delete pod/p-0 -n mon\n"), "{ways}");
 }

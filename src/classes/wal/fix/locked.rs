@@ -209,9 +209,17 @@ fn blocked(scene: &Scene<'_>) -> Blocked {
     }
     if holders.is_empty() {
         let why = format!(
-            "no pod of {namespace} that runs writes on claim {claim}, and a process has it"
+            "no pod of {namespace} that runs writes on claim {claim}: who had it is gone by now, or \
+             is not to be seen"
         );
-        return with_ways(why, ways::NOBODY);
+        let again = format!("kubectl delete {} -n {namespace}", scene.short(scene.pod));
+        let first = "it tries again within 5 min; at once where its pod is made anew:";
+        return with_ways(why, &[&[first, again.as_str()], ways::NOBODY].concat());
+    }
+    if holders.iter().all(|h| h.own) && subject.wanted <= 1 {
+        let why = format!("{name} is to have one pod, and its controller has not ended {told}");
+        let events = format!("kubectl describe {name} -n {namespace}");
+        return with_ways(why, &["see what holds its controller up:", &events]);
     }
     if holders.iter().all(|h| h.own) {
         let why = format!(
