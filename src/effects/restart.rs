@@ -16,6 +16,35 @@ use crate::model::receipt::Receipt;
 /// Looks, a second apart, after which the controllers are left to themselves. An operator renders
 /// a change within one or two.
 const LOOKS: usize = 20;
+/// The same for pods that have to end first: prometheus-operator gives them 600 s.
+const MOST_LOOKS: usize = 660;
+
+/// Waits until every pod of a Deployment is of its template as it is now, whether it serves or not; for
+/// as long as a pod may take to end.
+pub(super) async fn followed(
+    cluster: &Cluster,
+    object: &ObjectRef,
+    watcher: &mut dyn Watcher,
+) -> Result<(), Error> {
+    for _ in 0..MOST_LOOKS {
+        let Some(live) = cluster.get(object).await? else { return Ok(()) };
+        let count = |pointer: &str| live.number(pointer).unwrap_or(0);
+        let seen = count("/status/observedGeneration") >= count("/metadata/generation");
+        let updated = count("/status/updatedReplicas");
+        let wanted = live.number("/spec/replicas").unwrap_or(1);
+        if seen && updated >= wanted && count("/status/replicas") == updated {
+            return Ok(());
+        }
+        watcher.wait(&format!("{}: its pods have not followed yet", object.short()), None);
+        if pause(watcher).await {
+            break;
+        }
+    }
+    Err(Error::Hopeless(format!(
+        "{}: its pods have not followed its template; the strategy stays Recreate until they have",
+        object.short()
+    )))
+}
 
 /// Where a pod stands.
 enum Pod {

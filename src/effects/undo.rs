@@ -14,7 +14,7 @@ use super::fault::fault;
 use super::guards::{carries, holds, same, says};
 use super::journal::{Journal, may_have_happened, now, open_for};
 use super::{ownership, restart, send};
-use crate::model::object::{ObjectExt, ObjectRef};
+use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::patch::{self, Op};
 use crate::model::plan::{Action, Blocked, BlockedReason, Step, Undo};
 use crate::model::receipt::{Progress, Receipt, State, StepState};
@@ -35,17 +35,9 @@ pub async fn undo(
         return Ok(Ended::Done);
     }
     let failed = |step: usize, error: Error| Ok(Ended::Failed { step, error });
-    match open_for(cluster, receipt).await {
+    match at_work(cluster, receipt).await {
         Ok(None) => {}
-        // What that one holds is not let go under it.
-        Ok(Some(other)) => {
-            let why = Error::Busy { receipt: Box::new(other.clone()) }.to_string();
-            let ways = ["resume", "undo"].map(|verb| {
-                let namespace = &other.plan.target.namespace;
-                format!("kubectl prom-fix {verb} {} -n {namespace}", other.digest)
-            });
-            return Err(Blocked { reason: BlockedReason::Busy, why, ways: ways.into() });
-        }
+        Ok(Some(blocked)) => return Err(blocked),
         Err(error) => return failed(0, error),
     }
     let mut journal = match Journal::open(cluster, receipt).await {
@@ -73,7 +65,8 @@ pub async fn undo(
             return Ok(Ended::Stopped { step: number });
         }
         watcher.step(place + 1, tasks.len(), &format!("take back: {}", what(step)));
-        let mut way = Way { cluster, journal: &mut journal, force };
+        let watcher = &mut *watcher;
+        let mut way = Way { cluster, journal: &mut journal, watcher, force };
         match way.back(&receipt, index, step, is_last_of(&receipt, &tasks, place)).await {
             Ok(says) => watcher.done(place + 1, &says),
             Err(error) => {
@@ -91,6 +84,16 @@ pub async fn undo(
         Ok(()) => Ok(Ended::Done),
         Err(error) => failed(0, error),
     }
+}
+
+/// Another plan of the same target that is not finished: what that one holds is not let go under it.
+async fn at_work(cluster: &Cluster, receipt: &Receipt) -> Result<Option<Blocked>, Error> {
+    let Some(other) = open_for(cluster, receipt).await? else { return Ok(None) };
+    let namespace = &other.plan.target.namespace;
+    let ways = ["resume", "undo"]
+        .map(|verb| format!("kubectl prom-fix {verb} {} -n {namespace}", other.digest));
+    let why = Error::Busy { receipt: Box::new(other.clone()) }.to_string();
+    Ok(Some(Blocked { reason: BlockedReason::Busy, why, ways: ways.into() }))
 }
 
 /// Says in a receipt that what its helpers did is being taken back, before that begins: whoever
@@ -151,13 +154,31 @@ async fn foresee(
             objects.insert(object, cluster.get(object).await?);
         }
         let Some(Some(copy)) = objects.get_mut(object) else { continue };
-        match fit(copy, ops, progress, force) {
-            Fit::Send(ops) => patch::apply(copy, &ops),
-            Fit::Nothing(_) => {}
-            Fit::Changed(why) => return Ok(Some(format!("{}: {why}", object.short()))),
+        for part in parts(object, ops) {
+            match fit(copy, &part, progress, force) {
+                Fit::Send(ops) => patch::apply(copy, &ops),
+                Fit::Nothing(_) => {}
+                Fit::Changed(why) => return Ok(Some(format!("{}: {why}", object.short()))),
+            }
         }
     }
     Ok(None)
+}
+
+/// The way back of a patch, in the patches that are sent. A Deployment whose pods follow each other
+/// (`Recreate`) goes back to its template first, and to its strategy when the pods have followed:
+/// with the old strategy the pod of the old template would be made beside the other, and wait for
+/// the lock of their volume for ever.
+fn parts(object: &ObjectRef, ops: &[Op]) -> Vec<Vec<Op>> {
+    let of_strategy = |op: &Op| op.path().starts_with("/spec/strategy");
+    let writes = |of: &dyn Fn(&Op) -> bool| ops.iter().any(|op| !op.is_guard() && of(op));
+    let both = writes(&of_strategy) && writes(&|op| op.path().starts_with("/spec/template"));
+    if object.kind != Kind::Deployment || !both {
+        return vec![ops.to_vec()];
+    }
+    let of_uid = |op: &Op| op.path() == "/metadata/uid";
+    let only = |keep: &dyn Fn(&Op) -> bool| ops.iter().filter(|op| keep(op)).cloned().collect();
+    vec![only(&|op| !of_strategy(op)), only(&|op| of_uid(op) || of_strategy(op))]
 }
 
 /// How the undo of a patch stands to the object.
@@ -241,6 +262,7 @@ fn entry(journal: &mut Journal, number: usize) -> &mut Progress {
 struct Way<'a> {
     cluster: &'a Cluster,
     journal: &'a mut Journal,
+    watcher: &'a mut dyn Watcher,
     force: bool,
 }
 
@@ -262,7 +284,7 @@ impl Way<'_> {
         let progress = receipt.steps.get(index).cloned().unwrap_or_default();
         let object = step.action.object();
         let says = match &step.undo {
-            Undo::Patch(ops) => self.values(object, ops, &progress).await?,
+            Undo::Patch(ops) => self.in_parts(object, ops, &progress).await?,
             Undo::Delete | Undo::Restore(_) => self.removal(step, &progress).await?,
             Undo::Words(words) => words.clone(),
         };
@@ -276,6 +298,22 @@ impl Way<'_> {
         done.ended = Some(now());
         self.journal.save(self.cluster).await?;
         fault(format_args!("undo-{number}-did"));
+        Ok(says)
+    }
+
+    async fn in_parts(
+        &mut self,
+        object: &ObjectRef,
+        ops: &[Op],
+        progress: &Progress,
+    ) -> Result<String, Error> {
+        let mut says = String::new();
+        for (place, part) in parts(object, ops).iter().enumerate() {
+            if place > 0 {
+                restart::followed(self.cluster, object, self.watcher).await?;
+            }
+            says = self.values(object, part, progress).await?;
+        }
         Ok(says)
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::audit::{Mark, Rung};
 use super::install::{Install, Kind};
-use super::scene::{Scene, essence};
+use super::scene::{Scene, essence, until};
 
 /// For a failure to come about and to be told.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -49,6 +49,12 @@ pub fn live_with(scene: &Scene, install: &Install, ailment: Ailment<'_>) -> Valu
 
     scene.plugin(&["undo", target, "--yes"]).expect(0);
     assert_eq!(essence(&scene.get(target)), before, "values and owners are as before");
+    if install.kind == Kind::Deployment {
+        until("one pod is left, of the old template", 60, || {
+            let updated = scene.field(target, ".status.updatedReplicas");
+            install.pods(scene).len() == 1 && updated == "1"
+        });
+    }
     owner_may_write(scene, install);
     report
 }
