@@ -52,8 +52,14 @@ pub(super) async fn look(
             Some(_) | None => Look::Met(format!("{name} is gone")),
         }),
         Until::Stopped { uid } => Ok(match live {
+            Some(live) if live.uid() == uid && !has_ended(&live) => {
+                not_yet(format!("{name}: its containers are stopping"))
+            }
+            Some(_) | None => Look::Met(format!("{name} has stopped")),
+        }),
+        Until::Held { uid } => Ok(match live {
             Some(live) if live.uid() == uid && has_ended(&live) => {
-                Look::Met(format!("{name} has stopped"))
+                Look::Met(format!("{name} has stopped, and is held"))
             }
             Some(live) if live.uid() == uid => {
                 not_yet(format!("{name}: its containers are stopping"))

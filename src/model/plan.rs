@@ -142,9 +142,10 @@ pub enum Until {
     Rendered { pointer: String, value: Value },
     /// A helper ran to its end.
     Completed,
-    /// Every container of the pod of this uid has ended, and its name is held: nothing writes its
-    /// volume.
+    /// Every container of the pod of this uid has ended, or it is gone.
     Stopped { uid: String },
+    /// The same, and its name is held: no other of that name is made.
+    Held { uid: String },
 }
 
 /// The way back from a step.

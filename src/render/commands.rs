@@ -136,7 +136,7 @@ fn wait(out: &mut String, object: &ObjectRef, until: &Until, context: &Context) 
         }
         Until::Rendered { .. } => needs_plugin(out, object, context),
         // A pod whose name is held stays after its containers have ended.
-        Until::Stopped { .. } => {
+        Until::Stopped { .. } | Until::Held { .. } => {
             out.push_str("# or Failed, which is as good\n");
             line(out, &wait("--for=jsonpath={.status.phase}=Succeeded"));
         }

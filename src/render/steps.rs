@@ -211,7 +211,7 @@ pub(super) fn until_words(object: &ObjectRef, until: &Until) -> String {
                 value => clean(&format!("until {path} is {}", changes::show(Some(value)))),
             }
         }
-        Until::Stopped { .. } => "until its containers have ended".to_owned(),
+        Until::Stopped { .. } | Until::Held { .. } => "until its containers have ended".to_owned(),
         Until::Completed => "until it has run to its end".to_owned(),
     }
 }

@@ -152,7 +152,7 @@ impl<'a> Hold<'a> {
     pub fn down(&self) -> Vec<Step> {
         let Hold { pod, way, .. } = self;
         let object = pod::reference(pod);
-        let stopped = || Until::Stopped { uid: pod.uid().into() };
+        let stopped = || Until::Held { uid: pod.uid().into() };
         let ended = wait(&object, stopped(), "until its containers have ended");
         match way {
             Way::Held => vec![ended],
