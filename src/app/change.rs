@@ -298,6 +298,12 @@ async fn prove(run: &Run<'_>, ask: &Ask<'_>, mut journal: Journal) -> Result<Don
     let proof = proof::prove(run, ask, &mut watcher).await;
     effects::Watcher::done(&mut watcher, 0, "");
     match proof {
+        Ok(Proof::Proved(now)) if cut_again(&journal, &now.report) => {
+            run.screen.say(
+                "not proved: it serves, and has cut its log at this start; see what it says above",
+            );
+            with_outcome(run, now.report, &journal, false, Exit::Unproved)
+        }
         Ok(Proof::Proved(now)) => {
             if let Err(error) = journal.prove(&cluster, true).await {
                 run.screen.say(&format!("the receipt does not say so: {}", error.whole()));
@@ -313,6 +319,13 @@ async fn prove(run: &Run<'_>, ask: &Ask<'_>, mut journal: Journal) -> Result<Don
             last_report(run, ask, &journal, false, Exit::Unproved).await
         }
     }
+}
+
+/// A log that was mended is no proof of that where Prometheus met damage in it all the same.
+fn cut_again(journal: &Journal, report: &Report) -> bool {
+    let mended =
+        !journal.receipt().to_restore().is_empty() && journal.receipt().plan.class == "wal";
+    mended && report.findings.iter().any(|finding| finding.code.0 == "wal/repaired-with-loss")
 }
 
 /// Somebody stopped waiting: with steps left the plan is not finished, else only not proved.
