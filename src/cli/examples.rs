@@ -34,6 +34,12 @@ fn of_data(told: OnDisk) -> &'static str {
 
 const DAMAGE: &str = "
 
+What is damaged only the files tell; one helper pod reads them, and is removed again:
+  kubectl prom-fix CLASS sts/prometheus -n mon --inspect    every fault, what is kept, the plan
+  kubectl prom-fix CLASS sts/prometheus -n mon --inspect --apply
+                                                        hold the pod, mend the log, let it go
+  kubectl prom-fix freeze pod/prometheus-0 -n mon           first, where DANGER is said
+
 A data directory on this machine, of a Prometheus that does not run; no cluster is contacted:
   kubectl prom-fix CLASS --data DIR                         every file, every fault and its cost
   kubectl prom-fix CLASS --data DIR --dry-run=client        what would be written to mend it

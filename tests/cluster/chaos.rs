@@ -41,7 +41,13 @@ fn dies(scene: &Scene, args: &[&str], place: &str) -> Said {
 
 /// Makes the plan, and kills whoever carries it out.
 fn killed_at(scene: &Scene, place: &str) {
-    let plan = scene.plugin(&["wal", TARGET, "--inspect", "-o", "plan"]).expect(2).stdout;
+    // Between two crashes, when a start is under way, there is a moment without an answer.
+    let mut plan = String::new();
+    until("a plan is made", 60, || {
+        let said = scene.plugin(&["wal", TARGET, "--inspect", "-o", "plan"]);
+        plan = said.stdout;
+        said.code == 2 && !plan.is_empty()
+    });
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), plan).expect("written");
     let path = file.path().to_str().expect("a plain path");

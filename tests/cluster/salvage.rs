@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use super::audit::{Mark, Rung};
 use super::install::{Install, Kind, ROOMY, serve};
 use super::life::{first, text, until_told};
 use super::scene::{Scene, essence, kubectl, until};
@@ -204,7 +205,9 @@ fn run(kind: Kind, image: &str, damage: Damage) {
 
     // Without consent to a look nothing is planned, and with it all is shown first.
     scene.plugin(&["wal", target, "--apply", "--yes"]).expect(3);
+    let mark = Mark::now();
     let shown = scene.plugin(&["wal", target, "--inspect", "-o", "json"]).expect(2).json();
+    only_our_own(&mark, &scene.ns);
     let digest = first(&shown, "/plan/digest");
     let args = ["wal", target, "--inspect", "--apply", "--confirm", &digest, "--settle", "6s"];
     let report = scene.plugin(&[&args[..], &["-o", "json"]].concat()).expect(0).json();
@@ -228,6 +231,53 @@ fn run(kind: Kind, image: &str, damage: Damage) {
     }
     nothing_is_left(&scene);
     eprintln!("{kind:?} {image} {damage:?}: {} s", began.elapsed().as_secs());
+}
+
+/// A look makes and removes a helper, what it runs, and its receipt.
+fn only_our_own(mark: &Mark, ns: &str) {
+    let rungs = mark.rungs(ns);
+    assert!(rungs.keys().all(|r| matches!(r, Rung::Read | Rung::Write)), "{rungs:#?}");
+    let written = rungs.get(&Rung::Write).expect("a helper was made");
+    for line in written {
+        let (verb, uri) = line.split_once(' ').expect("verb and path");
+        let object = uri.split('?').next().unwrap_or("");
+        let made =
+            verb == "create" && (object.ends_with("/pods") || object.ends_with("/configmaps"));
+        assert!(made || object.contains("/prom-fix-"), "{line}");
+    }
+}
+
+/// One of two is broken: the other is neither asked nor stopped.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_sibling_serves_throughout() {
+    let scene = Scene::new("sibling");
+    let install = Install::new(Kind::Set, "v3.16.0", ROOMY);
+    let install = Install { replicas: 2, scrapes: false, ..install };
+    install.apply(&scene);
+    for _ in 0..3 {
+        scene.until_ready("prom-0", 60);
+        scene.kubectl(&["delete", "pod", "prom-0"]).expect(0);
+    }
+    scene.until_ready("prom-0", 60);
+    scene.until_ready("prom-1", 60);
+    let sibling = || {
+        let status = ".status.containerStatuses[0]";
+        let pod = "pod/prom-1";
+        [".metadata.uid".to_owned(), format!("{status}.restartCount"), format!("{status}.ready")]
+            .map(|path| scene.field(pod, &path))
+    };
+    let before = sibling();
+    assert_eq!(before[2], "true");
+    // The other serves: nobody has to agree to an outage.
+    scene.plugin(&["freeze", "pod/prom-0", "--yes"]).expect(0);
+    fs::remove_file(scene.folder("data-prom-0").join("wal/00000001")).expect("a segment");
+    let args = ["wal", "sts/prom", "--inspect", "--apply", "--yes", "--settle", "4s", "-o", "json"];
+    let report = scene.plugin(&args).expect(0).json();
+    let outage = first(&report, "/plan/impact/outage");
+    assert!(outage.contains("another replica serves throughout"), "{outage}");
+    assert_eq!(sibling(), before);
+    nothing_is_left(&scene);
 }
 
 pub fn nothing_is_left(scene: &Scene) {
