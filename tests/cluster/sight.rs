@@ -71,8 +71,12 @@ fn diagnose(scene: &Scene, config: &str) -> (i32, Value) {
 
 /// What could not be read, as one text; without any report, what was said instead.
 fn unread(report: &Value) -> String {
-    let said = report.pointer("/reports/0/unknown").or_else(|| report.get("message"));
-    said.map(Value::to_string).unwrap_or_default()
+    let Some(unknown) = report.pointer("/reports/0/unknown").and_then(Value::as_array) else {
+        return report.get("message").map(Value::to_string).unwrap_or_default();
+    };
+    // What a look inside would tell more is no right that is missing.
+    let lacks = |one: &&Value| !one["get"].as_str().unwrap_or("").ends_with("--inspect");
+    Value::Array(unknown.iter().filter(lacks).cloned().collect()).to_string()
 }
 
 #[test]
