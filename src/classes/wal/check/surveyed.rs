@@ -102,7 +102,30 @@ fn next_start(start: Option<&Value>) -> String {
                 start.number("/offset").unwrap_or(0)
             )
         }
-        "fails" => format!("ends by itself: {}", start.text("/why/because")),
-        other => other.to_owned(),
+        "fails" => format!("ends by itself: {}", spaced(start.text("/why/because"))),
+        other => spaced(other),
+    }
+}
+
+/// `notSequential` as a person reads it.
+fn spaced(name: &str) -> String {
+    let mut out = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            out.push(' ');
+        }
+        out.push(letter.to_ascii_lowercase());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_as_words() {
+        assert_eq!(spaced("notSequential"), "not sequential");
+        assert_eq!(spaced("whole"), "whole");
     }
 }
