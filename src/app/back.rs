@@ -36,7 +36,7 @@ pub async fn undo(run: &Run<'_>, receipt: Receipt) -> Result<Done> {
     let mut journal = match Journal::begin(&cluster, &approved, &change::identity(run)).await {
         Ok(journal) => journal,
         Err(Error::Busy { receipt: other }) => {
-            let blocked = change::busy(&other);
+            let blocked = other.busy();
             return Ok(answer::blocked(run, &approved, &[], &blocked));
         }
         Err(error) => return Err(error.into()),
@@ -85,7 +85,7 @@ fn is_elsewhere(receipt: &Receipt, back: &Receipt) -> bool {
 async fn plan(run: &Run<'_>, receipt: &Receipt) -> Result<Result<Plan, Blocked>> {
     let of = &receipt.plan.target;
     let scoped = in_namespace(run, &of.namespace);
-    let target = Target::Named { kind: of.kind, name: of.name.clone() };
+    let target = Target::of(of);
     let given = Given::new();
     let ask = Ask { class: None, target: &target, word: None, given: &given };
     let one = examine::again(&scoped, &ask).await?;

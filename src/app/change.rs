@@ -13,7 +13,7 @@ use crate::effects::{
     self, Approved, Cluster, Consent, Consents, Ended, Error, Identity, Journal, Patience,
 };
 use crate::exit::Exit;
-use crate::model::plan::{Action, Blocked, BlockedReason, Plan};
+use crate::model::plan::{Action, Blocked, BlockedReason, FREEZE, Plan};
 use crate::model::receipt::{Receipt, State as ReceiptState, StepState};
 use crate::model::report::{Context, Outcome, Rehearsal, Report, State, StepOutcome};
 use crate::render;
@@ -35,7 +35,7 @@ pub async fn rehearse(run: &Run<'_>, report: &mut Report) {
 pub async fn apply(run: &Run<'_>, ask: &Ask<'_>, examined: Examined) -> Result<Done> {
     let mut report = examined.report;
     if let Some(open) = report.unfinished.clone() {
-        return refuse(run, report, busy(&open));
+        return refuse(run, report, open.busy());
     }
     let Some(plan) = report.plan.clone() else {
         let exit = match (report.state, &report.blocked) {
@@ -81,7 +81,7 @@ pub async fn from_file(run: &Run<'_>, path: &Path) -> Result<Done> {
     if plan.cluster.is_empty() {
         bail!("this plan does not say for which cluster it is; make it again on the cluster");
     }
-    let target = Target::Named { kind: plan.target.kind, name: plan.target.name.clone() };
+    let target = Target::of(&plan.target);
     let (given, scoped) = (Given::new(), in_namespace(run, &plan.target.namespace));
     let ask = Ask { class: None, target: &target, word: None, given: &given };
     let cluster = cluster(&scoped)?;
@@ -159,17 +159,6 @@ fn rejected(rehearsal: &[Rehearsal]) -> Option<Blocked> {
     })
 }
 
-pub(super) fn busy(open: &Receipt) -> Blocked {
-    Blocked {
-        reason: BlockedReason::Busy,
-        why: format!("plan {} by {} is not finished (began {})", open.digest, open.who, open.began),
-        ways: vec![
-            format!("kubectl prom-fix resume {} -n {}", open.digest, open.plan.target.namespace),
-            format!("kubectl prom-fix undo {} -n {}", open.digest, open.plan.target.namespace),
-        ],
-    }
-}
-
 /// Nothing was done: the report with the reason, exit 3.
 fn refuse(run: &Run<'_>, mut report: Report, blocked: Blocked) -> Result<Done> {
     report.blocked = Some(blocked);
@@ -205,7 +194,7 @@ async fn carry_out(
     let mut journal = match Journal::begin(&cluster, &approved, &identity(run)).await {
         Ok(journal) => journal,
         Err(Error::Busy { receipt }) => {
-            let blocked = busy(&receipt);
+            let blocked = receipt.busy();
             return match report {
                 Some(report) => refuse(run, report, blocked),
                 None => Ok(answer::blocked(run, &approved, &[], &blocked)),
@@ -281,7 +270,7 @@ pub async fn conclude(
     if plan.undoes.is_some() {
         return back::finish(run, &journal).await;
     }
-    if plan.class == freeze::CLASS {
+    if plan.class == FREEZE {
         return Ok(freeze::held(run, journal.receipt()));
     }
     prove(run, ask, journal).await

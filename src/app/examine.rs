@@ -278,18 +278,13 @@ fn pod_lines(subject: &Subject, findings: &[Finding]) -> Vec<PodLine> {
 
 /// An open receipt for this target.
 fn unfinished(seen: &Snapshot, subject: &Subject) -> Option<Receipt> {
-    use crate::model::object::ObjectExt;
     let needs = [asks::receipts(Some(subject.namespace())), asks::receipts(None)];
     let found = needs.iter().find_map(|need| match seen.facts.get(need) {
         Some(Fact::Known(Seen::List(items))) => Some(items),
         _ => None,
     })?;
-    found.iter().find_map(|map| {
-        let receipt: Receipt =
-            serde_json::from_str(map.pointer("/data")?.text("/receipt.json")).ok()?;
-        (receipt.state == ReceiptState::Open && receipt.plan.target == subject.root)
-            .then_some(receipt)
-    })
+    let mut receipts = found.iter().filter_map(Receipt::of_map);
+    receipts.find(|r| r.state == ReceiptState::Open && r.plan.target == subject.root)
 }
 
 /// The command to type next where it is not the plan's own.

@@ -9,6 +9,7 @@ use crate::classes::Given;
 use crate::cli::Output;
 use crate::exit::Exit;
 use crate::model::object::ObjectExt;
+use crate::model::plan::FREEZE;
 use crate::model::receipt::Receipt;
 use crate::model::report::Rehearsal;
 use crate::model::{Kind, Need, Snapshot};
@@ -16,34 +17,24 @@ use crate::source;
 use crate::subject::discover::Target;
 use crate::subject::hold;
 
-/// The class of the plan that only holds a pod.
-pub const CLASS: &str = "freeze";
-
 pub async fn freeze(run: &Run<'_>, target: &Target, word: Option<&str>) -> Result<Done> {
     let given = Given::new();
     let ask = Ask { class: None, target, word, given: &given };
     let mut one = examine::again(run, &ask).await?;
-    let pod = match target {
-        Target::Named { name, .. } if one.subject.pods.iter().any(|p| p.name() == name) => {
-            one.subject.pods.iter().find(|p| p.name() == name)
-        }
+    let named = match target {
+        Target::Named { name, .. } => one.subject.pods.iter().find(|p| p.name() == name),
         _ => None,
     };
-    let meant = pod.map_or_else(
-        || {
-            hold::candidate(
-                &one.subject,
-                one.report.danger.as_ref().map(|d| &d.pod),
-                &one.report.findings,
-            )
-        },
-        Ok,
-    );
+    let danger = one.report.danger.as_ref().map(|danger| &danger.pod);
+    let meant = match named {
+        Some(pod) => Ok(pod),
+        None => hold::candidate(&one.subject, danger, &one.report.findings),
+    };
     let planned = match meant {
         Ok(pod) => hold::freeze(&one.subject, &one.seen, pod),
         Err(names) => bail!("which one is to be held? name one of: {}", names.join(", ")),
     };
-    one.report.command = CLASS.into();
+    one.report.command = FREEZE.into();
     one.report.waits = None;
     one.report.next = Vec::new();
     match planned {

@@ -145,7 +145,7 @@ pub async fn resume(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
     let (journal, ended) =
         effects::resume(&cluster, &receipt, &mut watcher, &change::patience(run)).await?;
     let plan = &receipt.plan;
-    let target = Target::Named { kind: plan.target.kind, name: plan.target.name.clone() };
+    let target = Target::of(&plan.target);
     let given = Given::new();
     let scoped = in_namespace(run, &plan.target.namespace);
     let ask = Ask { class: None, target: &target, word: None, given: &given };

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::model::object::ObjectExt;
-use crate::model::patch::Op;
+use crate::model::patch::{COUNTERS, Op};
 use crate::model::quantity::parse_bytes;
 
 /// How an object stands to a patch.
@@ -33,8 +33,6 @@ pub(super) fn standing(object: &Value, ops: &[Op]) -> Standing {
         Some(why) => Standing::Moved(why),
     }
 }
-
-const COUNTERS: [&str; 2] = ["/metadata/generation", "/metadata/resourceVersion"];
 
 /// The patch with its test of the generation moved to the live one, where that alone fails: uid,
 /// names and every old value still hold. Only for a step after the plan's first on this object:

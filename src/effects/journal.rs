@@ -75,7 +75,9 @@ impl Journal {
             Err(error) => return Err(error),
         };
         let current = match &stored {
-            Some(map) => current(map).ok_or_else(|| Error::NotAReceipt { name: at.short() })?,
+            Some(map) => {
+                Receipt::of_map(map).ok_or_else(|| Error::NotAReceipt { name: at.short() })?
+            }
             None => cluster
                 .keep
                 .as_deref()
@@ -167,7 +169,7 @@ impl Journal {
             Err(Error::Forbidden { .. }) => Ok(None),
             Err(Error::Refused { status: 409, .. }) => {
                 let old = cluster.get(&at).await?.unwrap_or_default();
-                let before = current(&old);
+                let before = Receipt::of_map(&old);
                 let before = before.ok_or_else(|| Error::NotAReceipt { name: at.short() })?;
                 if before.state == State::Open {
                     return Err(Error::Busy { receipt: Box::new(before) });
@@ -250,11 +252,6 @@ fn fresh(plan: &Plan, who: &Identity) -> Receipt {
 /// Where the receipt of a plan lives.
 fn place(plan: &Plan, digest: &str) -> ObjectRef {
     ObjectRef::new(Kind::ConfigMap, &plan.target.namespace, &receipt::name(digest))
-}
-
-/// The receipt a ConfigMap holds now.
-fn current(map: &Value) -> Option<Receipt> {
-    serde_json::from_str(map.pointer("/data")?.get(DATA_KEY)?.as_str()?).ok()
 }
 
 /// The ConfigMap of a receipt, beside whatever `data` holds already.

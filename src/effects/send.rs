@@ -10,7 +10,6 @@ use super::journal::{ATTEMPTS, PAUSE};
 use crate::carried;
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::patch::Op;
-use crate::model::receipt::HOLD;
 
 /// The object after a patch was made, whether now or before a crash; `null` where the patch let it
 /// go and it is gone.
@@ -33,14 +32,7 @@ pub(super) async fn patch(
 /// Whether a patch only lets go of an object that waits for that to be deleted.
 fn lets_go(ops: &[Op]) -> bool {
     let mut writes = ops.iter().filter(|op| !op.is_guard());
-    writes.all(|op| match op {
-        Op::Remove { path } => path == "/metadata/finalizers",
-        Op::Replace { path, value } => {
-            let holds = value.as_array().is_none_or(|all| all.iter().any(|name| name == HOLD));
-            path == "/metadata/finalizers" && !holds
-        }
-        Op::Add { .. } | Op::Test { .. } => false,
-    })
+    writes.all(|op| matches!(op, Op::Remove { path } if path == "/metadata/finalizers"))
 }
 
 /// The object of the uid that the patch is held to.

@@ -35,9 +35,10 @@ pub async fn undo(
         return Ok(Ended::Done);
     }
     let failed = |step: usize, error: Error| Ok(Ended::Failed { step, error });
-    match at_work(cluster, receipt).await {
+    match open_for(cluster, receipt).await {
         Ok(None) => {}
-        Ok(Some(blocked)) => return Err(blocked),
+        // What another plan of the target holds is not let go under it.
+        Ok(Some(other)) => return Err(other.busy()),
         Err(error) => return failed(0, error),
     }
     let mut journal = match Journal::open(cluster, receipt).await {
@@ -84,16 +85,6 @@ pub async fn undo(
         Ok(()) => Ok(Ended::Done),
         Err(error) => failed(0, error),
     }
-}
-
-/// Another plan of the same target that is not finished: what that one holds is not let go under it.
-async fn at_work(cluster: &Cluster, receipt: &Receipt) -> Result<Option<Blocked>, Error> {
-    let Some(other) = open_for(cluster, receipt).await? else { return Ok(None) };
-    let namespace = &other.plan.target.namespace;
-    let ways = ["resume", "undo"]
-        .map(|verb| format!("kubectl prom-fix {verb} {} -n {namespace}", other.digest));
-    let why = Error::Busy { receipt: Box::new(other.clone()) }.to_string();
-    Ok(Some(Blocked { reason: BlockedReason::Busy, why, ways: ways.into() }))
 }
 
 /// Says in a receipt that what its helpers did is being taken back, before that begins: whoever

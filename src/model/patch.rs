@@ -32,6 +32,9 @@ impl Op {
     }
 }
 
+/// What the API server counts up at each write: a guard against any change at all.
+pub const COUNTERS: [&str; 2] = ["/metadata/generation", "/metadata/resourceVersion"];
+
 /// A JSON pointer of these parts, escaped (RFC 6901).
 pub fn pointer<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut out = String::new();

@@ -12,6 +12,9 @@ use super::patch::Op;
 /// The version of the plan's shape; part of the digest.
 pub const SCHEMA: &str = "prom-fix/v1";
 
+/// The class of a plan that only keeps a pod from starting.
+pub const FREEZE: &str = "freeze";
+
 /// A repair, step by step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::plan::{Plan, Undo};
+use super::plan::{Blocked, BlockedReason, Plan, Undo};
 
 /// The name of a receipt's ConfigMap for a plan.
 pub fn name(digest: &str) -> String {
@@ -101,6 +101,22 @@ pub enum StepState {
 }
 
 impl Receipt {
+    /// The receipt that a ConfigMap holds now.
+    pub fn of_map(map: &Value) -> Option<Receipt> {
+        serde_json::from_str(map.pointer("/data")?.get(DATA_KEY)?.as_str()?).ok()
+    }
+
+    /// Why nothing else is done to its target, and how to end it.
+    pub fn busy(&self) -> Blocked {
+        let Receipt { digest, who, began, plan, .. } = self;
+        let end = |verb| format!("kubectl prom-fix {verb} {digest} -n {}", plan.target.namespace);
+        Blocked {
+            reason: BlockedReason::Busy,
+            why: format!("plan {digest} by {who} is not finished (began {began})"),
+            ways: vec![end("resume"), end("undo")],
+        }
+    }
+
     /// How the agent said that a helper ended: `salvaged`, `restored`, `nothing`, …
     pub fn outcomes(&self) -> impl Iterator<Item = &str> {
         let said = self.steps.iter().filter_map(|step| step.said.as_ref());

@@ -2,7 +2,7 @@
 //! after an apply, how far it came and how to go on.
 
 use crate::model::Plan;
-use crate::model::plan::{Forecast, Impact, Revert};
+use crate::model::plan::{FREEZE, Forecast, Impact, Revert};
 use crate::model::report::{Context, Outcome, Rehearsal, Report};
 
 use super::clean::clean;
@@ -203,7 +203,7 @@ fn write_how(page: &mut Page<'_>, plan: &Plan, report: &Report, context: &Contex
 pub(super) fn apply_command(plan: &Plan, context: &Context) -> Command {
     // Of all its pods this one is meant.
     let what = match (plan.class.as_str(), plan.impact.restarts.as_slice()) {
-        ("freeze", [pod]) => format!("pod/{pod}"),
+        (FREEZE, [pod]) => format!("pod/{pod}"),
         _ => plan.target.short(),
     };
     let command = Command::new(&["kubectl", "prom-fix", &plan.class, &what])

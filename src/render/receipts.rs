@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::Plan;
+use crate::model::plan::FREEZE;
 use crate::model::receipt::{self, Progress, Receipt, State, StepState};
 
 use super::clean::{ago, clean, when};
@@ -47,7 +48,7 @@ pub fn receipts(list: &[Receipt], now: Timestamp) -> String {
 fn state_word(of: &Receipt) -> &'static str {
     match (of.state, of.proved) {
         (State::Undone, _) if of.plan.class == "look" => "looked",
-        (State::Applied, _) if of.plan.class == "freeze" => "held",
+        (State::Applied, _) if of.plan.class == FREEZE => "held",
         (State::Applied, _) if of.plan.undoes.is_some() => "took back",
         (State::Open, _) => "unfinished",
         (State::Applied, true) => "proved",

@@ -8,7 +8,7 @@ mod target;
 
 use super::Subject;
 use super::owner::Eye;
-use crate::model::{Kind, Need, Snapshot};
+use crate::model::{Kind, Need, ObjectRef, Snapshot};
 
 /// What the user pointed at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,13 @@ pub enum Target {
     Named { kind: Kind, name: String },
     /// A bare name.
     Bare { name: String },
+}
+
+impl Target {
+    /// This object, by its name.
+    pub fn of(object: &ObjectRef) -> Target {
+        Target::Named { kind: object.kind, name: object.name.clone() }
+    }
 }
 
 /// Why no Prometheus was found.

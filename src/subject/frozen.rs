@@ -6,7 +6,7 @@ use super::Subject;
 use crate::model::object::{Kind, ObjectExt};
 use crate::model::patch::Op;
 use crate::model::plan::{Action, Step};
-use crate::model::receipt::{DATA_KEY, MANAGED_BY, Receipt, State};
+use crate::model::receipt::{MANAGED_BY, Receipt, State};
 use crate::model::{Fact, Need, Seen, Snapshot};
 
 const REPLICAS: &str = "/spec/replicas";
@@ -46,9 +46,7 @@ fn receipts(seen: &Snapshot) -> impl Iterator<Item = Receipt> + '_ {
         Fact::Known(Seen::List(items)) if ours(need) => Some(items),
         _ => None,
     });
-    lists
-        .flatten()
-        .filter_map(|map| serde_json::from_str(map.pointer("/data")?.get(DATA_KEY)?.as_str()?).ok())
+    lists.flatten().filter_map(Receipt::of_map)
 }
 
 /// The pod that its template would make: of no name, on no node.

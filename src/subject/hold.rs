@@ -12,8 +12,8 @@ use super::rollout::{patch_step, wait};
 use super::volume::{Store, store};
 use super::{Subject, manager, repair};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
-use crate::model::patch::{Change, guarded};
-use crate::model::plan::{Action, Blocked, Impact, Plan, Revert, Step, Undo, Until};
+use crate::model::patch::{COUNTERS, Change, Op, guarded};
+use crate::model::plan::{Action, Blocked, FREEZE, Impact, Plan, Revert, Step, Undo, Until};
 use crate::model::receipt::HOLD;
 use crate::model::{Finding, Severity, Snapshot};
 
@@ -100,12 +100,8 @@ pub fn of<'a>(subject: &'a Subject, pod: &'a Value) -> Result<Hold<'a>, Blocked>
 }
 
 /// A Deployment that is held already; `pod` is the one that it would make.
-pub fn of_frozen<'a>(
-    subject: &'a Subject,
-    pod: &'a Value,
-    replicas: i64,
-) -> Result<Hold<'a>, Blocked> {
-    Ok(Hold { subject, pod, way: Way::Scaled(&subject.root_object, replicas) })
+pub fn of_frozen<'a>(subject: &'a Subject, pod: &'a Value, replicas: i64) -> Hold<'a> {
+    Hold { subject, pod, way: Way::Scaled(&subject.root_object, replicas) }
 }
 
 fn ephemeral(subject: &Subject, pod: &Value) -> bool {
@@ -220,24 +216,18 @@ impl<'a> Hold<'a> {
                 Step { why, action, undo: stays() }
             }
             Way::Scale(workload) => {
-                let object = deployment_of(workload);
                 let stopped = guarded(workload, &[Change::set("/spec/replicas", 0)], 0).after;
                 let count = workload.number("/spec/replicas").unwrap_or(1);
-                let change = [Change::set("/spec/replicas", count)];
-                let step = patch_step(&stopped, &object, &change, 1, "it runs again");
-                Step { undo: stays(), ..step }
+                Step { undo: stays(), ..run_again(&stopped, count, 1) }
             }
-            Way::Scaled(workload, replicas) => {
-                let change = [Change::set("/spec/replicas", *replicas)];
-                let step =
-                    patch_step(workload, &deployment_of(workload), &change, 0, "it runs again");
-                Step { undo: stays(), ..step }
+            Way::Scaled(workload, count) => {
+                Step { undo: stays(), ..run_again(workload, *count, 0) }
             }
         }
     }
 
     /// The finalizer goes. No test of the generation: the deletion has raised it.
-    fn release(&self) -> Vec<crate::model::patch::Op> {
+    fn release(&self) -> Vec<Op> {
         let mut free = (*self.pod).clone();
         if let Some(metadata) = free.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("finalizers");
@@ -276,14 +266,18 @@ impl<'a> Hold<'a> {
     }
 }
 
+/// `ahead`: patches of the same plan before this one.
+fn run_again(stopped: &Value, count: i64, ahead: i64) -> Step {
+    let change = [Change::set("/spec/replicas", count)];
+    patch_step(stopped, &deployment_of(stopped), &change, ahead, "it runs again")
+}
+
 /// The uid and what the list was are enough: a status that moves, as that of a pod in a crash loop
 /// does, is no reason to look again.
 fn held(pod: &Value, object: &ObjectRef, change: &[Change]) -> Step {
     let mut step = patch_step(pod, object, change, 0, "its name is held from here on");
     if let Action::Patch { patch, .. } = &mut step.action {
-        patch.retain(|op| {
-            !["/metadata/generation", "/metadata/resourceVersion"].contains(&op.path())
-        });
+        patch.retain(|op| !COUNTERS.contains(&op.path()));
     }
     step
 }
@@ -313,7 +307,7 @@ pub fn freeze(subject: &Subject, seen: &Snapshot, pod: &Value) -> Result<Plan, B
         ));
     }
     let title = format!("keep {short} from starting");
-    let mut plan = repair::beside(subject, seen, "freeze", &title, hold.down());
+    let mut plan = repair::beside(subject, seen, FREEZE, &title, hold.down());
     plan.impact = hold.impact();
     plan.undo = "yes; it starts again, as it is".into();
     Ok(plan)

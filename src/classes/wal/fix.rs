@@ -75,8 +75,8 @@ pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], budget: Optio
     let fill = |way: &&str| way.replace("{pod}", name).replace("{code}", root.code.0);
     let ways: Vec<String> = ways::of(root.code.0).iter().map(fill).collect();
     let by_hand = |why: &str| Blocked { ways: ways.clone(), ..Blocked::no_safe_plan(why, &[]) };
-    let stand_in = frozen::pod(subject);
     let frozen = frozen::replicas(subject, seen).filter(|_| root.object == subject.root);
+    let stand_in = frozen.and_then(|_| frozen::pod(subject));
     let pod = match frozen {
         Some(_) => stand_in.as_ref(),
         None => subject.pods.iter().find(|p| p.name() == name),
@@ -92,7 +92,7 @@ pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], budget: Optio
     };
     if let Some(survey) = seen.inside.surveys.get(&volume.claim) {
         let hold = match frozen {
-            Some(replicas) => hold::of_frozen(subject, pod, replicas),
+            Some(replicas) => Ok(hold::of_frozen(subject, pod, replicas)),
             None => hold::of(subject, pod),
         };
         return match hold.and_then(|hold| salvage::plan(subject, seen, &volume, &hold, survey)) {
