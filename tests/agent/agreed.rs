@@ -3,11 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::directory::{self as d, everything, folder, run};
-
-fn json(text: &str) -> serde_json::Value {
-    serde_json::from_str(text).expect("JSON")
-}
+use crate::directory::{self as d, everything, folder, json, run};
 
 fn agreement(root: &Path) -> String {
     json(&run(&["survey", "--json"], root, 2))["agreement"].as_str().expect("a word").to_owned()

@@ -41,6 +41,10 @@ pub type What = (u32, u32, u32, Option<Vec<u8>>);
 /// All below a folder.
 pub type Everything = BTreeMap<PathBuf, What>;
 
+pub fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
 pub fn everything(root: &Path) -> Everything {
     fn walk(root: &Path, folder: &Path, into: &mut Everything) {
         for entry in fs::read_dir(folder).expect("a folder") {

@@ -4,11 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::directory::{self as d, everything, folder, run};
-
-fn json(text: &str) -> serde_json::Value {
-    serde_json::from_str(text).expect("JSON")
-}
+use crate::directory::{self as d, everything, folder, json, run};
 
 /// Path, act and why of each step.
 fn steps(report: &serde_json::Value) -> Vec<String> {

@@ -35,6 +35,21 @@ impl Mark {
         out
     }
 
+    /// A look inside makes and removes a helper, what it runs, and its receipt; it writes nothing else.
+    #[track_caller]
+    pub fn only_our_own(&self, ns: &str) {
+        let rungs = self.rungs(ns);
+        assert!(rungs.keys().all(|r| matches!(r, Rung::Read | Rung::Write)), "{rungs:#?}");
+        let written = rungs.get(&Rung::Write).expect("a helper was made");
+        for line in written {
+            let (verb, uri) = line.split_once(' ').expect("verb and path");
+            let object = uri.split('?').next().unwrap_or("");
+            let made =
+                verb == "create" && (object.ends_with("/pods") || object.ends_with("/configmaps"));
+            assert!(made || object.contains("/prom-fix-"), "{line}");
+        }
+    }
+
     fn events(&self) -> Vec<Value> {
         // The server writes its log through a buffer of its own; what is asked last comes late.
         std::thread::sleep(std::time::Duration::from_millis(1500));

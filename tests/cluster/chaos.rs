@@ -1,13 +1,15 @@
 //! The plugin is killed while it mends a log, the helper is removed under it: what is left can be
 //! finished and taken back, and nothing is lost on the way.
 
+use std::path::PathBuf;
+
+use super::kill::{WAITS, dies};
 use super::life::until_told;
-use super::salvage::{files, nothing_is_left};
-use super::scene::{Said, Scene, essence, until};
+use super::salvage::{Files, files, nothing_is_left};
+use super::scene::{Scene, essence, until};
 use super::wal::with_gap;
 
 const TARGET: &str = "sts/prom";
-const WAITS: [&str; 4] = ["--settle", "2s", "--timeout", "3m"];
 
 /// Steps: hold, delete, wait, agent, helper, wait, helper gone, agent gone, let go, wait.
 const PLACES: &[&str] = &[
@@ -31,12 +33,14 @@ fn some(all: &'static [&'static str], every: usize) -> Vec<&'static str> {
     all.iter().copied().skip(usize::from(!matrix)).step_by(if matrix { 1 } else { every }).collect()
 }
 
-#[track_caller]
-fn dies(scene: &Scene, args: &[&str], place: &str) -> Said {
-    let all = [args, &WAITS[..]].concat();
-    let said = scene.plugin_with(&all, &[("PROM_FIX_FAULT", place)]);
-    assert_eq!(said.code, -1, "{place} was reached\n{}\n{}", said.stdout, said.stderr);
-    said
+/// A set that no start gets past the gap of; where its data is, and what lies there.
+fn gap(name: &str) -> (Scene, PathBuf, Files) {
+    let scene = Scene::new(name);
+    with_gap(&scene);
+    until_told(&scene, TARGET, &["wal/gap"]);
+    let data = scene.folder("data-prom-0");
+    let broken = files(&data);
+    (scene, data, broken)
 }
 
 /// Makes the plan, and kills whoever carries it out.
@@ -57,11 +61,8 @@ fn killed_at(scene: &Scene, place: &str) {
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn a_salvage_that_was_killed_is_taken_back() {
-    let scene = Scene::new("back");
-    with_gap(&scene);
-    until_told(&scene, TARGET, &["wal/gap"]);
-    let data = scene.folder("data-prom-0");
-    let (broken, set) = (files(&data), essence(&scene.get(TARGET)));
+    let (scene, data, broken) = gap("back");
+    let set = essence(&scene.get(TARGET));
     for place in some(PLACES, 3) {
         killed_at(&scene, place);
         scene.plugin(&["undo", TARGET, "--yes"]).expect(0);
@@ -86,11 +87,7 @@ fn a_salvage_that_was_killed_is_taken_back() {
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn a_salvage_that_was_killed_is_finished() {
-    let scene = Scene::new("finish");
-    with_gap(&scene);
-    until_told(&scene, TARGET, &["wal/gap"]);
-    let data = scene.folder("data-prom-0");
-    let broken = files(&data);
+    let (scene, data, broken) = gap("finish");
     for place in some(PLACES, 4).into_iter().chain(some(LET_GO, 4)) {
         killed_at(&scene, place);
         if place == "step-5-did" || place == "step-5-sent" {
@@ -112,11 +109,7 @@ fn a_salvage_that_was_killed_is_finished() {
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn an_undo_that_was_killed_is_finished() {
-    let scene = Scene::new("again");
-    with_gap(&scene);
-    until_told(&scene, TARGET, &["wal/gap"]);
-    let data = scene.folder("data-prom-0");
-    let broken = files(&data);
+    let (scene, data, broken) = gap("again");
     for place in some(&["step-2-sent", "step-6-did", "step-9-sent", "undo-5-sent"], 2) {
         let mend = ["wal", TARGET, "--inspect", "--apply", "--yes"];
         scene.plugin(&[&mend[..], &WAITS[..]].concat()).expect(0);

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::audit::{Mark, Rung};
+use super::audit::Mark;
 use super::install::{Install, Kind, SERIES};
 use super::life::{first, text, until_told};
 use super::oom::fails_replaying;
@@ -50,12 +50,7 @@ fn the_series_in_the_log_of_a_server_that_is_down_are_counted_and_kept_out() {
 fn looks(scene: &Scene) -> Value {
     let mark = Mark::now();
     let report = scene.plugin(&["oom", "sts/prom", "--inspect", "-o", "json"]).expect(2).json();
-    let rungs = mark.rungs(&scene.ns);
-    let written = rungs.get(&Rung::Write).expect("a helper was made");
-    let own = |line: &&String| {
-        line.contains("/configmaps") || line.contains("/pods/prom-fix-") || line.contains("/pods?")
-    };
-    assert!(written.iter().all(|line| own(&line)), "{written:#?}");
+    mark.only_our_own(&scene.ns);
     let helpers = scene.kubectl(&["get", "pods", "-l", MANAGED, "-o", "name"]).expect(0);
     assert_eq!(helpers.stdout, "");
 

@@ -10,7 +10,7 @@ use super::replicas::{half_broken, steps};
 use super::scene::{Said, Scene, essence, until};
 
 const TARGET: &str = "sts/prom";
-const WAITS: [&str; 4] = ["--settle", "2s", "--timeout", "3m"];
+pub const WAITS: [&str; 4] = ["--settle", "2s", "--timeout", "3m"];
 
 /// The plan of one StatefulSet pod: patch, delete, wait.
 const PLACES: &[&str] = &[
@@ -56,7 +56,7 @@ fn limit(scene: &Scene, install: &Install) -> String {
 
 /// Runs it so that it dies at that place, and sees to it that it did.
 #[track_caller]
-fn dies(scene: &Scene, args: &[&str], place: &str) -> Said {
+pub fn dies(scene: &Scene, args: &[&str], place: &str) -> Said {
     let mut all = args.to_vec();
     all.extend(WAITS);
     let said = scene.plugin_with(&all, &[("PROM_FIX_FAULT", place)]);

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
-use super::audit::{Mark, Rung};
+use super::audit::Mark;
 use super::install::{Install, Kind, ROOMY};
 use super::life::{Ailment, carry_out_as, live_with, text, until_told};
 use super::scene::{Scene, kubectl, until};
@@ -205,12 +205,7 @@ fn looks(scene: &Scene, target: &str) -> serde_json::Value {
     assert_eq!(text(&asks, "/reports/0/blocked/reason"), "needs-inspect", "{asks:#}");
     let mark = Mark::now();
     let report = scene.plugin(&["perms", target, "--inspect", "-o", "json"]).expect(2).json();
-    let rungs = mark.rungs(&scene.ns);
-    let written = rungs.get(&Rung::Write).expect("a helper was made");
-    let own = |line: &&String| {
-        line.contains("/configmaps") || line.contains("/pods/prom-fix-") || line.contains("/pods?")
-    };
-    assert!(written.iter().all(|line| own(&line)), "{written:#?}");
+    mark.only_our_own(&scene.ns);
     let left = scene.kubectl(&["get", "pods,configmaps", "-l", MANAGED, "-o", "name"]).expect(0);
     let left: Vec<&str> = left.stdout.lines().filter(|l| !l.contains("/prom-fix-")).collect();
     assert!(left.is_empty(), "{left:?}");
