@@ -14,6 +14,8 @@ const AHEAD: usize = 24;
 /// The longest literal, and copy, that one write covers.
 const AT_ONCE: usize = 16;
 const WORD: usize = 8;
+/// Tags from here on are of literals longer than one write covers.
+const SHORT: u8 = 0x40;
 
 /// How long the block is once decompressed, and where its first element stands.
 pub(super) fn length(block: &[u8]) -> Option<(usize, usize)> {
@@ -69,48 +71,67 @@ fn elements(
     mut end: usize,
 ) -> Option<(usize, usize)> {
     while at < stop
-        && let Some(mut head) = ahead(block, at)
+        && let Some(head) = ahead(block, at)
     {
-        let [mut tag, ..] = *head;
-        // A literal, and then, as a rule, a copy.
-        if tag & 3 == 0 {
-            let short = usize::from(tag >> 2) + 1;
-            if short > AT_ONCE {
-                (at, end) = literal(block, at, room, end)?;
-                continue;
-            }
-            let [_, bytes @ ..] = head;
-            *room.get_mut(end..)?.first_chunk_mut::<AT_ONCE>()? = *bytes.first_chunk()?;
-            end += short;
-            at += 1 + short;
-            let Some(next) = ahead(block, at) else { break };
-            head = next;
-            [tag, ..] = *head;
-            if tag & 3 == 0 {
-                continue;
-            }
+        let [tag, bytes @ ..] = head;
+        if tag & 3 != 0 {
+            let Copy { size, back, taken } = Copy::of(*tag, bytes.first_chunk()?)?;
+            repeat(room, end, back, size)?;
+            (at, end) = (at + taken, end + size);
+            continue;
         }
-        // Where the next element stands is guessed by the processor: nearly all copies are of the
-        // first kind. A table would make each element wait for the one before.
-        let [_, a, b, c, d, ..] = *head;
-        let (size, back);
-        if tag & 2 == 0 {
-            size = usize::from(tag >> 2 & 7) + 4;
-            back = usize::from(tag >> 5) << 8 | usize::from(a);
-            at += 2;
-        } else if tag & 1 == 0 {
-            size = usize::from(tag >> 2) + 1;
-            back = usize::from(u16::from_le_bytes([a, b]));
-            at += 3;
+        if *tag >= SHORT {
+            (at, end) = literal(block, at, room, end)?;
+            continue;
+        }
+        // A literal, and then, as a rule, a short copy from far back: both written into one place,
+        // whose room is looked at once.
+        let short = usize::from(tag >> 2 & 15);
+        let (done, free) = room.split_at_mut_checked(end)?;
+        let free: &mut [u8; 2 * AT_ONCE] = free.first_chunk_mut()?;
+        *free.first_chunk_mut::<AT_ONCE>()? = *bytes.first_chunk()?;
+        let [tag, low, ..] = *bytes.get(short + 1..)?.first_chunk::<2>()?;
+        let back = usize::from(tag >> 5) << 8 | usize::from(low);
+        end += short + 1;
+        if tag & 3 == 1 && back >= 2 * AT_ONCE {
+            // So far back that nothing of the literal is in it.
+            let from = done.get(end.checked_sub(back)?..)?.first_chunk::<AT_ONCE>()?;
+            *free.get_mut(short + 1..)?.first_chunk_mut()? = *from;
+            end += usize::from(tag >> 2 & 7) + 4;
+            at += short + 4;
         } else {
-            size = usize::from(tag >> 2) + 1;
-            back = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
-            at += 5;
+            at += short + 2;
         }
-        repeat(room, end, back, size)?;
-        end += size;
     }
     Some((at, end))
+}
+
+/// A copy: how many bytes, from how far back, and how long the element is.
+struct Copy {
+    size: usize,
+    back: usize,
+    taken: usize,
+}
+
+impl Copy {
+    /// Where the next element stands is guessed by the processor: nearly all copies are of the first
+    /// kind. A table would make each element wait for the one before.
+    #[inline]
+    fn of(tag: u8, offset: &[u8; 4]) -> Option<Copy> {
+        let [a, b, ..] = *offset;
+        let long = usize::from(tag >> 2) + 1;
+        Some(match tag & 3 {
+            1 => {
+                let back = usize::from(tag >> 5) << 8 | usize::from(a);
+                Copy { size: usize::from(tag >> 2 & 7) + 4, back, taken: 2 }
+            }
+            2 => Copy { size: long, back: usize::from(u16::from_le_bytes([a, b])), taken: 3 },
+            _ => {
+                let back = usize::try_from(u32::from_le_bytes(*offset)).ok()?;
+                Copy { size: long, back, taken: 5 }
+            }
+        })
+    }
 }
 
 #[inline]
