@@ -8,6 +8,7 @@ mod files;
 pub mod fold;
 mod heads;
 mod lock;
+mod pieces;
 
 use std::io;
 use std::path::{Path, PathBuf};

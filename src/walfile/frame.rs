@@ -17,6 +17,7 @@ mod window;
 
 use std::io::Read;
 
+pub use fragment::begins_record;
 use fragment::{Header, header, is_zero, resync};
 use window::{Failed, Window};
 
@@ -122,6 +123,11 @@ impl<R: Read> Frames<R> {
             orphans: false,
             joins: false,
         }
+    }
+
+    /// Reads from a later page on: what is left of a record from the page before is no fault.
+    pub fn under_way(input: R) -> Frames<R> {
+        Frames { orphans: true, ..Frames::new(input) }
     }
 
     /// Reads what Prometheus' reader would, up to the first fault that it sees.

@@ -68,6 +68,19 @@ impl Segment {
         self.fault_count == 0
     }
 
+    /// Adds the next part of the same file, whose size is up to its end; neither has a fault.
+    pub fn join(&mut self, part: &Segment) {
+        self.size = self.size.max(part.size);
+        self.counts.add(&part.counts);
+        let Policies { prometheus, page, fragment } = &part.kept;
+        self.kept.prometheus.add(prometheus);
+        self.kept.page.add(page);
+        self.kept.fragment.add(fragment);
+        self.highest = self.highest.max(part.highest);
+        self.refs.extend(&part.refs);
+        self.sampled.extend(&part.sampled);
+    }
+
     fn fault(&mut self, fault: Fault) {
         self.fault_count += 1;
         self.stops = self.stops.or(Some(fault.offset));
@@ -129,7 +142,13 @@ impl Segment {
 
 /// Reads a file to its end, whatever is in it.
 pub fn survey<R: Read>(input: R, depth: Depth) -> Segment {
-    let mut frames = Frames::new(input);
+    survey_part(input, false, depth)
+}
+
+/// Reads whole pages of a file; those of one that is under way may begin inside a record, which is
+/// passed over.
+pub fn survey_part<R: Read>(input: R, under_way: bool, depth: Depth) -> Segment {
+    let mut frames = if under_way { Frames::under_way(input) } else { Frames::new(input) };
     let mut found = Segment::default();
     let mut reader = Reader::new(depth);
     // Up to here a reader that goes on with the next page reads nothing.

@@ -12,6 +12,8 @@ use crate::datadir::layout::Numbered;
 use crate::walfile::refs::Refs;
 use crate::walfile::segment::{self, Depth, Segment};
 
+use super::pieces::{Found, Piece, SIZE, Split};
+
 /// More would not fit the memory that is promised.
 const MOST_THREADS: usize = 8;
 /// How many files may be read before the first of them is handed on.
@@ -21,7 +23,25 @@ pub(super) type Read = io::Result<Segment>;
 
 /// Surveys files and tells `each` of them in their order.
 pub(super) fn survey(files: &[Numbered], depth: Depth, each: &mut dyn FnMut(&Numbered, Read)) {
-    in_order(files, |file| one(file, depth), each);
+    in_pieces(files, SIZE, depth, each);
+}
+
+fn in_pieces(files: &[Numbered], size: u64, depth: Depth, each: &mut dyn FnMut(&Numbered, Read)) {
+    let files: Vec<Split<'_>> = files.iter().map(|file| Split::of(file, size)).collect();
+    let pieces: Vec<Piece<'_>> = files.iter().flat_map(Split::pieces).collect();
+    let (mut parts, mut whole) = (Segment::default(), None);
+    let work = |piece: &Piece<'_>| piece.read(depth, |file| one(file, depth));
+    in_order(&pieces, work, &mut |piece, read| {
+        match read {
+            Found::Whole(read) => whole = Some(read),
+            Found::Part(part) => parts.join(&part),
+            Found::Nothing => {}
+        }
+        if piece.is_last() {
+            let parts = std::mem::take(&mut parts);
+            each(piece.of.file, whole.take().unwrap_or(Ok(parts)));
+        }
+    });
 }
 
 fn one(file: &Numbered, depth: Depth) -> Read {
@@ -122,3 +142,6 @@ impl Known {
         (self.samples, self.lost)
     }
 }
+
+#[cfg(test)]
+mod tests;

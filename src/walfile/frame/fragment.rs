@@ -37,6 +37,20 @@ pub(super) fn resync(page: &[u8]) -> usize {
     Some(behind).filter(holds).or_else(|| (1..page.len()).find(holds)).unwrap_or(page.len())
 }
 
+/// Where the first record begins that begins on a page, by the types and lengths alone.
+#[must_use]
+pub fn begins_record(page: &[u8]) -> Option<u64> {
+    let mut at = 0;
+    while let Some(header) = page.get(at..).and_then(header) {
+        match header.kind {
+            1 | 2 => return Some(at as u64),
+            3 | 4 => at += HEADER + header.length,
+            _ => return None,
+        }
+    }
+    None
+}
+
 pub(super) fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }
