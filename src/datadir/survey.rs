@@ -124,11 +124,11 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
         contents.checkpoints.push(Checkpoint {
             number: checkpoint.number.unwrap_or_default(),
             path: checkpoint.path.clone(),
-            files: reader.log(checkpoint, |_| read_by_prometheus),
+            files: reader.log(checkpoint, &|_| read_by_prometheus),
         });
     }
-    contents.segments = reader.log(&layout.wal, |number| last.is_none_or(|last| number > last));
-    contents.wbl = reader.log(&layout.wbl, |_| true);
+    contents.segments = reader.log(&layout.wal, &|number| last.is_none_or(|last| number > last));
+    contents.wbl = reader.log(&layout.wbl, &|_| true);
     contents.chunks_head = heads::chunks(&layout.chunks_head, |size| reader.passed(size));
     contents.snapshots = layout.snapshots.iter().map(heads::snapshot).collect();
     contents.blocks = blocks::all(&layout.blocks);
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
     }
 
     /// All files of a log; `replayed` says of which numbers Prometheus reads.
-    fn log(&mut self, log: &Log, replayed: impl Fn(u64) -> bool) -> Vec<SegmentFile> {
+    fn log(&mut self, log: &Log, replayed: &dyn Fn(u64) -> bool) -> Vec<SegmentFile> {
         let mut done = Vec::new();
         files::survey(&log.files, self.depth, &mut |file, read| {
             let (closed, mut found) = match read {

@@ -19,6 +19,7 @@ use std::io::Read;
 
 pub use fragment::begins_record;
 use fragment::{Header, header, is_zero, resync};
+pub use window::Part;
 use window::{Failed, Window};
 
 use super::compression::Compression;
@@ -114,20 +115,20 @@ pub struct Frames<R> {
 
 impl<R: Read> Frames<R> {
     pub fn new(input: R) -> Frames<R> {
+        Frames::part(input, Part::WHOLE)
+    }
+
+    /// Reads a part of a file, from where the input stands.
+    pub fn part(input: R, part: Part) -> Frames<R> {
         Frames {
-            window: Window::new(input),
+            window: Window::new(input, part.bytes),
             failed: false,
             pending: Pending::default(),
             given: false,
             torn: false,
-            orphans: false,
+            orphans: part.under_way,
             joins: false,
         }
-    }
-
-    /// Reads from a later page on: what is left of a record from the page before is no fault.
-    pub fn under_way(input: R) -> Frames<R> {
-        Frames { orphans: true, ..Frames::new(input) }
     }
 
     /// Reads what Prometheus' reader would, up to the first fault that it sees.

@@ -10,7 +10,7 @@ use super::compression::{Compression, Decompressor, peek};
 use super::contents;
 use super::count::{Counts, Entries, Kept};
 use super::fault::{Fault, FaultKind};
-use super::frame::{Frame, Frames, Item, PAGE};
+use super::frame::{Frame, Frames, Item, PAGE, Part};
 use super::record::{self, Entry, RecordType};
 use super::refs::Refs;
 
@@ -142,13 +142,12 @@ impl Segment {
 
 /// Reads a file to its end, whatever is in it.
 pub fn survey<R: Read>(input: R, depth: Depth) -> Segment {
-    survey_part(input, false, depth)
+    survey_part(input, Part::WHOLE, depth)
 }
 
-/// Reads whole pages of a file; those of one that is under way may begin inside a record, which is
-/// passed over.
-pub fn survey_part<R: Read>(input: R, under_way: bool, depth: Depth) -> Segment {
-    let mut frames = if under_way { Frames::under_way(input) } else { Frames::new(input) };
+/// Reads a part of a file, from where the input stands.
+pub fn survey_part<R: Read>(input: R, part: Part, depth: Depth) -> Segment {
+    let mut frames = Frames::part(input, part);
     let mut found = Segment::default();
     let mut reader = Reader::new(depth);
     // Up to here a reader that goes on with the next page reads nothing.

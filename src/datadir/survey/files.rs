@@ -1,7 +1,6 @@
 //! Reads the files of a log, several at once, and hands on what each holds in the order of their
 //! numbers. What is held at a time does not grow with their number.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -18,6 +17,8 @@ use super::pieces::{Found, Piece, SIZE, Split};
 const MOST_THREADS: usize = 8;
 /// How many files may be read before the first of them is handed on.
 const AHEAD: usize = 16;
+/// Where results wait: twice as many, so that the place of one that is being told is not taken.
+const PLACES: usize = 2 * AHEAD;
 
 pub(super) type Read = io::Result<Segment>;
 
@@ -57,10 +58,11 @@ fn one(file: &Numbered, depth: Depth) -> Read {
     Ok(found)
 }
 
-struct Desk<T> {
+struct Desk {
     next: usize,
     handed: usize,
-    done: BTreeMap<usize, T>,
+    /// A bit for each place: what is there is done and not yet handed on.
+    done: u32,
 }
 
 /// Does `work` on every item, on as many threads as there are cores, and tells `each` of the results
@@ -70,35 +72,56 @@ pub(super) fn in_order<I: Sync, T: Send>(
     work: impl Fn(&I) -> T + Sync,
     each: &mut dyn FnMut(&I, T),
 ) {
-    let desk = Mutex::new(Desk { next: 0, handed: 0, done: BTreeMap::new() });
+    let results: [Mutex<Option<T>>; PLACES] = Default::default();
+    let place = |at: usize| results.get(at % PLACES).map(Mutex::lock).and_then(Result::ok);
+    let do_one = |at: usize| {
+        let result = items.get(at).map(&work);
+        if let Some(mut place) = place(at) {
+            *place = result;
+        }
+    };
+    numbers_in_order(items.len(), &do_one, &mut |at| {
+        let result = place(at).and_then(|mut place| place.take());
+        if let (Some(item), Some(result)) = (items.get(at), result) {
+            each(item, result);
+        }
+    });
+}
+
+/// The same without the items, so that it is there once.
+fn numbers_in_order(count: usize, work: &(dyn Fn(usize) + Sync), each: &mut dyn FnMut(usize)) {
+    let desk = Mutex::new(Desk { next: 0, handed: 0, done: 0 });
     let changed = Condvar::new();
     let locked = || desk.lock().unwrap_or_else(PoisonError::into_inner);
+    let bit = |at: usize| 1_u32 << (at % PLACES);
     let worker = || loop {
-        let wait = |desk: &mut Desk<T>| desk.next < items.len() && desk.next >= desk.handed + AHEAD;
+        let wait = |desk: &mut Desk| desk.next < count && desk.next >= desk.handed + AHEAD;
         let guard = changed.wait_while(locked(), wait);
         let mut guard = guard.unwrap_or_else(PoisonError::into_inner);
         let at = guard.next;
         guard.next += 1;
         drop(guard);
-        let Some(item) = items.get(at) else { return };
-        let result = work(item);
-        locked().done.insert(at, result);
+        if at >= count {
+            return;
+        }
+        work(at);
+        locked().done |= bit(at);
         changed.notify_all();
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
-        for _ in 0..cores.min(MOST_THREADS).min(items.len()) {
+        for _ in 0..cores.min(MOST_THREADS).min(count) {
             scope.spawn(worker);
         }
-        for (at, item) in items.iter().enumerate() {
-            let wait = |desk: &mut Desk<T>| !desk.done.contains_key(&at);
+        for at in 0..count {
+            let wait = |desk: &mut Desk| desk.done & bit(at) == 0;
             let guard = changed.wait_while(locked(), wait);
             let mut guard = guard.unwrap_or_else(PoisonError::into_inner);
-            let Some(result) = guard.done.remove(&at) else { continue };
+            guard.done &= !bit(at);
             guard.handed = at + 1;
             drop(guard);
             changed.notify_all();
-            each(item, result);
+            each(at);
         }
     });
 }

@@ -3,12 +3,12 @@
 //! the file holds. One with a fault is read as a whole, for a fault may reach over any page.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::datadir::layout::Numbered;
-use crate::walfile::frame::{PAGE, begins_record};
+use crate::walfile::frame::{PAGE, Part, begins_record};
 use crate::walfile::segment::{self, Depth, Segment};
 
 /// Bytes: a segment of the usual size is four pieces.
@@ -76,8 +76,8 @@ impl Piece<'_> {
         // A file that is written is longer by now than it was.
         let to = if self.is_last() { u64::MAX } else { first_record(&file, from + size)? };
         file.seek(SeekFrom::Start(from))?;
-        let mut found =
-            segment::survey_part(file.take(to.saturating_sub(from)), self.at > 0, depth);
+        let part = Part { bytes: to.saturating_sub(from), under_way: self.at > 0 };
+        let mut found = segment::survey_part(file, part, depth);
         found.size += from;
         Ok(found)
     }

@@ -11,6 +11,19 @@ const SIZE: usize = 16 * PAGE;
 /// A fragment that begins at the end of a page is whole in it.
 const AHEAD: usize = 2 * PAGE;
 
+/// Whole pages of a file, but for its last.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    pub bytes: u64,
+    /// It begins on a later page than the first: what is left there of a record from the page before
+    /// is no fault.
+    pub under_way: bool,
+}
+
+impl Part {
+    pub const WHOLE: Part = Part { bytes: u64::MAX, under_way: false };
+}
+
 /// The file could not be read on.
 pub(super) struct Failed;
 
@@ -22,14 +35,16 @@ pub(super) struct Window<R> {
     at: usize,
     /// Offset in the file of its first byte.
     base: u64,
+    /// Bytes that may still be read: all, but for a part of a file.
+    most: u64,
     /// Bytes of the file, once its end was reached. The window goes on with zeros to a full page, as
     /// Prometheus' reader of segments does.
     size: Option<u64>,
 }
 
 impl<R: Read> Window<R> {
-    pub fn new(input: R) -> Window<R> {
-        Window { input, bytes: vec![0; SIZE], filled: 0, at: 0, base: 0, size: None }
+    pub fn new(input: R, most: u64) -> Window<R> {
+        Window { input, bytes: vec![0; SIZE], filled: 0, at: 0, base: 0, most, size: None }
     }
 
     pub fn size(&self) -> Option<u64> {
@@ -80,7 +95,8 @@ impl<R: Read> Window<R> {
         self.at -= used;
         self.filled -= used;
         while let Some(room) = self.bytes.get_mut(self.filled..).filter(|r| !r.is_empty()) {
-            match self.input.read(room) {
+            let most = usize::try_from(self.most).map_or(room.len(), |most| most.min(room.len()));
+            match self.input.read(room.get_mut(..most).unwrap_or_default()) {
                 Ok(0) => {
                     self.size = Some(self.end());
                     let full = self.filled.next_multiple_of(PAGE);
@@ -90,7 +106,10 @@ impl<R: Read> Window<R> {
                     self.filled = full;
                     return Ok(());
                 }
-                Ok(count) => self.filled += count,
+                Ok(count) => {
+                    self.filled += count;
+                    self.most = self.most.saturating_sub(count as u64);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Err(Failed),
             }

@@ -92,3 +92,16 @@ fn pieces_come_to_the_whole_with_and_without_faults() {
     same(&[healthy.as_slice(), &[0; 3 * PAGE]].concat(), "zeros behind it");
     same(&[], "empty");
 }
+
+#[test]
+fn results_are_told_in_the_order_of_the_items() {
+    let items: Vec<u64> = (0..500).collect();
+    let work = |item: &u64| {
+        std::thread::sleep(std::time::Duration::from_micros(item * 7919 % 200));
+        item * 2
+    };
+    let mut told = Vec::new();
+    in_order(&items, work, &mut |item, twice| told.push((*item, twice)));
+    assert_eq!(told, items.iter().map(|item| (*item, item * 2)).collect::<Vec<_>>());
+    in_order(&[] as &[u64], work, &mut |_, _| panic!("nothing to tell"));
+}
