@@ -186,6 +186,7 @@ fn reason(why: Why) -> &'static str {
         Why::Corrupt => "damaged",
         Why::Missing => "missing",
         Why::Duplicate => "another file has this number",
+        Why::RepairUnfinished => "left by an unfinished repair",
         Why::OddName => "Prometheus looks for eight digits",
         Why::BehindCheckpoint => "the checkpoint stands for it",
         Why::NumbersRestart => "lower numbers would never be read",

@@ -46,6 +46,8 @@ pub struct Log {
     pub number: Option<u64>,
     /// By number, then by name.
     pub files: Vec<Numbered>,
+    /// `00000003.repair`: what a repair of a segment left that was not finished, by number.
+    pub repairs: Vec<Numbered>,
     /// What else is in the folder; Prometheus passes over it.
     pub strangers: Vec<PathBuf>,
 }
@@ -117,9 +119,13 @@ pub fn log(path: &Path, number: Option<u64>) -> io::Result<Log> {
     };
     log.exists = true;
     for (path, metadata) in found {
-        match numbered(&path, "") {
-            Some(number) if metadata.is_file() => {
-                log.files.push(Numbered { number, path, size: metadata.len() });
+        let size = metadata.len();
+        match (numbered(&path, ""), repaired(&path)) {
+            (Some(number), _) if metadata.is_file() => {
+                log.files.push(Numbered { number, path, size });
+            }
+            (None, Some(number)) if metadata.is_file() => {
+                log.repairs.push(Numbered { number, path, size });
             }
             _ => log.strangers.push(path),
         }
@@ -158,8 +164,14 @@ fn name(path: &Path) -> String {
 /// The number that a name is, after `prefix`. Go's `strconv.Atoi`, by which Prometheus reads it,
 /// takes a sign too; no release writes one.
 fn numbered(path: &Path, prefix: &str) -> Option<u64> {
-    let name = name(path);
-    let digits = name.strip_prefix(prefix)?;
+    digits(name(path).strip_prefix(prefix)?)
+}
+
+fn repaired(path: &Path) -> Option<u64> {
+    digits(name(path).strip_suffix(".repair")?)
+}
+
+fn digits(digits: &str) -> Option<u64> {
     let all = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     if all { digits.parse().ok() } else { None }
 }

@@ -13,9 +13,10 @@ use crate::walfile::mend::mend;
 use crate::walfile::segment::{self, Depth, Segment};
 
 use super::disk::{Disk, Done, Failed};
-use super::layout::{self, Layout};
-use super::plan::{Chunks, Log, LogFile, Seen, Snapshot};
+use super::layout::{self, Layout, Numbered};
+use super::plan::{Chunks, Log, LogFile, Repair, Seen, Snapshot};
 use super::survey::blocks;
+use super::unfinished;
 
 /// What files held when they were read, by path: what was not written since is not read again.
 #[derive(Default)]
@@ -84,6 +85,7 @@ impl Looker<'_> {
         for checkpoint in &layout.checkpoints {
             seen.checkpoints.push(self.log(checkpoint)?);
         }
+        seen.repairs = self.repairs(&layout.wal)?;
         seen.wbl = self.log(&layout.wbl)?;
         seen.chunks = self.chunks(&layout.chunks_head)?;
         for stranger in &layout.wal.strangers {
@@ -127,18 +129,34 @@ impl Looker<'_> {
 
     fn log(&self, log: &layout::Log) -> Done<Log> {
         self.all_files(log)?;
-        let mut files = Vec::new();
-        for file in &log.files {
-            let path = self.relative(&file.path);
-            let found = match self.known.0.get(&path) {
-                Some(found) => found.clone(),
-                None => self.segment(&path, Depth::Full)?,
-            };
-            let mended = if found.is_healthy() { found.size } else { self.mended(&path)? };
-            files.push(LogFile { number: file.number, path, found, mended });
-        }
+        let files = log.files.iter().map(|file| self.file(file)).collect::<Done<_>>()?;
         let path = self.relative(&log.path);
         Ok(Log { path, number: log.number, exists: log.exists, files })
+    }
+
+    fn file(&self, file: &Numbered) -> Done<LogFile> {
+        let path = self.relative(&file.path);
+        let found = match self.known.0.get(&path) {
+            Some(found) => found.clone(),
+            None => self.segment(&path, Depth::Full)?,
+        };
+        let mended = if found.is_healthy() { found.size } else { self.mended(&path)? };
+        Ok(LogFile { number: file.number, path, found, mended })
+    }
+
+    fn repairs(&self, log: &layout::Log) -> Done<Vec<Repair>> {
+        let repair = |file: &Numbered| {
+            let file = self.file(file)?;
+            let new = log.files.iter().find(|new| new.number == file.number);
+            let goes_on = new.map(|new| {
+                let old = self.disk.reader(&file.path)?;
+                let new = self.disk.reader(&self.relative(&new.path))?;
+                unfinished::goes_on(old, new)
+                    .map_err(|error| Failed { path: self.disk.named(&file.path), error })
+            });
+            Ok(Repair { file, goes_on: goes_on.transpose()? })
+        };
+        log.repairs.iter().map(repair).collect()
     }
 
     /// Bytes that a file will have once it is written anew.

@@ -31,4 +31,5 @@ pub mod salvage;
 mod stage;
 pub mod survey;
 pub mod terms;
+mod unfinished;
 pub mod user;

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::walfile::headchunks::ChunkFile;
 use crate::walfile::segment::Segment;
 
+use super::unfinished;
+
 /// More missing numbers than this are not made up for by empty files: these are not the files of
 /// one log.
 const MOST_EMPTY: u64 = 10_000;
@@ -17,6 +19,8 @@ const MOST_AT_FIRST: u64 = 1000;
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub wal: Log,
+    /// What repairs of the WAL left that were not finished, by number.
+    pub repairs: Vec<Repair>,
     /// By number; Prometheus reads the last.
     pub checkpoints: Vec<Log>,
     pub wbl: Log,
@@ -33,7 +37,8 @@ impl Seen {
     /// The files of all logs that a start may read.
     pub fn logs(&self) -> impl Iterator<Item = &LogFile> {
         let logs = self.checkpoints.iter().chain([&self.wal, &self.wbl]);
-        logs.flat_map(|log| &log.files)
+        let repairs = self.repairs.iter().map(|repair| &repair.file);
+        logs.flat_map(|log| &log.files).chain(repairs)
     }
 }
 
@@ -53,6 +58,14 @@ pub struct LogFile {
     pub found: Segment,
     /// Bytes once it is written anew; of a healthy one, its own.
     pub mended: u64,
+}
+
+/// See [`super::unfinished`].
+#[derive(Clone, Debug)]
+pub struct Repair {
+    pub file: LogFile,
+    /// Where there is a file of that number: whether this one begins with all that is in it.
+    pub goes_on: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,7 +98,7 @@ pub struct Planned {
 pub enum Act {
     /// The same records without the faults.
     Rewrite,
-    /// The records of a file with another name.
+    /// The records of a file with another name; what is there under this one is set aside.
     Copy(String),
     /// The first bytes of a file of chunks, under a header that holds.
     Shorten(u64),
@@ -106,6 +119,8 @@ pub enum Why {
     Duplicate,
     /// Prometheus looks for eight digits.
     OddName,
+    /// Prometheus was ended while it cut the segment at its first fault, and left the whole of it.
+    RepairUnfinished,
     /// The checkpoint stands for it, and it is damaged or belongs to another log.
     BehindCheckpoint,
     /// New segments would get numbers that the checkpoint stands for, and never be read.
@@ -168,7 +183,7 @@ pub fn plan(seen: &Seen) -> Result<Plan, Refusal> {
         plan.rewrite(&files);
         plan.reads(&files);
     }
-    plan.wal(&seen.wal, checkpoint.and_then(|checkpoint| checkpoint.number))?;
+    plan.wal(seen, checkpoint.and_then(|checkpoint| checkpoint.number))?;
     plan.series_at_risk = !plan.steps.is_empty();
     let files = plan.named(&seen.wbl);
     plan.gaps(&seen.wbl.path, &files)?;
@@ -208,6 +223,20 @@ impl Plan {
         files
     }
 
+    /// An old segment in the place of the new one.
+    fn repaired<'a>(&mut self, repair: &'a Repair, folder: &str, files: &mut Vec<&'a LogFile>) {
+        let Repair { file, goes_on } = repair;
+        let records = files.iter().map(|file| (file.number, file.found.counts.records));
+        if unfinished::stands(file.number, *goes_on, records) {
+            let name = segment(folder, file.number);
+            self.push(&name, Act::Copy(file.path.clone()), Why::RepairUnfinished);
+            self.push(&file.path, Act::SetAside, Why::RepairUnfinished);
+            files.retain(|other| other.number != file.number);
+            files.push(file);
+            files.sort_by_key(|file| file.number);
+        }
+    }
+
     fn missing(&mut self, folder: &str, from: u64, to: u64) -> Result<(), Refusal> {
         let most = from.saturating_add(MOST_EMPTY);
         if to > most {
@@ -241,9 +270,13 @@ impl Plan {
 
     /// Prometheus reads the segments after the last checkpoint's number, or from 0 on, and none may
     /// be missing.
-    fn wal(&mut self, wal: &Log, checkpoint: Option<u64>) -> Result<(), Refusal> {
-        let files = self.named(wal);
+    fn wal(&mut self, seen: &Seen, checkpoint: Option<u64>) -> Result<(), Refusal> {
+        let wal = &seen.wal;
+        let mut files = self.named(wal);
         let begin = checkpoint.map_or(0, |number| number + 1);
+        for repair in seen.repairs.iter().filter(|repair| repair.file.number >= begin) {
+            self.repaired(repair, &wal.path, &mut files);
+        }
         let (low, high): (Vec<&LogFile>, Vec<&LogFile>) =
             files.iter().partition(|file| file.number < begin);
         let mut due = begin;

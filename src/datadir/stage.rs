@@ -17,7 +17,8 @@ pub(super) fn begin(
     prepared: &Prepared,
     lock_created: bool,
 ) -> Done<Journal> {
-    let steps = prepared.report.files.iter().map(|file| step(&file.planned)).collect();
+    let steps = prepared.report.files.iter().map(|file| step(disk, &file.planned));
+    let steps = steps.collect::<Done<_>>()?;
     let mut journal = Journal::begin(folder, lock_created, steps);
     journal.manifest.report.agreed.clone_from(&prepared.report.agreed);
     let owner = owner_of_folder(disk, "wal")?;
@@ -31,14 +32,15 @@ pub(super) fn begin(
     }
 }
 
-fn step(planned: &Planned) -> Step {
+fn step(disk: &Disk, planned: &Planned) -> Done<Step> {
     let change = match planned.act {
         Act::Rewrite | Act::Shorten(_) => Change::Replace,
+        Act::Copy(_) if disk.exists(&planned.path)? => Change::Replace,
         Act::Copy(_) | Act::Empty | Act::Guard(_) => Change::Add,
         Act::EmptyFolder => Change::AddFolder,
         Act::SetAside => Change::SetAside,
     };
-    Step { path: planned.path.clone(), change, old: None, new: None }
+    Ok(Step { path: planned.path.clone(), change, old: None, new: None })
 }
 
 /// Of the folder, else of the data directory.
@@ -52,14 +54,13 @@ pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> 
     disk.make_folder(&format!("{}/new", journal.folder), own)?;
     for (at, file) in prepared.report.files.iter().enumerate() {
         let new = new_file(disk, &file.planned, &journal.new_path(at))?;
-        let old = match file.planned.act {
-            Act::Rewrite | Act::Shorten(_) => Some(disk.sum(&file.planned.path)?),
-            Act::SetAside if !disk.is_folder(&file.planned.path)? => sum(disk, &file.planned.path)?,
-            Act::SetAside | Act::Copy(_) | Act::Empty | Act::EmptyFolder | Act::Guard(_) => None,
+        let Some(step) = journal.manifest.steps.get_mut(at) else { continue };
+        step.new = new;
+        step.old = match step.change {
+            Change::Replace => Some(disk.sum(&step.path)?),
+            Change::SetAside if !disk.is_folder(&step.path)? => sum(disk, &step.path)?,
+            Change::SetAside | Change::Add | Change::AddFolder => None,
         };
-        if let Some(step) = journal.manifest.steps.get_mut(at) {
-            (step.old, step.new) = (old, new);
-        }
     }
     disk.sync_folder(&format!("{}/new", journal.folder))?;
     for folder in journal.old_folders() {

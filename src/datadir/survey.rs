@@ -10,6 +10,7 @@ mod heads;
 mod lock;
 mod pieces;
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,7 +18,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::agreement::Agreement;
-use super::layout::{self, Log};
+use super::layout::{self, Log, Numbered};
+use super::unfinished;
 use crate::walfile::segment::{Depth, Segment};
 pub use blocks::{BlockSurvey, FileFault};
 pub use heads::{ChunkFile, SnapshotSurvey};
@@ -42,6 +44,9 @@ pub struct Survey {
 pub struct Contents {
     pub lock: Lock,
     pub segments: Vec<SegmentFile>,
+    /// `00000003.repair`, by number.
+    #[serde(default)]
+    pub repairs: Vec<UnfinishedRepair>,
     /// By number; Prometheus reads the last only.
     pub checkpoints: Vec<Checkpoint>,
     pub wbl: Vec<SegmentFile>,
@@ -88,6 +93,16 @@ pub struct SegmentFile {
     pub found: Segment,
 }
 
+/// What a repair by Prometheus left that was not finished; see [`super::unfinished`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnfinishedRepair {
+    #[serde(flatten)]
+    pub file: SegmentFile,
+    /// Whether a salvage puts it in the place of the segment of its number.
+    pub stands: bool,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Orphans {
@@ -110,7 +125,8 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
     let layout = layout::read(root)?;
     let mut reader = Reader::new(depth, tell);
     let logs = layout.checkpoints.iter().chain([&layout.wal, &layout.wbl, &layout.chunks_head]);
-    reader.progress.all_bytes = logs.flat_map(|log| &log.files).map(|file| file.size).sum();
+    let files = logs.flat_map(|log| log.files.iter().chain(&log.repairs));
+    reader.progress.all_bytes = files.map(|file| file.size).sum();
     let mut contents = Contents {
         lock: lock::look(root, layout.lock.as_deref()),
         temporary: layout.temporary,
@@ -127,7 +143,12 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
             files: reader.log(checkpoint, &|_| read_by_prometheus),
         });
     }
-    contents.segments = reader.log(&layout.wal, &|number| last.is_none_or(|last| number > last));
+    let is_read = |number: u64| last.is_none_or(|last| number > last);
+    let (beside, instead) = repairs(&layout.wal);
+    let mut old = reader.log(&instead, &is_read);
+    contents.segments = reader.log(&layout.wal, &is_read);
+    old.extend(reader.log(&beside, &|_| false));
+    contents.repairs = reader.repairs(old, &contents.segments, &is_read);
     contents.wbl = reader.log(&layout.wbl, &|_| true);
     contents.chunks_head = heads::chunks(&layout.chunks_head, |size| reader.passed(size));
     contents.snapshots = layout.snapshots.iter().map(heads::snapshot).collect();
@@ -138,6 +159,17 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
         Survey { root: root.to_owned(), depth, contents, judged, agreement: String::new() };
     survey.agreement = Agreement::of(&survey).to_string();
     Ok(survey)
+}
+
+/// What unfinished repairs left: beside a new segment, and without one.
+fn repairs(wal: &Log) -> (Log, Log) {
+    let is_beside = |old: &&Numbered| wal.files.iter().any(|new| new.number == old.number);
+    let (beside, instead): (Vec<_>, Vec<_>) = wal.repairs.iter().partition(is_beside);
+    let log = |files: Vec<&Numbered>| Log {
+        files: files.into_iter().cloned().collect(),
+        ..Log::default()
+    };
+    (log(beside), log(instead))
 }
 
 /// Goes through the logs, one file after the other for what they say, several at once for time.
@@ -186,6 +218,29 @@ impl<'a> Reader<'a> {
             self.passed(file.size);
         });
         done
+    }
+
+    /// By number; which of them are of use is told by the segments.
+    fn repairs(
+        &self,
+        mut old: Vec<SegmentFile>,
+        segments: &[SegmentFile],
+        is_read: &dyn Fn(u64) -> bool,
+    ) -> Vec<UnfinishedRepair> {
+        old.sort_by_key(|file| file.number);
+        let told = |file: SegmentFile| {
+            let new = segments.iter().find(|new| new.number == file.number);
+            let goes_on = new.map(|new| {
+                let (old, new) = (File::open(&file.path), File::open(&new.path));
+                old.and_then(|old| unfinished::goes_on(old, new?)).unwrap_or(false)
+            });
+            let records = segments.iter().map(|other| (other.number, other.found.counts.records));
+            let stands = is_read(file.number)
+                && file.closed.is_none()
+                && unfinished::stands(file.number, goes_on, records);
+            UnfinishedRepair { file, stands }
+        };
+        old.into_iter().map(told).collect()
     }
 
     /// Tells that so many bytes more were read.

@@ -37,7 +37,7 @@ impl Content<'_> {
 /// end: a failing disk is no fault of the log, and what was not read must not pass for lost.
 pub fn each<R: Read>(
     input: R,
-    mut give: impl FnMut(&Content<'_>) -> io::Result<()>,
+    give: &mut dyn FnMut(&Content<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut frames = Frames::new(input);
     let mut decompressor = Decompressor::default();
@@ -69,6 +69,29 @@ pub fn each<R: Read>(
         }
     }
     Ok(())
+}
+
+/// So many records, and a checksum of what they hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    pub records: u64,
+    crc32c: u32,
+}
+
+/// Of the first records of a log that are whole, at the most so many: logs with the same sum begin
+/// alike, however they are compressed.
+pub fn sum<R: Read>(input: R, most: u64) -> io::Result<Sum> {
+    let mut sum = Sum::default();
+    each(input, &mut |content| {
+        if content.whole && sum.records < most {
+            sum.records += 1;
+            let length = content.bytes.len().to_le_bytes();
+            sum.crc32c = crc32c::crc32c_append(sum.crc32c, &length);
+            sum.crc32c = crc32c::crc32c_append(sum.crc32c, content.bytes);
+        }
+        Ok(())
+    })?;
+    Ok(sum)
 }
 
 /// The record, if it can be decompressed and decoded.

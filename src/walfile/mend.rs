@@ -16,7 +16,7 @@ use super::writer::Writer;
 pub fn mend<R: Read, W: Write>(input: R, out: W) -> io::Result<Kept> {
     let mut out = Writer::new(out);
     let mut kept = Kept::default();
-    contents::each(input, |content| {
+    contents::each(input, &mut |content| {
         if let Some(bytes) = content.compressed() {
             out.record(content.frame.compression, &bytes)?;
             kept.record(&content.entries);
@@ -71,7 +71,7 @@ impl Traces {
 
     /// Reads what can be read of a log, up to where the disk ends it; `known` are the refs of all Series records that are kept.
     pub fn read<R: Read>(&mut self, input: R, known: &Refs) {
-        let _ = contents::each(input, |content| {
+        let _ = contents::each(input, &mut |content| {
             let _ = record::read(content.bytes, |entry| {
                 let reference = entry.reference();
                 self.see(reference);

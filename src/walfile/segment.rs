@@ -313,7 +313,7 @@ fn follow(runs: &mut Vec<(u64, u64)>, reference: u64) {
 /// Counts the samples of certain refs, up to where the disk ends the file.
 pub fn samples_of<R: Read>(input: R, refs: &Refs) -> u64 {
     let mut samples = 0;
-    let _ = contents::each(input, |content| {
+    let _ = contents::each(input, &mut |content| {
         if RecordType::of(content.bytes.first().copied()).holds_samples() {
             let _ = record::read(content.bytes, |entry| {
                 if let Entry::Sample { reference, .. } = entry {

@@ -179,6 +179,12 @@ pub fn damaged(root: &Path) {
     fs::remove_file(root.join("wal/00000004")).expect("it was there");
     flip(root, "wal/00000006", 20);
     put(root, "wal/5", b"another");
+    // A repair that was ended on its way.
+    let some = (0..40).map(|at| samples(1..60, (280 + at) * 1000));
+    let records: Vec<Vec<u8>> = std::iter::once(series(1..10)).chain(some).collect();
+    put(root, "wal/00000007", &log(&records[..9]));
+    put(root, "wal/00000007.repair", &log(&records));
+    flip(root, "wal/00000007.repair", 9000);
     put(root, "wal/checkpoint.00000001", b"no folder");
     flip(root, "wbl/00000000", 100);
     fs::remove_file(root.join("wbl/00000001")).expect("it was there");

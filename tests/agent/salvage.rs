@@ -50,10 +50,12 @@ fn every_kind_of_damage_is_mended_once_and_can_be_put_back() {
     let report = json(&run(&["salvage", "--json"], root, 0));
     assert_eq!(steps(&report), steps(&planned));
     let expected = [
-        "wal/00000007 {guard:115} refs-lost",
+        "wal/00000008 {guard:115} refs-lost",
         "wal/checkpoint.00000001 set-aside not-a-folder",
         "wal/checkpoint.00000002/00000000 rewrite corrupt",
         "wal/5 set-aside duplicate",
+        "wal/00000007 {copy:wal/00000007.repair} repair-unfinished",
+        "wal/00000007.repair set-aside repair-unfinished",
         "wal/00000002 set-aside behind-checkpoint",
         "wal/00000004 empty missing",
         "wal/00000003 rewrite corrupt",
@@ -133,13 +135,17 @@ fn its_words_fit_a_terminal_and_many_empty_files_are_one_line() {
     let told = run(&["salvage"], root, 0);
     assert!(told.lines().all(|line| line.len() <= 80), "{told}");
     let expected = [
-        "15 files were changed:",
-        "  wal/00000007",
+        "17 files were changed:",
+        "  wal/00000008",
         "    one Series record, ref 115 (no lost ref is given again)",
         "  wal/checkpoint.00000001",
         "    set aside (a checkpoint is a folder)",
         "  wal/5",
         "    set aside (another file has this number)",
+        "  wal/00000007",
+        "    the records of wal/00000007.repair (left by an unfinished repair)",
+        "  wal/00000007.repair",
+        "    set aside (left by an unfinished repair)",
         "  wal/00000000 to wal/00000002",
         "    empty (missing)",
         "  wal/00000004",
@@ -155,7 +161,7 @@ fn what_prometheus_wrote_since_is_not_overwritten() {
     let root = folder.path();
     d::damaged(root);
     run(&["salvage"], root, 0);
-    for (name, bytes) in [("wal/00000008", b"new".as_slice()), ("chunks_head/000003", b"new")] {
+    for (name, bytes) in [("wal/00000009", b"new".as_slice()), ("chunks_head/000003", b"new")] {
         fs::write(root.join(name), bytes).expect("written");
         let before = everything(root);
         let refused = run(&["restore"], root, 3);

@@ -15,6 +15,10 @@ pub fn write(contents: &Contents, out: &mut String) -> fmt::Result {
     }
     blocks(contents, out)?;
     listed("left half made, taken away at the next start", &contents.temporary, out)?;
+    for old in contents.repairs.iter().filter(|old| !old.stands) {
+        let name = file_name(&old.file.path);
+        writeln!(out, "wal/{name}   left by a repair that was not finished; others went on")?;
+    }
     listed("set aside by a salvage", &contents.aside, out)?;
     match &contents.lock {
         Lock::None => Ok(()),

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::super::words::{count, grouped, size};
-use crate::datadir::survey::fold::{LogName, Problem};
+use crate::datadir::survey::fold::{LogName, Losses, Problem};
 use crate::datadir::survey::{SegmentFile, Survey};
 use crate::walfile::block::BlockFault;
 use crate::walfile::fault::FaultKind;
@@ -31,6 +31,12 @@ pub fn write(found: &Survey, out: &mut String) -> fmt::Result {
                 out,
                 " x wal: the checkpoint ends at {checkpoint}, the segments begin at {first}"
             )?,
+            Problem::RepairUnfinished { number, samples } => writeln!(
+                out,
+                " x wal/{number:08}.repair: left by an unfinished repair, and not read\n     \
+                 holds  {}",
+                count(*samples, "sample"),
+            )?,
             Problem::HeadChunks { number, fault, offset } => {
                 writeln!(
                     out,
@@ -56,21 +62,25 @@ pub fn write(found: &Survey, out: &mut String) -> fmt::Result {
                 if let Some(file) = file(found, *log, *number) {
                     of_file(file, out)?;
                 }
-                writeln!(
-                    out,
-                    "     costs  {} that cannot be read by any way; in this file also,\n            \
-                     by Prometheus' repair  {}, {}\n            \
-                     by the next page       {}, {}",
-                    size(lost.unreadable_bytes),
-                    count(lost.prometheus.records, "record"),
-                    count(lost.prometheus.samples, "sample"),
-                    count(lost.page.records, "record"),
-                    count(lost.page.samples, "sample"),
-                )?;
+                costs(lost, out)?;
             }
         }
     }
     Ok(())
+}
+
+fn costs(lost: &Losses, out: &mut String) -> fmt::Result {
+    writeln!(
+        out,
+        "     costs  {} that cannot be read by any way; in this file also,\n            \
+         by Prometheus' repair  {}, {}\n            \
+         by the next page       {}, {}",
+        size(lost.unreadable_bytes),
+        count(lost.prometheus.records, "record"),
+        count(lost.prometheus.samples, "sample"),
+        count(lost.page.records, "record"),
+        count(lost.page.samples, "sample"),
+    )
 }
 
 fn file(found: &Survey, log: LogName, number: u64) -> Option<&SegmentFile> {

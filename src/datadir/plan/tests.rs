@@ -99,6 +99,23 @@ fn of_two_names_for_one_number_the_usual_stays() {
 }
 
 #[test]
+fn what_a_repair_left_stands_in_the_place_of_the_new_segment() {
+    let left = |number: u64, goes_on| {
+        let path = format!("wal/{number:08}.repair");
+        Repair { file: LogFile { path, ..file("wal", number, true) }, goes_on }
+    };
+    let with = |numbers: &[u64], repairs: Vec<Repair>| {
+        let checkpoints = vec![checkpoint(1)];
+        told(&Seen { wal: log("wal", numbers, &[]), repairs, checkpoints, ..Seen::default() }).0
+    };
+    assert_eq!(with(&[2, 3], vec![left(3, Some(true))]), ["copy 3", "aside 3.repair"]);
+    assert_eq!(with(&[2], vec![left(3, None)]), ["copy 3", "aside 3.repair"]);
+    assert_eq!(with(&[2, 4], vec![left(3, None)]), ["copy 3", "aside 3.repair"]);
+    assert_eq!(with(&[2, 3], vec![left(3, Some(false))]), [""; 0]);
+    assert_eq!(with(&[2, 3], vec![left(1, None)]), [""; 0], "the checkpoint stands for it");
+}
+
+#[test]
 fn chunks_are_kept_up_to_the_first_fault() {
     let chunks = |number: u64, fault: Option<ChunkFault>, count: u64| {
         let found = ChunkFile { size: 100, chunks: count, end: 50, fault, ..ChunkFile::default() };

@@ -53,6 +53,9 @@ pub enum Problem {
     CheckpointLost { first: u64 },
     /// The segments begin later than where the checkpoint ends.
     GapAfterCheckpoint { checkpoint: u64, first: u64 },
+    /// Prometheus was ended while it cut a segment at its first fault: the whole of it lies beside the
+    /// log, where no start reads it.
+    RepairUnfinished { number: u64, samples: u64 },
     /// Bytes of a file are not those that were written.
     Damaged { log: LogName, number: u64, faults: u64, lost: Losses },
     /// A file could not be opened.
@@ -122,13 +125,21 @@ pub fn judge(contents: &Contents) -> Judged {
             None | Some(_) => {}
         }
     }
+    for old in contents.repairs.iter().filter(|old| old.stands) {
+        let (number, samples) = (old.file.number, old.file.found.kept.fragment.samples);
+        problems.push(Problem::RepairUnfinished { number, samples });
+    }
     if writes(contents) {
         problems.retain(|problem| !is_under_way(problem, contents));
     }
     let next_start = next_start(contents, &read, &problems);
     let old = checkpoint.map(|checkpoint| checkpoint.files.as_slice()).unwrap_or_default();
     let mut kept = Policies::default();
-    for file in old.iter().chain(read.iter().copied()).chain(&contents.wbl) {
+    let stand: Vec<&SegmentFile> =
+        contents.repairs.iter().filter(|old| old.stands).map(|old| &old.file).collect();
+    let replaced = |file: &&SegmentFile| stand.iter().any(|old| old.number == file.number);
+    let new = read.iter().copied().filter(|file| !replaced(file));
+    for file in old.iter().chain(new).chain(stand.iter().copied()).chain(&contents.wbl) {
         kept.page.add(&file.found.kept.page);
         kept.fragment.add(&file.found.kept.fragment);
     }
@@ -255,7 +266,8 @@ fn without(all: Kept, part: Kept) -> Kept {
 
 fn highest_ref(contents: &Contents) -> Option<u64> {
     let old = contents.checkpoints.iter().flat_map(|checkpoint| &checkpoint.files);
-    let files = old.chain(&contents.segments).chain(&contents.wbl);
+    let repairs = contents.repairs.iter().map(|old| &old.file);
+    let files = old.chain(&contents.segments).chain(repairs).chain(&contents.wbl);
     let decoded = files.filter_map(|file| file.found.highest).max()?;
     let chunks = contents.chunks_head.iter().filter_map(|file| file.found.refs);
     Some(chunks.map(|refs| refs.last).fold(decoded, u64::max))

@@ -40,7 +40,7 @@ fn log(how: Compression, each: u64) -> Writer {
 /// The samples of all that can be kept of a log.
 fn told(bytes: &[u8]) -> Samples {
     let mut out = Samples::new();
-    contents::each(bytes, |content| {
+    contents::each(bytes, &mut |content| {
         let Some((2, rest)) = content.bytes.split_first() else { return Ok(()) };
         let mut from = Cursor::new(rest);
         let base = from.be64().expect("a ref");
@@ -201,7 +201,7 @@ fn labels_of_a_cut_off_record_are_whole() {
         let at = log.bytes.len() - 1;
         log.bytes[at] ^= 1;
         let mut names = 0;
-        contents::each(log.bytes.as_slice(), |content| {
+        contents::each(log.bytes.as_slice(), &mut |content| {
             read(content.bytes, |entry| {
                 let Entry::Series { reference, labels } = entry else { panic!("{entry:?}") };
                 let wanted = reference.to_string();

@@ -145,11 +145,27 @@ pub const ALL: &[Damage] = &[
         let to = d.0.join(format!("wal/checkpoint.{:08}.tmp", number + 1));
         dir::copy(&d.0.join(from), &to);
     }),
-    damage("repair begun", |d| {
+    nothing("repair begun", |d| {
         let middle = d.middle();
         fs::rename(&middle, middle.with_extension("repair")).expect("renamed");
     }),
+    damage("repair begun, later ones deleted", |d| repair_begun(d, 0)),
+    damage("repair ended midway", |d| repair_begun(d, 2 * PAGE)),
 ];
+
+/// What is left where Prometheus was ended during a repair: the later segments are deleted, the damaged
+/// one is renamed, and of the new one so many bytes are written.
+fn repair_begun(dir: &Dir, bytes: usize) {
+    flip(dir, RecordType::Samples, 40);
+    let damaged = dir.middle();
+    let later = dir.segments().into_iter().filter(|segment| *segment > damaged);
+    later.for_each(|segment| remove(&segment));
+    let whole = fs::read(&damaged).expect("a segment");
+    fs::rename(&damaged, damaged.with_extension("repair")).expect("renamed");
+    if bytes > 0 {
+        fs::write(&damaged, &whole[..bytes]).expect("written");
+    }
+}
 
 fn last(dir: &Dir) -> std::path::PathBuf {
     dir.segments().pop().expect("a segment")

@@ -85,6 +85,10 @@ fn words(problem: &Value) -> Option<String> {
         "closed" => {
             format!("{log} {} cannot be opened: {}", number("number"), problem.text("/why"))
         }
+        "repairUnfinished" => {
+            let number = number("number");
+            format!("{number:08}.repair, left by a repair that was not finished")
+        }
         "headChunks" => {
             format!("chunks_head {} is damaged at {}", number("number"), number("offset"))
         }

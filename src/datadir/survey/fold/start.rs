@@ -75,6 +75,7 @@ fn first_bad<'a>(
             Problem::Gap { .. }
             | Problem::Duplicate { .. }
             | Problem::CheckpointLost { .. }
+            | Problem::RepairUnfinished { .. }
             | Problem::GapAfterCheckpoint { .. }
             | Problem::HeadChunks { .. }
             | Problem::Snapshot { .. }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Judged, LogName, Losses, NextStart, Problem, Refusal, judge};
 use crate::datadir::survey::{
-    BlockSurvey, Checkpoint, ChunkFile, Contents, FileFault, Lock, SegmentFile,
+    BlockSurvey, Checkpoint, ChunkFile, Contents, FileFault, Lock, SegmentFile, UnfinishedRepair,
 };
 use crate::walfile::block::BlockFault;
 use crate::walfile::count::{Kept, RefRange};
@@ -203,6 +203,21 @@ fn a_lost_checkpoint_stops_it() {
         c.segments.clear();
     });
     assert_eq!((found.problems, found.next_start), (Vec::new(), NextStart::Starts));
+}
+
+#[test]
+fn what_a_repair_left_counts_as_what_a_salvage_keeps() {
+    let left = |number: u64, stands: bool| {
+        let mut file = file("wal", number);
+        file.found.kept.fragment.samples = 700;
+        UnfinishedRepair { file, stands }
+    };
+    let found = judged(|c| c.repairs.push(left(7, true)));
+    assert_eq!(found.problems, [Problem::RepairUnfinished { number: 7, samples: 700 }]);
+    // In the place of one of the six files of a hundred.
+    assert_eq!((found.kept.prometheus.samples, found.kept.fragment.samples), (600, 1200));
+    let found = judged(|c| c.repairs.push(left(7, false)));
+    assert_eq!((found.problems, found.kept.fragment.samples), (Vec::new(), 600));
 }
 
 #[test]
