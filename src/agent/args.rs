@@ -37,7 +37,8 @@ commands:
   --json     the report as one JSON document on stdout
   --help, --version
 
-exit: 0 no fault · 1 error · 2 faults found · 3 refused, nothing was changed
+exit: 0 no fault · 1 error · 2 faults found · 3 refused, nothing was changed ·
+      5 begun and not finished
 ";
 
 /// What was asked for.

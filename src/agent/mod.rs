@@ -39,6 +39,8 @@ pub enum Ended {
     Found,
     /// 3: refused; nothing was changed.
     Refused,
+    /// 5: something was begun, and is not finished or not as it was promised.
+    Unfinished,
 }
 
 impl Ended {
@@ -50,6 +52,7 @@ impl Ended {
             Ended::Error => 1,
             Ended::Found => 2,
             Ended::Refused => 3,
+            Ended::Unfinished => 5,
         }
     }
 }

@@ -82,11 +82,11 @@ pub(super) fn refused(
                 "{failed}; not finished, nothing is lost. Before Prometheus starts, go on or back:\n  \
                  {resume}\n  {restore}"
             )?;
-            Ok(Ended::Error)
+            Ok(Ended::Unfinished)
         }
         NotDone::Unproved(why) => {
             writeln!(err, "{why}. To go back:\n  {restore}")?;
-            Ok(Ended::Error)
+            Ok(Ended::Unfinished)
         }
     }
 }

@@ -83,7 +83,7 @@ impl Job<'_> {
     fn mend(&self) -> Ran {
         let plan = self.run_as(self.salvage(true), false);
         match plan.ended {
-            Ended::Error | Ended::Refused => return plan,
+            Ended::Error | Ended::Refused | Ended::Unfinished => return plan,
             Ended::Clean => return self.run(self.salvage(true)),
             Ended::Found => {}
         }
@@ -132,9 +132,10 @@ impl Job<'_> {
             Ended::Error => Exit::Error,
             Ended::Found => Exit::Found,
             Ended::Refused => Exit::Blocked,
+            Ended::Unfinished => Exit::Unfinished,
         };
         let err = err.trim_end();
-        if ended == Ended::Error && !err.is_empty() {
+        if matches!(ended, Ended::Error | Ended::Unfinished) && !err.is_empty() {
             self.screen.fail(&format!("error: {err}"));
         } else if !err.is_empty() {
             self.screen.fail(err);

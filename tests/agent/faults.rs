@@ -251,12 +251,11 @@ fn a_disk_that_fails_anywhere_loses_nothing() {
                     }
                     continue;
                 }
-                assert!(matches!(output.status.code(), Some(1 | 3)), "{why}: {told}");
-                assert!(
-                    told.contains("nothing was changed") || told.contains("prom-fix-agent resume"),
-                    "{why}: {told}"
-                );
-                if told.contains("nothing was changed") {
+                let unfinished = output.status.code() == Some(5);
+                assert!(unfinished || matches!(output.status.code(), Some(1 | 3)), "{why}: {told}");
+                assert_eq!(told.contains("prom-fix-agent resume"), unfinished, "{why}: {told}");
+                if !unfinished {
+                    assert!(told.contains("nothing was changed"), "{why}: {told}");
                     same(&but_for_the_lock(everything(root), false), &expected.before, &why);
                 }
                 expected.can_be_put_back(root, &why);
