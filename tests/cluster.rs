@@ -11,6 +11,8 @@ mod bind;
 mod chaos;
 #[path = "cluster/enforcer.rs"]
 mod enforcer;
+#[path = "cluster/foreign.rs"]
+mod foreign;
 #[path = "cluster/install.rs"]
 mod install;
 #[path = "cluster/inventory.rs"]

@@ -36,8 +36,14 @@ pub enum Kind {
     HorizontalPodAutoscaler,
     CustomResourceDefinition,
     CiliumNetworkPolicy,
+    CiliumClusterwideNetworkPolicy,
     CalicoNetworkPolicy,
+    CalicoGlobalNetworkPolicy,
+    AdminNetworkPolicy,
+    BaselineAdminNetworkPolicy,
+    ClusterNetworkPolicy,
     AuthorizationPolicy,
+    PeerAuthentication,
     LinkerdServer,
 }
 
@@ -92,10 +98,30 @@ const ROWS: &[Row] = &[
     row(Kind::HorizontalPodAutoscaler, "autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa", true),
     row(Kind::CustomResourceDefinition, "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", "crd", false),
     row(Kind::CiliumNetworkPolicy, "cilium.io/v2", "CiliumNetworkPolicy", "ciliumnetworkpolicies", "ciliumnetworkpolicy", true),
+    row(Kind::CiliumClusterwideNetworkPolicy, "cilium.io/v2", "CiliumClusterwideNetworkPolicy", "ciliumclusterwidenetworkpolicies", "ciliumclusterwidenetworkpolicy", false),
     row(Kind::CalicoNetworkPolicy, "crd.projectcalico.org/v1", "NetworkPolicy", "networkpolicies", "caliconetworkpolicy", true),
+    row(Kind::CalicoGlobalNetworkPolicy, "crd.projectcalico.org/v1", "GlobalNetworkPolicy", "globalnetworkpolicies", "globalnetworkpolicy", false),
+    row(Kind::AdminNetworkPolicy, "policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "adminnetworkpolicies", "adminnetworkpolicy", false),
+    row(Kind::BaselineAdminNetworkPolicy, "policy.networking.k8s.io/v1alpha1", "BaselineAdminNetworkPolicy", "baselineadminnetworkpolicies", "baselineadminnetworkpolicy", false),
+    row(Kind::ClusterNetworkPolicy, "policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", "clusternetworkpolicies", "clusternetworkpolicy", false),
     row(Kind::AuthorizationPolicy, "security.istio.io/v1", "AuthorizationPolicy", "authorizationpolicies", "authorizationpolicy", true),
+    row(Kind::PeerAuthentication, "security.istio.io/v1", "PeerAuthentication", "peerauthentications", "peerauthentication", true),
     row(Kind::LinkerdServer, "policy.linkerd.io/v1beta3", "Server", "servers", "server", true),
 ];
+
+/// Istio before 1.22 and Linkerd before 2.16 know only the older version; Calico on etcd, and one
+/// without definitions of its own, only the other group.
+const ELSEWHERE: &[(Kind, &str)] = &[
+    (Kind::AuthorizationPolicy, "security.istio.io/v1beta1"),
+    (Kind::PeerAuthentication, "security.istio.io/v1beta1"),
+    (Kind::LinkerdServer, "policy.linkerd.io/v1beta1"),
+    (Kind::CalicoNetworkPolicy, "projectcalico.org/v3"),
+    (Kind::CalicoGlobalNetworkPolicy, "projectcalico.org/v3"),
+];
+
+fn group_of(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
+}
 
 impl Kind {
     /// Every kind, in the order of the table.
@@ -129,7 +155,7 @@ impl Kind {
 
     /// The API group, empty for the core group.
     pub fn group(self) -> &'static str {
-        self.api_version().split_once('/').map_or("", |(group, _)| group)
+        group_of(self.api_version())
     }
 
     /// Whether objects of this kind live in a namespace.
@@ -137,11 +163,21 @@ impl Kind {
         self.row().namespaced
     }
 
+    /// Where else a cluster may serve the same objects.
+    pub fn elsewhere(self) -> impl Iterator<Item = &'static str> {
+        ELSEWHERE.iter().filter(move |(kind, _)| *kind == self).map(|(_, version)| *version)
+    }
+
     /// The kind with this exact `apiVersion` and `kind`; the group must agree, the version need
     /// not (an owner reference may carry an older one).
     pub fn of(api_version: &str, name: &str) -> Option<Kind> {
-        let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        ROWS.iter().find(|r| r.name == name && r.kind.group() == group).map(|r| r.kind)
+        let group = group_of(api_version);
+        let is = |r: &&Row| r.name == name && r.kind.groups().any(|own| own == group);
+        ROWS.iter().find(is).map(|r| r.kind)
+    }
+
+    fn groups(self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.group()).chain(self.elsewhere().map(group_of))
     }
 
     /// Custom resources of prometheus-operator and its forks.
@@ -157,12 +193,17 @@ impl Kind {
 
     /// `/apis/apps/v1/namespaces/NS/statefulsets`; every namespace without `namespace`.
     pub fn path(self, namespace: Option<&str>) -> String {
-        let root = if self.api_version().contains('/') { "/apis/" } else { "/api/" };
+        self.path_of(self.api_version(), namespace)
+    }
+
+    /// The same of another group and version ([`Kind::elsewhere`]).
+    pub fn path_of(self, api_version: &str, namespace: Option<&str>) -> String {
+        let root = if api_version.contains('/') { "/apis/" } else { "/api/" };
         let scope = match namespace {
             Some(ns) if self.namespaced() => format!("/namespaces/{ns}"),
             _ => String::new(),
         };
-        format!("{root}{}{scope}/{}", self.api_version(), self.plural())
+        format!("{root}{api_version}{scope}/{}", self.plural())
     }
 }
 
@@ -314,6 +355,8 @@ mod tests {
             assert_eq!(ROWS.iter().filter(|r| r.kind == kind).count(), 1, "{kind:?}");
             assert_eq!(Kind::of(kind.api_version(), kind.name()), Some(kind));
         }
+        let other = Kind::of("projectcalico.org/v3", "NetworkPolicy");
+        assert_eq!(other, Some(Kind::CalicoNetworkPolicy));
         let set = ObjectRef::new(Kind::StatefulSet, "mon", "k8s");
         assert_eq!(set.path(), "/apis/apps/v1/namespaces/mon/statefulsets/k8s");
         assert_eq!(ObjectRef::new(Kind::Node, "mon", "a").path(), "/api/v1/nodes/a");

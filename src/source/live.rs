@@ -106,11 +106,19 @@ async fn one(fetch: &Fetch, need: &Need, keep: Keep) -> Fact {
     let outcome = match need {
         Need::Object(of) => object(fetch, of).await,
         Need::List { kind, namespace, labels } => {
-            let path = listing(*kind, namespace.as_deref(), labels);
-            list(fetch, &path, &|item| keep.read(*kind, item)).await
+            let item = |item: &[u8]| keep.read(*kind, item);
+            let mut found = Err(Failure::NotFound);
+            for version in std::iter::once(kind.api_version()).chain(kind.elsewhere()) {
+                let first = kind.path_of(version, namespace.as_deref());
+                found = list(fetch, &listing(first, labels), &item).await;
+                if !matches!(found, Err(Failure::NotFound)) {
+                    break;
+                }
+            }
+            found
         }
         Need::Nodes { labels } => {
-            let path = listing(Kind::Node, None, "");
+            let path = listing(Kind::Node.path(None), "");
             list(fetch, &path, &|item| keep.node(labels, item)).await
         }
         Need::PodsOn { node } => {
@@ -162,8 +170,8 @@ async fn object(fetch: &Fetch, of: &ObjectRef) -> Result<Fact, Failure> {
     Ok(Fact::Known(Seen::Object(value)))
 }
 
-fn listing(kind: Kind, namespace: Option<&str>, labels: &str) -> String {
-    let mut path = format!("{}?limit={PAGE}", kind.path(namespace));
+fn listing(mut path: String, labels: &str) -> String {
+    path.push_str(&format!("?limit={PAGE}"));
     if !labels.is_empty() {
         path.push_str(&format!("&labelSelector={}", encode(labels)));
     }

@@ -14,6 +14,7 @@ pub mod manager;
 pub mod network;
 pub mod operator;
 pub mod owner;
+pub mod plugin;
 pub mod pod;
 pub mod repair;
 pub mod rollout;

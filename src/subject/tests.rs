@@ -6,6 +6,7 @@ mod found;
 mod holds;
 mod installs;
 mod operators;
+mod plugins;
 mod policies;
 mod startup;
 

@@ -192,7 +192,7 @@ fn probes_ask_with_tls_where_it_speaks_that() {
 }
 
 /// A workload that asks a Service of the Prometheus five times a second.
-const CLIENT: &str = r#"
+pub const CLIENT: &str = r#"
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: grafana}
@@ -206,7 +206,7 @@ spec:
       - {name: grafana, image: "busybox:1", command: [probe, "@URL@", 200ms, "0"]}
 "#;
 
-const SERVICE: &str = r#"
+pub const SERVICE: &str = r#"
 apiVersion: v1
 kind: Service
 metadata: {name: front}

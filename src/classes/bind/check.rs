@@ -2,6 +2,7 @@
 
 pub(super) mod address;
 pub(super) mod asked;
+pub(super) mod foreign;
 pub(super) mod policies;
 pub(super) mod probes;
 mod services;

@@ -3,6 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
+use crate::model::{Fact, Need, Seen, Snapshot};
+use crate::subject::pod::is_terminating;
+use crate::subject::selector::selects;
 
 /// Kinds that have pods.
 const KINDS: [Kind; 5] =
@@ -57,6 +60,57 @@ pub fn pod(workload: &Value) -> Value {
     })
 }
 
+/// The question for the pods of a workload that is none itself.
+pub fn pods_need(workload: &Value) -> Option<Need> {
+    let selector = workload.pointer("/spec/selector").filter(|_| !is_pod(workload))?;
+    let labels = written(selector);
+    let namespace = Some(workload.namespace().to_owned());
+    (!labels.is_empty()).then_some(Need::List { kind: Kind::Pod, namespace, labels })
+}
+
+fn is_pod(workload: &Value) -> bool {
+    workload.text("/kind") == "Pod"
+}
+
+/// A label selector as `-l` takes it.
+fn written(selector: &Value) -> String {
+    let equal = selector.get("matchLabels").and_then(Value::as_object);
+    let equal = equal.into_iter().flatten();
+    let mut terms: Vec<String> =
+        equal.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or(""))).collect();
+    for one in selector.list("/matchExpressions") {
+        let key = one.text("/key");
+        let values: Vec<&str> = one.list("/values").iter().filter_map(Value::as_str).collect();
+        let values = values.join(",");
+        terms.extend(match one.text("/operator") {
+            "In" => Some(format!("{key} in ({values})")),
+            "NotIn" => Some(format!("{key} notin ({values})")),
+            "Exists" => Some(key.to_owned()),
+            "DoesNotExist" => Some(format!("!{key}")),
+            _ => None,
+        });
+    }
+    terms.join(",")
+}
+
+/// The pods of a workload that are there and stay, as far as they were read.
+pub fn pods<'a>(seen: &'a Snapshot, workload: &'a Value) -> Result<Vec<&'a Value>, &'a str> {
+    if is_pod(workload) {
+        return Ok(vec![workload]);
+    }
+    let Some(need) = pods_need(workload) else { return Err("it has no selector") };
+    let selector = workload.pointer("/spec/selector").unwrap_or(&Value::Null);
+    let stays = |pod: &&Value| {
+        let done = matches!(pod.text("/status/phase"), "Succeeded" | "Failed");
+        !done && !is_terminating(pod) && selects(selector, pod)
+    };
+    match seen.facts.get(&need) {
+        Some(Fact::Known(Seen::List(all))) => Ok(all.iter().filter(stays).collect()),
+        Some(Fact::Unreadable(why)) => Err(why),
+        Some(Fact::Known(_) | Fact::Absent) | None => Err("not read"),
+    }
+}
+
 /// The labels by which all pods of a workload, and no others, are known.
 pub fn labels(workload: &Value) -> Option<Value> {
     let at = match workload.text("/kind") {
@@ -73,6 +127,15 @@ pub fn labels(workload: &Value) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_selector_is_asked_as_it_stands() {
+        let selector = json!({"matchLabels": {"a": "b"}, "matchExpressions": [
+            {"key": "c", "operator": "In", "values": ["d", "e"]},
+            {"key": "f", "operator": "NotIn", "values": ["g"]},
+            {"key": "h", "operator": "Exists"}, {"key": "i", "operator": "DoesNotExist"}]});
+        assert_eq!(written(&selector), "a=b,c in (d,e),f notin (g),h,!i");
+    }
 
     #[test]
     fn a_client_is_named_in_three_ways() {

@@ -2,9 +2,8 @@
 //! only once every pod runs, for before that they say nothing of their own: one that is killed for
 //! memory time and again runs only between two kills.
 
-use super::check::asked;
-use super::check::policies::FOREIGN;
-use super::client::spaces;
+use super::check::{asked, foreign};
+use super::client::{pods_need, spaces};
 use crate::model::log::runs;
 use crate::model::{Kind, Need, ObjectRef, Snapshot};
 use crate::subject::Subject;
@@ -21,6 +20,7 @@ pub fn needs(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> 
         out.push(Need::list(Kind::EndpointSlice, namespace));
     }
     out.extend(client.into_iter().flat_map(|client| of_client(namespace, client)));
+    out.extend(client.and_then(|client| pods_need(seen.object(client).known()?)));
     out.extend(client.into_iter().flat_map(|client| asked::needs(seen, client)));
     out
 }
@@ -31,8 +31,8 @@ fn of_client(namespace: &str, client: &ObjectRef) -> Vec<Need> {
     for space in spaces(namespace, client) {
         out.push(Need::object(Kind::Namespace, "", space));
         out.push(Need::list(Kind::NetworkPolicy, space));
-        out.extend(FOREIGN.map(|kind| Need::list(kind, space)));
     }
+    out.extend(foreign::needs(namespace, client));
     out
 }
 

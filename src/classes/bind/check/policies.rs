@@ -4,25 +4,20 @@
 use serde_json::{Value, json};
 
 use super::super::client;
+use super::foreign;
 use crate::model::fact::Got;
 use crate::model::object::ObjectExt;
 use crate::model::{Code, Finding, Kind, ObjectRef, Severity, Snapshot, Unknown, Verdict};
 use crate::subject::Subject;
 use crate::subject::network::{Direction, End, Ruling, Way, rule};
+use crate::subject::plugin::Side;
 
 const POLICY: Code = Code("bind/network-policy");
 
-/// Rules of other kinds, which only their own programs can judge.
-pub const FOREIGN: [Kind; 4] = [
-    Kind::CiliumNetworkPolicy,
-    Kind::CalicoNetworkPolicy,
-    Kind::AuthorizationPolicy,
-    Kind::LinkerdServer,
-];
-
 /// What is known of the way from a client to one pod.
 pub struct Scene<'a> {
-    pub client: Value,
+    /// The client's pods as policies look at them; without any, its template.
+    clients: Vec<Value>,
     client_namespace: &'a Value,
     server_namespace: &'a Value,
     policies: Vec<&'a Value>,
@@ -53,11 +48,34 @@ pub fn scene<'a>(
         }
     }
     Ok(Scene {
-        client: client::pod(workload),
+        clients: match client::pods(seen, workload) {
+            Ok(pods) if !pods.is_empty() => pods.into_iter().cloned().collect(),
+            Ok(_) | Err(_) => vec![client::pod(workload)],
+        },
         client_namespace: namespace(&of.namespace)?,
         server_namespace: namespace(subject.namespace())?,
         policies,
         port: subject.flags.port(),
+    })
+}
+
+/// A client of which no pod was seen is judged by its template, and that is said.
+fn template_only(seen: &Snapshot, of: &ObjectRef) -> Option<Unknown> {
+    let workload = seen.object(of).known()?;
+    let (why, vital) = match client::pods(seen, workload) {
+        Ok(pods) if !pods.is_empty() => return None,
+        // What does not run reaches nothing.
+        Ok(_) => match workload.number("/spec/replicas") {
+            Some(0) => ("it is scaled to 0: nothing asks".to_owned(), true),
+            Some(_) | None => ("it has no pods: nothing asks".to_owned(), true),
+        },
+        Err(why) => (format!("its pods: {why}; judged by its template"), false),
+    };
+    Some(Unknown {
+        need: format!("whether {} is let through", of.short()),
+        why,
+        get: format!("kubectl get {} -n {} -o wide", of.short(), of.namespace),
+        vital,
     })
 }
 
@@ -80,15 +98,49 @@ fn unread(what: &str, why: &str) -> Unknown {
 }
 
 impl<'a> Scene<'a> {
-    /// What the policies say of the way to a pod.
+    /// What the policies say of the way to a pod, from that of the client's pods which has it worst.
     pub fn ruling(&self, server: &Value, direction: Direction) -> Ruling<'a> {
-        let way = Way {
-            client: End::Pod { pod: &self.client, namespace: self.client_namespace },
-            server: End::Pod { pod: server, namespace: self.server_namespace },
-            port: self.port,
-            protocol: "TCP",
+        worst(self.rulings(server, direction).into_iter().map(|(_, ruling)| ruling))
+    }
+
+    /// The same from each of them.
+    fn rulings(&self, server: &Value, direction: Direction) -> Vec<(&Value, Ruling<'a>)> {
+        let of = |client| {
+            let way = Way {
+                client: End::Pod { pod: client, namespace: self.client_namespace },
+                server: End::Pod { pod: server, namespace: self.server_namespace },
+                port: self.port,
+                protocol: "TCP",
+            };
+            (client, rule(&self.policies, &way, direction))
         };
-        rule(&self.policies, &way, direction)
+        self.clients.iter().map(of).collect()
+    }
+
+    /// Whether some of the client's pods are kept from this pod, and others not.
+    pub fn divides(&self, server: &Value, direction: Direction) -> bool {
+        let denied = self.denied(server, direction).len();
+        denied > 0 && denied < self.clients.len()
+    }
+
+    /// The client's pods that are kept from this pod.
+    fn denied(&self, server: &Value, direction: Direction) -> Vec<&Value> {
+        let all = self.rulings(server, direction).into_iter();
+        all.filter(|(_, ruling)| matches!(ruling, Ruling::Denied(_))).map(|(pod, _)| pod).collect()
+    }
+
+    /// Both ends, as rules of others look at them.
+    pub fn sides<'s>(&'s self, servers: &'s [Value]) -> Vec<Side<'s>> {
+        let end = |pod: &'s Value, namespace: &'s Value, direction: Direction| Side {
+            pod,
+            namespace,
+            direction,
+            port: self.port,
+        };
+        let servers = servers.iter().map(|pod| end(pod, self.server_namespace, Direction::Ingress));
+        let clients =
+            self.clients.iter().map(|pod| end(pod, self.client_namespace, Direction::Egress));
+        servers.chain(clients).collect()
     }
 
     /// What they say of the way out to the cluster's DNS, where that is a Deployment in kube-system
@@ -100,14 +152,26 @@ impl<'a> Scene<'a> {
         let namespace = json!({"metadata": {
             "name": "kube-system", "labels": {"kubernetes.io/metadata.name": "kube-system"},
         }});
-        let way = Way {
-            client: End::Pod { pod: &self.client, namespace: self.client_namespace },
-            server: End::Pod { pod: &pod, namespace: &namespace },
-            port: 53,
-            protocol: "UDP",
+        let of = |client| {
+            let way = Way {
+                client: End::Pod { pod: client, namespace: self.client_namespace },
+                server: End::Pod { pod: &pod, namespace: &namespace },
+                port: 53,
+                protocol: "UDP",
+            };
+            rule(&self.policies, &way, Direction::Egress)
         };
-        rule(&self.policies, &way, Direction::Egress)
+        worst(self.clients.iter().map(of))
     }
+}
+
+fn worst<'a>(all: impl Iterator<Item = Ruling<'a>>) -> Ruling<'a> {
+    let rank = |ruling: &Ruling<'_>| match ruling {
+        Ruling::Denied(_) => 0,
+        Ruling::Plugin(_) => 1,
+        Ruling::Open | Ruling::Allowed(_) => 2,
+    };
+    all.min_by_key(rank).unwrap_or(Ruling::Open)
 }
 
 /// Both directions, to every pod.
@@ -123,7 +187,8 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
         }
     };
     let who = format!("{} -n {}", of.short(), of.namespace);
-    verdict.unknown.extend(foreign(subject, seen, of));
+    verdict.unknown.extend(template_only(seen, of));
+    verdict.unknown.extend(foreign::check(subject, seen, of, &scene));
     let mut open = verdict.unknown.is_empty();
     for pod in &subject.pods {
         for direction in DIRECTIONS {
@@ -181,44 +246,30 @@ fn denied(
     by: &[&Value],
 ) -> Option<Finding> {
     let first = by.first()?;
+    let kept = scene.denied(pod, direction);
+    let client = kept.first()?;
+    let who = match scene.divides(pod, direction) {
+        true => format!("{} of {} pods of {who}", kept.len(), scene.clients.len()),
+        false => who.to_owned(),
+    };
     let says = match direction {
         Direction::Ingress => format!("does not let {who} into pod/{}", pod.name()),
         Direction::Egress => format!("does not let {who} out to pod/{}", pod.name()),
     };
     let finding = Finding::new(POLICY, &reference(first), Severity::Error, says);
-    let labels = scene.client.pointer("/metadata/labels").and_then(Value::as_object);
+    let labels = client.pointer("/metadata/labels").and_then(Value::as_object);
     let shown: Vec<String> = labels
         .into_iter()
         .flatten()
         .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or("")))
         .collect();
-    Some(path(finding.with("labels of the client", shown.join(",")), scene, pod))
+    let whose = match scene.divides(pod, direction) {
+        true => format!("labels of pod/{}", client.name()),
+        false => "labels of the client".to_owned(),
+    };
+    Some(path(finding.with(&whose, shown.join(",")), scene, pod))
 }
 
 fn reference(policy: &Value) -> ObjectRef {
     ObjectRef::new(Kind::NetworkPolicy, policy.namespace(), policy.name())
-}
-
-/// Policies of a plugin or a mesh: where there are any, nothing is said to be let through.
-fn foreign(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Vec<Unknown> {
-    let mut out = Vec::new();
-    let spaces = client::spaces(subject.namespace(), of);
-    for kind in FOREIGN {
-        for space in &spaces {
-            let need = format!("what {} in {space} say", kind.plural());
-            let get = format!("kubectl get {}.{} -n {space} -o yaml", kind.plural(), kind.group());
-            let (why, vital) = match seen.list(kind, space) {
-                Got::Known([]) | Got::Absent => continue,
-                Got::Known(all) => (
-                    format!("{} there, of {}, which are not judged here", all.len(), kind.group()),
-                    true,
-                ),
-                // Nobody but an administrator may read kinds that are mostly not there.
-                Got::Unreadable(why) => (why.to_owned(), false),
-                Got::NotAsked => ("not read".to_owned(), false),
-            };
-            out.push(Unknown { need, why, get, vital });
-        }
-    }
-    out
 }

@@ -23,9 +23,17 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
     // A policy on pods that none selected would close them to everybody else.
     let some = |count: usize| count > 0 && count < case.subject.pods.len();
     if DIRECTIONS.into_iter().any(|direction| some(denied(direction))) {
-        return Err(
-            case.blocked("only some of its pods are closed to it, and the others may be open")
-        );
+        return Err(case.blocked(
+            "only some of its pods are closed to it: a policy for all would close the others \
+                 to everybody else",
+        ));
+    }
+    // The same of the client: a policy for its way out is on all its pods.
+    if case.subject.pods.iter().any(|pod| scene.divides(pod, Direction::Egress)) {
+        return Err(case.blocked(
+            "only some of the client's pods are kept in, and the others may be open: give all the \
+             same labels first",
+        ));
     }
     let denies = |direction| denied(direction) > 0;
     let known = || case.blocked("the pods of one end are known by no label of their own");

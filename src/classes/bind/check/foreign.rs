@@ -1,0 +1,136 @@
+//! Rules of network plugins, of the cluster's administrator and of meshes. Which of them have a say on
+//! the way of a client is known from their selectors; what they say, only their own programs know. So
+//! where one has, nothing is called let through.
+
+use serde_json::Value;
+
+use super::super::client::spaces;
+use super::policies::Scene;
+use crate::model::fact::Got;
+use crate::model::object::ObjectExt;
+use crate::model::{Kind, Need, ObjectRef, Snapshot, Unknown};
+use crate::subject::Subject;
+use crate::subject::plugin::{MESH_ROOT, Side, concerns};
+
+/// Rules of a namespace.
+const LOCAL: [Kind; 5] = [
+    Kind::CiliumNetworkPolicy,
+    Kind::CalicoNetworkPolicy,
+    Kind::AuthorizationPolicy,
+    Kind::PeerAuthentication,
+    Kind::LinkerdServer,
+];
+/// Rules of the cluster.
+const WIDE: [Kind; 5] = [
+    Kind::CiliumClusterwideNetworkPolicy,
+    Kind::CalicoGlobalNetworkPolicy,
+    Kind::AdminNetworkPolicy,
+    Kind::BaselineAdminNetworkPolicy,
+    Kind::ClusterNetworkPolicy,
+];
+/// Rules that the mesh keeps in one namespace for all.
+const OF_MESH: [Kind; 2] = [Kind::AuthorizationPolicy, Kind::PeerAuthentication];
+
+/// Named one by one at the most.
+const NAMED: usize = 5;
+
+/// Every listing, by kind and namespace. An API that is not there answers at once that it is not.
+pub fn places<'a>(server: &'a str, of: &'a ObjectRef) -> Vec<(Kind, &'a str)> {
+    let mut out: Vec<(Kind, &str)> = Vec::new();
+    for space in spaces(server, of) {
+        out.extend(LOCAL.map(|kind| (kind, space)));
+    }
+    out.extend(OF_MESH.map(|kind| (kind, MESH_ROOT)));
+    out.extend(WIDE.map(|kind| (kind, "")));
+    out.sort_unstable();
+    out.dedup();
+    out
+}
+
+pub fn needs(server: &str, of: &ObjectRef) -> Vec<Need> {
+    places(server, of).into_iter().map(|(kind, space)| Need::list(kind, space)).collect()
+}
+
+/// Rules that have a say on the way, and rules that could not be read.
+pub fn check(
+    subject: &Subject,
+    seen: &Snapshot,
+    of: &ObjectRef,
+    scene: &Scene<'_>,
+) -> Vec<Unknown> {
+    let mut out = Vec::new();
+    let (mut unread, mut reason) = (Vec::new(), "");
+    let who = format!("{} -n {}", of.short(), of.namespace);
+    for (kind, space) in places(subject.namespace(), of) {
+        let all = match seen.list(kind, space) {
+            Got::Known(all) => all,
+            Got::Absent => continue,
+            Got::Unreadable(why) => {
+                reason = why;
+                unread.push(format!("{}.{}", kind.plural(), kind.group()));
+                continue;
+            }
+            Got::NotAsked => {
+                reason = "not read";
+                unread.push(format!("{}.{}", kind.plural(), kind.group()));
+                continue;
+            }
+        };
+        for rule in all {
+            let sides = scene.sides(&subject.pods);
+            let Some(side) = sides.iter().find(|side| concerns(rule, side)) else { continue };
+            out.push(unjudged(kind, rule, side, &who));
+        }
+    }
+    let more = out.len().saturating_sub(NAMED);
+    if more > 0 {
+        out.truncate(NAMED);
+        out.push(Unknown {
+            need: format!("what {more} more such rules say"),
+            why: "only the first are named".into(),
+            get: String::new(),
+            vital: true,
+        });
+    }
+    unread.dedup();
+    if !unread.is_empty() {
+        out.push(Unknown {
+            need: "whether rules of a network plugin or a mesh have a say".into(),
+            why: reason.to_owned(),
+            get: format!("the verb list on {}", unread.join(", ")),
+            // Nobody but an administrator may read kinds that are mostly not there.
+            vital: false,
+        });
+    }
+    out
+}
+
+fn unjudged(kind: Kind, rule: &Value, side: &Side<'_>, who: &str) -> Unknown {
+    let plural = kind.plural();
+    let group = rule.text("/apiVersion").split('/').next().unwrap_or("");
+    let within = match rule.namespace() {
+        "" => String::new(),
+        namespace => format!(" -n {namespace}"),
+    };
+    let at = match side.pod.name() {
+        "" => who.to_owned(),
+        name => format!("pod/{name}"),
+    };
+    Unknown {
+        need: format!("whether {}/{} lets {who} through", kind.short(), rule.name()),
+        why: format!("it selects {at}, and only {} can judge it", program(kind)),
+        get: format!("kubectl get {plural}.{group} {}{within} -o yaml", rule.name()),
+        vital: true,
+    }
+}
+
+/// Who enforces a kind.
+fn program(kind: Kind) -> &'static str {
+    match kind {
+        Kind::CiliumNetworkPolicy | Kind::CiliumClusterwideNetworkPolicy => "Cilium",
+        Kind::CalicoNetworkPolicy | Kind::CalicoGlobalNetworkPolicy => "Calico",
+        Kind::AuthorizationPolicy | Kind::PeerAuthentication => "Istio",
+        Kind::LinkerdServer => "Linkerd",
+        _ => "the network plugin",
+    }
+}
