@@ -13,6 +13,8 @@ mod chaos;
 mod enforcer;
 #[path = "cluster/foreign.rs"]
 mod foreign;
+#[path = "cluster/grafana.rs"]
+mod grafana;
 #[path = "cluster/install.rs"]
 mod install;
 #[path = "cluster/inventory.rs"]

@@ -190,6 +190,9 @@ fn unread(need: &Need) -> Option<Unknown> {
             let at = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}");
             (format!("{path} of pod/{pod}"), format!("kubectl get --raw \"{at}\""))
         }
+        Need::Addresses { namespace, secret } => {
+            (format!("secret/{secret}"), format!("kubectl get secret {secret} -n {namespace}"))
+        }
         Need::May { .. } | Need::Rules { .. } => return None,
     };
     Some(Unknown { need: what, why: CUT_OFF.into(), get, vital: false })

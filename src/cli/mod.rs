@@ -271,6 +271,10 @@ fn given_of(class: &dyn classes::Class, matches: &ArgMatches) -> Given {
     own.get_arguments()
         .filter_map(|arg| {
             let id = arg.get_id().as_str();
+            let set = matches.try_get_one::<bool>(id).ok().flatten().copied();
+            if let Some(set) = set {
+                return set.then(|| (id.to_owned(), String::new()));
+            }
             let value = matches.try_get_one::<String>(id).ok()??;
             Some((id.to_owned(), value.clone()))
         })

@@ -33,6 +33,9 @@ pub enum Need {
     May { verb: &'static str, kind: Kind, subresource: &'static str, namespace: String },
     /// All that the person may do in a namespace, in one answer: a self rules review.
     Rules { namespace: String },
+    /// The addresses of the data sources that a Secret holds for Grafana. No other content of any
+    /// Secret can be asked for.
+    Addresses { namespace: String, secret: String },
 }
 
 impl Need {
@@ -85,6 +88,8 @@ pub enum Seen {
     May(bool),
     /// The `status` of a rules review; read by [`super::rules`].
     Rules(Value),
+    /// Each `scheme://host[:port][/path]` and nothing more.
+    Addresses(Vec<String>),
 }
 
 /// The three states of a question.

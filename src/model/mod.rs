@@ -1,6 +1,7 @@
 //! Values only: what was asked for, what was read, what it means, what would be done, what was
 //! done. No clock, no files, no network, no printing.
 
+pub mod address;
 pub mod code;
 pub mod fact;
 pub mod finding;

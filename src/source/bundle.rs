@@ -14,6 +14,7 @@
 //! | `recorded.json` | see [`Recorded`]; may be missing |
 //! | `may.json` | access reviews by name: `{"may patch apps/v1 StatefulSet mon": true}` |
 //! | `rules.json` | the `status` of rules reviews by name: `{"rules mon": {…}}` |
+//! | `addresses.json` | data sources of Secrets: `{"addresses mon/grafana": ["http://prom:9090"]}` |
 //!
 //! `NAME` is the requested path with its query, in which `/` is written `_`, and every byte other
 //! than letters, digits, `-` and `.` is written `%XX`: `/-/ready` is `_-_ready`, and
@@ -86,6 +87,7 @@ pub(super) struct Contents {
     pub http: BTreeMap<String, (u16, String)>,
     pub may: BTreeMap<String, bool>,
     pub rules: BTreeMap<String, Value>,
+    pub addresses: BTreeMap<String, Vec<String>>,
     pub recorded: Recorded,
     pub clock: Option<Timestamp>,
 }
@@ -206,6 +208,9 @@ impl Bundle {
             Need::PodsOn { .. } | Need::PodsBut { .. } => None,
             Need::May { .. } => self.contents.may.get(&name).copied().map(Seen::May),
             Need::Rules { .. } => self.contents.rules.get(&name).cloned().map(Seen::Rules),
+            Need::Addresses { .. } => {
+                self.contents.addresses.get(&name).cloned().map(Seen::Addresses)
+            }
         };
         known.map_or_else(|| Fact::Unreadable(NOT_RECORDED.into()), Fact::Known)
     }

@@ -63,8 +63,12 @@ fn step(need: &Need) -> Option<(String, Vec<String>)> {
             let file = format!("http/{namespace}/{pod}/{port}/{}", http_name(path));
             Some((file, owned(&["get", "--raw", &url])))
         }
-        // Others' pods, and what the person may do: neither belongs in a recording.
-        Need::PodsOn { .. } | Need::PodsBut { .. } | Need::May { .. } | Need::Rules { .. } => None,
+        // Others' pods, what the person may do, and Secrets: none belongs in a recording.
+        Need::PodsOn { .. }
+        | Need::PodsBut { .. }
+        | Need::May { .. }
+        | Need::Rules { .. }
+        | Need::Addresses { .. } => None,
     }
 }
 

@@ -158,6 +158,9 @@ impl Reading<'_> {
         if let Some((name, bytes)) = get("rules.json") {
             self.contents.rules = self.json(name, bytes)?;
         }
+        if let Some((name, bytes)) = get("addresses.json") {
+            self.contents.addresses = self.json(name, bytes)?;
+        }
         if let Some((name, bytes)) = get("clock") {
             let text = String::from_utf8_lossy(bytes);
             let time =

@@ -6,7 +6,7 @@ use crate::model::object::{Kind, ObjectRef};
 
 /// `get apps/v1 StatefulSet mon/k8s` · `list v1 Pod mon app=x` · `log mon/pod/container` ·
 /// `previous mon/pod/container` · `http mon/pod:9090/-/ready` · `may patch apps/v1 StatefulSet mon`
-/// · `rules mon`.
+/// · `rules mon` · `addresses mon/secret`.
 pub fn of(need: &Need) -> String {
     match need {
         Need::Object(of) => object(of),
@@ -25,6 +25,7 @@ pub fn of(need: &Need) -> String {
             format!("{what}{slash}{subresource} {}", scope(*kind, Some(namespace)))
         }
         Need::Rules { namespace } => format!("rules {namespace}"),
+        Need::Addresses { namespace, secret } => format!("addresses {namespace}/{secret}"),
     }
 }
 

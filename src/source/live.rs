@@ -13,6 +13,7 @@ use super::fetch::{ANSWER_CAP, Answer, Fetch, PAGE_CAP, encode, encode_path, ref
 use super::listing::Page;
 use super::objects;
 use super::project::{self, Keep};
+use super::secret;
 use crate::model::fact::{Fact, Need, Seen};
 use crate::model::object::{Kind, ObjectRef};
 use crate::model::report::Context;
@@ -139,6 +140,7 @@ async fn one(fetch: &Fetch, need: &Need, keep: Keep) -> Fact {
         }
         Need::May { .. } => may(fetch, need).await,
         Need::Rules { namespace } => rules(fetch, namespace).await,
+        Need::Addresses { namespace, secret } => addresses(fetch, namespace, secret).await,
     };
     match outcome {
         Ok(fact) => fact,
@@ -323,4 +325,13 @@ async fn rules(fetch: &Fetch, namespace: &str) -> Result<Fact, Failure> {
     let incomplete = answer.pointer("/status/incomplete").and_then(Value::as_bool);
     let status = json!({"resourceRules": rules, "incomplete": incomplete.unwrap_or(true)});
     Ok(Fact::Known(Seen::Rules(status)))
+}
+
+/// A Secret is read whole and let go here; names of objects need no escape.
+async fn addresses(fetch: &Fetch, namespace: &str, name: &str) -> Result<Fact, Failure> {
+    let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
+    // Its text must not stand in an error.
+    let read: Result<Value, _> = serde_json::from_slice(&fetch.get(&path, ANSWER_CAP).await?);
+    let secret = read.map_err(|_| Failure::Other("the answer is not JSON".into()))?;
+    Ok(Fact::Known(Seen::Addresses(secret::addresses(&secret))))
 }

@@ -19,6 +19,7 @@ mod pack;
 mod project;
 mod proxy;
 mod redact;
+mod secret;
 mod sieve;
 
 #[cfg(test)]

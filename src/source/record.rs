@@ -152,6 +152,7 @@ struct Writing {
     kinds: BTreeSet<Kind>,
     may: BTreeMap<String, bool>,
     rules: BTreeMap<String, Value>,
+    addresses: BTreeMap<String, Vec<String>>,
     lines: Vec<String>,
 }
 
@@ -172,6 +173,7 @@ impl Writing {
             kinds: BTreeSet::new(),
             may: BTreeMap::new(),
             rules: BTreeMap::new(),
+            addresses: BTreeMap::new(),
             lines: Vec::new(),
         }
     }
@@ -213,6 +215,9 @@ impl Writing {
             }
             Seen::Rules(status) => {
                 self.rules.insert(name, status);
+            }
+            Seen::Addresses(all) => {
+                self.addresses.insert(name, all);
             }
         }
     }
@@ -256,6 +261,9 @@ impl Writing {
         }
         if !self.rules.is_empty() {
             self.files.insert("rules.json".into(), pretty(&json!(self.rules)));
+        }
+        if !self.addresses.is_empty() {
+            self.files.insert("addresses.json".into(), pretty(&json!(self.addresses)));
         }
         (self.files, self.lines)
     }

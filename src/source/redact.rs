@@ -133,7 +133,8 @@ fn arguments(words: &mut [Value], counts: &mut Counts) {
 /// it, is none.
 fn sensitive(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let holds = ["password", "passwd", "token", "secret", "bearer", "credential", "api_key"];
+    let holds =
+        ["password", "passwd", "token", "secret", "bearer", "credential", "api_key", "headervalue"];
     let known = ["api_url", "service_key", "routing_key", "webhook_url", "authorization"];
     let harmless = ["file", "path", "dir", "name", "_url", "-url", "namespace", "ttl", "expiry"];
     known.contains(&name.as_str())
@@ -239,12 +240,13 @@ mod tests {
     #[test]
     fn configuration_loses_passwords_only() {
         let text = "remote_write:\n- url: https://u:p@h/w\n  basic_auth:\n    password: x\n    \
-                    password_file: /p\n  bearer_token: 'abc'\n";
+                    password_file: /p\n  bearer_token: 'abc'\n    httpHeaderValue1: x\n";
         let mut map =
             json!({"kind": "ConfigMap", "apiVersion": "v1", "data": {"a.yml": text, "token": "t"}});
         object(&mut map, &mut Counts::new());
         let expected = "remote_write:\n- url: https://<redacted>@h/w\n  basic_auth:\n    \
-                        password: <redacted>\n    password_file: /p\n  bearer_token: <redacted>\n";
+                        password: <redacted>\n    password_file: /p\n  bearer_token: <redacted>\n    \
+                        httpHeaderValue1: <redacted>\n";
         assert_eq!(map.text("/data/a.yml"), expected);
         assert_eq!(map.text("/data/token"), REDACTED);
     }

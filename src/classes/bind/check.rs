@@ -3,9 +3,11 @@
 pub(super) mod address;
 pub(super) mod asked;
 pub(super) mod foreign;
+mod nowhere;
 pub(super) mod policies;
 pub(super) mod probes;
 mod services;
+pub(super) mod sources;
 
 use serde_json::Value;
 
@@ -35,10 +37,26 @@ pub fn check(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> 
     if let Some(client) = client {
         let policies = policies::check(subject, seen, client);
         verdict.findings.extend(policies.findings);
-        verdict.findings.extend(asked::check(subject, seen, client));
+        let asked = asked::check(subject, seen, client);
+        if asked.is_empty() {
+            verdict.findings.extend(nowhere::check(subject, seen, client));
+        }
+        verdict.findings.extend(asked);
         verdict.unknown.extend(policies.unknown);
+        verdict.unknown.extend(sources::unread(seen, client, &read_secrets(subject, client)));
     }
     verdict
+}
+
+/// The command that reads the Secrets too.
+fn read_secrets(subject: &Subject, client: &ObjectRef) -> String {
+    format!(
+        "kubectl prom-fix bind {} -n {} --client {}/{} --read-secrets",
+        subject.root.short(),
+        subject.namespace(),
+        client.namespace,
+        client.short(),
+    )
 }
 
 /// A run that ended because it could not listen.

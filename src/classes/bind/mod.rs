@@ -26,7 +26,15 @@ impl Class for Bind {
     }
 
     fn options(&self, command: clap::Command) -> clap::Command {
-        command.arg(
+        let secrets = clap::Arg::new(SECRETS)
+            .long(SECRETS)
+            .action(clap::ArgAction::SetTrue)
+            .requires(CLIENT)
+            .help(
+                "Read the Secrets that provision the client (a Grafana), and of them the address \
+                 of each Prometheus alone",
+            );
+        command.arg(secrets).arg(
             clap::Arg::new(CLIENT)
                 .long(CLIENT)
                 .value_name("[NS/]KIND/NAME")
@@ -40,21 +48,29 @@ impl Class for Bind {
 
     fn job<'a>(&self, subject: &'a Subject, given: &'a Given) -> Box<dyn Job + 'a> {
         let named = given.get(CLIENT).map(|text| client::parse(text, subject.namespace()));
-        Box::new(Work { subject, client: named.and_then(Result::ok) })
+        let secrets = given.contains_key(SECRETS);
+        Box::new(Work { subject, client: named.and_then(Result::ok), secrets })
     }
 }
 
 /// The option that names a client.
 const CLIENT: &str = "client";
+/// The option that allows to read Secrets.
+const SECRETS: &str = "read-secrets";
 
 struct Work<'a> {
     subject: &'a Subject,
     client: Option<ObjectRef>,
+    secrets: bool,
 }
 
 impl Job for Work<'_> {
     fn needs(&self, seen: &Snapshot) -> Vec<Need> {
-        needs::needs(self.subject, seen, self.client.as_ref())
+        let mut out = needs::needs(self.subject, seen, self.client.as_ref());
+        if let Some(client) = self.client.as_ref().filter(|_| self.secrets) {
+            out.extend(check::sources::secret_needs(seen, client));
+        }
+        out
     }
 
     fn check(&self, seen: &Snapshot) -> Verdict {

@@ -2,7 +2,7 @@
 //! only once every pod runs, for before that they say nothing of their own: one that is killed for
 //! memory time and again runs only between two kills.
 
-use super::check::{asked, foreign};
+use super::check::{foreign, sources};
 use super::client::{pods_need, spaces};
 use crate::model::log::runs;
 use crate::model::{Kind, Need, ObjectRef, Snapshot};
@@ -21,7 +21,7 @@ pub fn needs(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> 
     }
     out.extend(client.into_iter().flat_map(|client| of_client(namespace, client)));
     out.extend(client.and_then(|client| pods_need(seen.object(client).known()?)));
-    out.extend(client.into_iter().flat_map(|client| asked::needs(seen, client)));
+    out.extend(client.into_iter().flat_map(|client| sources::needs(seen, client)));
     out
 }
 

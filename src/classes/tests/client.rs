@@ -8,7 +8,7 @@ use crate::classes::{Class, Given};
 use crate::model::{Fact, Kind, Need, Next, ObjectRef, Seen, Unknown, Verdict};
 
 /// A client in the same namespace, no policies, and every API of others absent.
-pub fn asked_by(replicas: i64, pods: Vec<Value>) -> World {
+fn asked_by(replicas: i64, pods: Vec<Value>) -> World {
     let grafana = json!({"apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "grafana", "namespace": "mon"},
         "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "grafana"}},
@@ -35,7 +35,7 @@ fn job<T>(world: &World, act: impl FnOnce(&dyn crate::classes::Job) -> T) -> T {
     act(Bind.job(&world.subject, &given).as_ref())
 }
 
-pub fn told(world: &World) -> Verdict {
+fn told(world: &World) -> Verdict {
     job(world, |job| job.check(&world.seen))
 }
 
@@ -45,7 +45,7 @@ fn pod(name: &str, labels: Value) -> Value {
         "status": {"phase": "Running", "podIP": "10.0.0.9"}})
 }
 
-pub fn running() -> Vec<Value> {
+fn running() -> Vec<Value> {
     vec![pod("grafana-a", json!({"app": "grafana"}))]
 }
 
@@ -162,4 +162,139 @@ fn one_of_two_servers_that_is_closed_is_named_and_no_policy_closes_the_other() {
     let Next::Blocked(blocked) = next else { panic!("{next:#?}") };
     assert!(blocked.why.contains("would close the others"), "{}", blocked.why);
     assert_eq!(finding.object, ObjectRef::new(Kind::NetworkPolicy, "mon", "n"));
+}
+
+/// A Grafana whose provisioning is in this volume, and a Service `front` of the server.
+fn provisioned(volume: Value) -> World {
+    let mut world = asked_by(1, running());
+    let mut spec = json!({"volumes": [volume], "containers": [{
+        "name": "grafana", "image": "grafana/grafana:12.0.0",
+        "env": [{"name": "PROMETHEUS_URL", "valueFrom": {"secretKeyRef": {"name": "s", "key": "u"}}},
+            {"name": "PROMETHEUS_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "s", "key": "p"}}}],
+        "volumeMounts": [{"name": "ds", "mountPath": "/etc/grafana/provisioning/datasources"}]}]});
+    if volume_is_map(&spec) {
+        spec["containers"][0]["env"] = json!([]);
+    }
+    let need = Need::object(Kind::Deployment, "mon", "grafana");
+    let Some(Fact::Known(Seen::Object(client))) = world.seen.facts.get_mut(&need) else { panic!() };
+    client["spec"]["template"]["spec"] = spec;
+    let front = json!({"metadata": {"name": "front", "namespace": "mon"},
+        "spec": {"clusterIP": "10.0.0.2", "selector": {"app": "p"}, "ports": [{"port": 9090}]}});
+    let slice = json!({"metadata": {"name": "front-x", "namespace": "mon",
+        "labels": {"kubernetes.io/service-name": "front"}},
+        "endpoints": [{"addresses": ["10.0.0.1"]}]});
+    world.list(Kind::Service, vec![front]).list(Kind::EndpointSlice, vec![slice])
+}
+
+fn volume_is_map(spec: &Value) -> bool {
+    spec.pointer("/volumes/0/configMap").is_some()
+}
+
+fn with_source(url: &str) -> World {
+    let file = format!(
+        "datasources:\n- {{name: p, type: prometheus, url: '{url}'}}\n\
+         - {{name: l, type: loki, url: 'http://loki:3100'}}\n"
+    );
+    provisioned(json!({"name": "ds", "configMap": {"name": "ds"}})).object(
+        Kind::ConfigMap,
+        "ds",
+        json!({"metadata": {"name": "ds", "namespace": "mon"}, "data": {"ds.yaml": file}}),
+    )
+}
+
+#[test]
+fn a_data_source_that_leads_nowhere_is_told_where_it_should_lead() {
+    let rows = [
+        ("http://front:9090", None),
+        ("http://front.mon.svc.cluster.local:9090/", None),
+        ("http://front:9091", Some("asks port 9091 of front, which it does not have")),
+        ("http://prom:9090", Some("asks for prom in namespace mon, and there is no such Service")),
+        (
+            "http://prom.mon:9090",
+            Some("asks for prom in namespace mon, and there is no such Service"),
+        ),
+        ("http://localhost:9090", Some("asks its own pod, in which no Prometheus runs")),
+        // Of these it is not known.
+        ("http://prom.other:9090", None),
+        ("https://prom.example.com", None),
+    ];
+    for (url, says) in rows {
+        let verdict = told(&with_source(url));
+        let found = verdict.findings.iter().find(|f| f.code.0 == "bind/client-address");
+        assert_eq!(found.map(|f| f.says.as_str()), says, "{url}: {verdict:#?}");
+        let right = |f: &crate::model::Finding| {
+            f.evidence
+                .iter()
+                .any(|e| e.field == "it should be" && e.value == "http://front.mon.svc:9090")
+        };
+        assert!(found.is_none_or(right), "{url}: {found:#?}");
+    }
+}
+
+#[test]
+fn names_that_a_client_resolves_by_itself_are_not_judged() {
+    let mut world = with_source("http://prom:9090");
+    let need = Need::object(Kind::Deployment, "mon", "grafana");
+    let Some(Fact::Known(Seen::Object(client))) = world.seen.facts.get_mut(&need) else { panic!() };
+    client["spec"]["template"]["spec"]["hostAliases"] =
+        json!([{"ip": "10.0.0.7", "hostnames": ["prom"]}]);
+    let verdict = told(&world);
+    assert!(verdict.findings.iter().all(|f| f.code.0 != "bind/client-address"), "{verdict:#?}");
+}
+
+#[test]
+fn a_data_source_in_a_secret_is_not_read_unasked() {
+    let world = provisioned(json!({"name": "ds", "secret": {"secretName": "ds"}}));
+    assert!(
+        job(&world, |job| job.needs(&world.seen))
+            .iter()
+            .all(|n| !matches!(n, Need::Addresses { .. }))
+    );
+    let verdict = told(&world);
+    let unread: Vec<(&str, &str)> =
+        verdict.unknown.iter().map(|u| (u.need.as_str(), u.get.as_str())).collect();
+    assert_eq!(
+        unread,
+        [
+            (
+                "the data source of deploy/grafana in secret/ds",
+                "kubectl prom-fix bind sts/p -n mon --client mon/deploy/grafana --read-secrets"
+            ),
+            (
+                "env PROMETHEUS_URL of grafana",
+                "kubectl exec deploy/grafana -n mon -- printenv PROMETHEUS_URL"
+            ),
+        ]
+    );
+    let given = Given::from([
+        ("client".to_owned(), "mon/deploy/grafana".to_owned()),
+        ("read-secrets".to_owned(), String::new()),
+    ]);
+    let need = Need::Addresses { namespace: "mon".into(), secret: "ds".into() };
+    assert!(Bind.job(&world.subject, &given).needs(&world.seen).contains(&need));
+    let read = with(world, need, Fact::Known(Seen::Addresses(vec!["http://prom:9090".into()])));
+    let verdict = told(&read);
+    let found = verdict.findings.iter().find(|f| f.code.0 == "bind/client-address");
+    assert_eq!(found.expect("a finding").evidence[0].field, "a data source of secret/ds");
+}
+
+#[test]
+fn what_a_sidecar_collects_by_label_is_read() {
+    let mut world = provisioned(json!({"name": "x", "configMap": {"name": "x"}}));
+    let need = Need::object(Kind::Deployment, "mon", "grafana");
+    let Some(Fact::Known(Seen::Object(client))) = world.seen.facts.get_mut(&need) else { panic!() };
+    client["spec"]["template"]["spec"]["initContainers"] = json!([{"name": "grafana-sc-datasources",
+        "image": "quay.io/kiwigrid/k8s-sidecar:1.30.0", "env": [
+            {"name": "LABEL", "value": "grafana_datasource"}, {"name": "LABEL_VALUE", "value": "1"}]}]);
+    let need = Need::List {
+        kind: Kind::ConfigMap,
+        namespace: Some("mon".into()),
+        labels: "grafana_datasource=1".into(),
+    };
+    assert!(job(&world, |job| job.needs(&world.seen)).contains(&need));
+    let map = json!({"metadata": {"name": "kps", "namespace": "mon"},
+        "data": {"datasource.yaml": "datasources: [{type: prometheus, url: 'http://old.mon:9090/'}]"}});
+    let verdict = told(&with(world, need, Fact::Known(Seen::List(vec![map]))));
+    let found = verdict.findings.iter().find(|f| f.code.0 == "bind/client-address");
+    assert_eq!(found.expect("a finding").evidence[0].field, "datasource.yaml of cm/kps");
 }
