@@ -45,7 +45,7 @@ impl Address {
         }
         Some(Address {
             scheme: scheme.into(),
-            host: host.into(),
+            host: host.to_ascii_lowercase(),
             port: port.unwrap_or(default),
             path: path.into(),
             written: port.is_some(),

@@ -1,5 +1,6 @@
 //! What the facts mean for reaching Prometheus.
 
+mod absent;
 pub(super) mod address;
 pub(super) mod asked;
 pub(super) mod foreign;

@@ -114,7 +114,7 @@ pub fn pods<'a>(seen: &'a Snapshot, workload: &'a Value) -> Result<Vec<&'a Value
 /// The labels by which all pods of a workload, and no others, are known.
 pub fn labels(workload: &Value) -> Option<Value> {
     let at = match workload.text("/kind") {
-        "Pod" => "/metadata/labels",
+        "Pod" | "" => "/metadata/labels",
         _ => "/spec/selector/matchLabels",
     };
     // What a controller adds ends with the next rollout.

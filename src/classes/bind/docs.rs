@@ -75,6 +75,14 @@ pub const DOCS: &[CodeDoc] = &[
         risk: "a login in a probe header is readable by who may read the pod",
     },
     CodeDoc {
+        code: Code("bind/client-down"),
+        stage: Stage::Reach,
+        meaning: "Prometheus is well, and the client has no pod that runs: nothing asks",
+        proof: "the workload of --client is scaled to 0, has no pods, or none of them is Running",
+        plan: "start the client; bind --client says then whether it is let through",
+        risk: "none for Prometheus",
+    },
+    CodeDoc {
         code: Code("bind/client-address"),
         stage: Stage::Reach,
         meaning: "Prometheus is well, and the client asks at a wrong address",

@@ -44,6 +44,10 @@ struct Case<'a> {
 fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
     match case.root.code.0 {
         "bind/network-policy" => return policy::plan(case),
+        "bind/client-down" => {
+            let object = case.root.object.short();
+            return Err(case.blocked(format!("why {object} does not run is not about Prometheus")));
+        }
         "bind/client-address" => {
             let why =
                 format!("the address is {}'s own, and not of Prometheus", case.root.object.short());

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::fixture::{World, healthy};
 use crate::classes::bind::Bind;
 use crate::classes::{Class, Given};
-use crate::model::{Fact, Kind, Need, Next, ObjectRef, Seen, Unknown, Verdict};
+use crate::model::{Fact, Finding, Kind, Need, Next, ObjectRef, Seen, Severity, Unknown, Verdict};
 
 /// A client in the same namespace, no policies, and every API of others absent.
 fn asked_by(replicas: i64, pods: Vec<Value>) -> World {
@@ -110,13 +110,24 @@ fn rules_that_may_not_be_read_are_one_line() {
 }
 
 #[test]
-fn a_client_without_pods_reaches_nothing() {
-    let verdict = told(&asked_by(0, vec![]));
-    assert!(!says_reached(&verdict));
-    let [Unknown { why, vital: true, .. }] = verdict.unknown.as_slice() else {
-        panic!("{verdict:#?}")
+fn a_client_that_does_not_run_reaches_nothing() {
+    let waiting = || {
+        let mut waits = running().remove(0);
+        waits["status"] = json!({"phase": "Pending", "containerStatuses": [
+            {"name": "grafana", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]});
+        vec![waits]
     };
-    assert!(why.contains("scaled to 0"), "{why}");
+    let rows = [
+        (0, vec![], "is scaled to 0: nothing asks", Some("0")),
+        (1, vec![], "has no pods: nothing asks", None),
+        (1, waiting(), "has no pod that runs: nothing asks", Some("ImagePullBackOff")),
+    ];
+    for (replicas, pods, says, value) in rows {
+        let verdict = told(&asked_by(replicas, pods));
+        let [finding] = verdict.findings.as_slice() else { panic!("{verdict:#?}") };
+        assert_eq!((finding.code.0, finding.says.as_str()), ("bind/client-down", says));
+        assert_eq!(finding.evidence.first().map(|e| e.value.as_str()), value);
+    }
 }
 
 #[test]
@@ -214,21 +225,49 @@ fn a_data_source_that_leads_nowhere_is_told_where_it_should_lead() {
             Some("asks for prom in namespace mon, and there is no such Service"),
         ),
         ("http://localhost:9090", Some("asks its own pod, in which no Prometheus runs")),
+        (
+            "http://prom.gone.svc:9090",
+            Some("asks for prom in namespace gone, and there is no such Service"),
+        ),
         // Of these it is not known.
         ("http://prom.other:9090", None),
+        ("http://prom.other.svc:9090", None),
         ("https://prom.example.com", None),
     ];
     for (url, says) in rows {
-        let verdict = told(&with_source(url));
-        let found = verdict.findings.iter().find(|f| f.code.0 == "bind/client-address");
+        let gone = Need::object(Kind::Service, "gone", "prom");
+        let verdict = told(&with(with_source(url), gone, Fact::Absent));
+        let found = address(&verdict, Severity::Error);
         assert_eq!(found.map(|f| f.says.as_str()), says, "{url}: {verdict:#?}");
-        let right = |f: &crate::model::Finding| {
+        let right = |f: &Finding| {
             f.evidence
                 .iter()
                 .any(|e| e.field == "it should be" && e.value == "http://front.mon.svc:9090")
         };
         assert!(found.is_none_or(right), "{url}: {found:#?}");
     }
+}
+
+fn address(verdict: &Verdict, severity: Severity) -> Option<&Finding> {
+    let is = |f: &&Finding| f.code.0 == "bind/client-address" && f.severity == severity;
+    verdict.findings.iter().find(is)
+}
+
+#[test]
+fn a_data_source_of_which_it_is_not_known_where_it_leads_is_shown() {
+    let world = with_source("https://prom.example.com/a");
+    let verdict = told(&world);
+    let found = address(&verdict, Severity::Warn).expect("a finding");
+    assert_eq!(found.evidence[0].value, "https://prom.example.com/a");
+    let asked = |url: &str| {
+        let world = with_source(url);
+        job(&world, |job| job.needs(&world.seen)).contains(&Need::object(
+            Kind::Service,
+            "other",
+            "prom",
+        ))
+    };
+    assert!(asked("http://Prom.other.svc:9090") && !asked("http://prom.other:9090"));
 }
 
 #[test]
@@ -239,7 +278,7 @@ fn names_that_a_client_resolves_by_itself_are_not_judged() {
     client["spec"]["template"]["spec"]["hostAliases"] =
         json!([{"ip": "10.0.0.7", "hostnames": ["prom"]}]);
     let verdict = told(&world);
-    assert!(verdict.findings.iter().all(|f| f.code.0 != "bind/client-address"), "{verdict:#?}");
+    assert!(address(&verdict, Severity::Error).is_none(), "{verdict:#?}");
 }
 
 #[test]

@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use super::asked::{ADDRESS, right};
 use super::services::selects;
-use super::sources::{Asked, asked, spec};
+use super::sources::{Asked, asked, is_of_the_cluster, spec, target};
 use crate::model::address::Address;
+use crate::model::fact::Got;
 use crate::model::object::ObjectExt;
 use crate::model::{Finding, Kind, ObjectRef, Severity, Snapshot};
 use crate::subject::Subject;
@@ -38,20 +39,26 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Vec<Finding>
             None => finding,
         })
     };
-    let mut out: Vec<Finding> = sources.filter_map(finding).collect();
+    let mut out: Vec<Finding> = sources.clone().filter_map(finding).collect();
     out.dedup();
+    if out.is_empty() {
+        out.extend(others(of, &sources.collect::<Vec<_>>()));
+    }
     out
 }
 
-/// The Service and the namespace that a host names, where it is a name of the cluster.
-fn target<'a>(host: &'a str, of: &'a ObjectRef) -> Option<(&'a str, &'a str)> {
-    let mut parts = host.trim_end_matches('.').split('.');
-    let name = parts.next()?;
-    match (parts.next(), parts.next()) {
-        (None, _) => Some((name, &of.namespace)),
-        (Some(space), None | Some("svc")) => Some((name, space)),
-        (Some(_), Some(_)) => None,
-    }
+/// Named of the addresses at the most.
+const SHOWN: usize = 3;
+
+/// Sources that may be well, and are not known to lead here: by the name of an Ingress they may.
+fn others(of: &ObjectRef, sources: &[&Asked]) -> Option<Finding> {
+    let says = "has data sources, and none names a Service of this Prometheus";
+    let finding = Finding::new(ADDRESS, of, Severity::Warn, says);
+    let finding = sources
+        .iter()
+        .take(SHOWN)
+        .fold(finding, |finding, one| finding.with(&one.place, one.address.text()));
+    (!sources.is_empty()).then_some(finding)
 }
 
 fn nowhere(
@@ -69,13 +76,12 @@ fn nowhere(
         return None;
     }
     let (name, space) = target(&address.host, of)?;
-    // `prom.example`: of the world, unless it is one of these two namespaces.
-    if space != subject.namespace() && space != of.namespace {
-        return None;
-    }
-    let services = seen.list(Kind::Service, space).known()?;
-    let there = services.iter().any(|s| s.namespace() == space && s.name() == name);
-    (!there).then(|| format!("asks for {name} in namespace {space}, and there is no such Service"))
+    // `prom.example` may be a name of the world.
+    let near = space == subject.namespace() || space == of.namespace;
+    let service = ObjectRef::new(Kind::Service, space, name);
+    let gone = matches!(seen.object(&service), Got::Absent);
+    (gone && (near || is_of_the_cluster(&address.host)))
+        .then(|| format!("asks for {name} in namespace {space}, and there is no such Service"))
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::super::client;
-use super::foreign;
+use super::{absent, foreign};
 use crate::model::fact::Got;
 use crate::model::object::ObjectExt;
 use crate::model::{Code, Finding, Kind, ObjectRef, Severity, Snapshot, Unknown, Verdict};
@@ -59,23 +59,14 @@ pub fn scene<'a>(
     })
 }
 
-/// A client of which no pod was seen is judged by its template, and that is said.
+/// A client whose pods could not be read is judged by its template, and that is said.
 fn template_only(seen: &Snapshot, of: &ObjectRef) -> Option<Unknown> {
-    let workload = seen.object(of).known()?;
-    let (why, vital) = match client::pods(seen, workload) {
-        Ok(pods) if !pods.is_empty() => return None,
-        // What does not run reaches nothing.
-        Ok(_) => match workload.number("/spec/replicas") {
-            Some(0) => ("it is scaled to 0: nothing asks".to_owned(), true),
-            Some(_) | None => ("it has no pods: nothing asks".to_owned(), true),
-        },
-        Err(why) => (format!("its pods: {why}; judged by its template"), false),
-    };
+    let why = client::pods(seen, seen.object(of).known()?).err()?;
     Some(Unknown {
-        need: format!("whether {} is let through", of.short()),
-        why,
-        get: format!("kubectl get {} -n {} -o wide", of.short(), of.namespace),
-        vital,
+        need: format!("the pods of {}", of.short()),
+        why: format!("{why}; it is judged by its template"),
+        get: format!("the verb list on pods in {}", of.namespace),
+        vital: false,
     })
 }
 
@@ -189,7 +180,8 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
     let who = format!("{} -n {}", of.short(), of.namespace);
     verdict.unknown.extend(template_only(seen, of));
     verdict.unknown.extend(foreign::check(subject, seen, of, &scene));
-    let mut open = verdict.unknown.is_empty();
+    let down = absent::check(seen, of);
+    let mut open = verdict.unknown.is_empty() && down.is_none();
     for pod in &subject.pods {
         for direction in DIRECTIONS {
             let ruling = scene.ruling(pod, direction);
@@ -208,6 +200,7 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
             }
         }
     }
+    verdict.findings.extend(down);
     if let Ruling::Denied(by) = scene.to_dns() {
         let says = format!("keeps {who} from the cluster's DNS, if that is in kube-system");
         let finding = by.first().map(|p| Finding::new(POLICY, &reference(p), Severity::Warn, says));
@@ -257,9 +250,10 @@ fn denied(
         Direction::Egress => format!("does not let {who} out to pod/{}", pod.name()),
     };
     let finding = Finding::new(POLICY, &reference(first), Severity::Error, says);
-    let labels = client.pointer("/metadata/labels").and_then(Value::as_object);
+    let labels = client::labels(client);
     let shown: Vec<String> = labels
-        .into_iter()
+        .iter()
+        .filter_map(Value::as_object)
         .flatten()
         .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or("")))
         .collect();

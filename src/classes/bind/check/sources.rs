@@ -25,7 +25,27 @@ pub struct Asked {
 pub fn needs(seen: &Snapshot, of: &ObjectRef) -> Vec<Need> {
     let Some(client) = seen.object(of).known() else { return Vec::new() };
     let maps = maps(client, &of.namespace).into_iter().map(Need::Object);
-    maps.chain(collected(client, &of.namespace)).collect()
+    let services = asked(seen, of).into_iter().filter(|one| one.is_source).filter_map(|one| {
+        let (name, space) = target(&one.address.host, of)?;
+        is_of_the_cluster(&one.address.host).then(|| Need::object(Kind::Service, space, name))
+    });
+    maps.chain(collected(client, &of.namespace)).chain(services).collect()
+}
+
+/// The Service and the namespace that a host names, where it is a name of the cluster.
+pub fn target<'a>(host: &'a str, of: &'a ObjectRef) -> Option<(&'a str, &'a str)> {
+    let mut parts = host.trim_end_matches('.').split('.');
+    let name = parts.next().filter(|name| !name.is_empty())?;
+    match (parts.next(), parts.next()) {
+        (None, _) => Some((name, &of.namespace)),
+        (Some(space), None | Some("svc")) => Some((name, space)),
+        (Some(_), Some(_)) => None,
+    }
+}
+
+/// Whether it says so by itself: `name.namespace.svc`, in full or not.
+pub fn is_of_the_cluster(host: &str) -> bool {
+    host.split('.').nth(2) == Some("svc")
 }
 
 /// The same that is in Secrets, for one who allowed to read them.

@@ -23,10 +23,14 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
     // A policy on pods that none selected would close them to everybody else.
     let some = |count: usize| count > 0 && count < case.subject.pods.len();
     if DIRECTIONS.into_iter().any(|direction| some(denied(direction))) {
-        return Err(case.blocked(
-            "only some of its pods are closed to it: a policy for all would close the others \
-                 to everybody else",
-        ));
+        let name = case.root.object.short();
+        let why = "only some of its pods are closed to it: a policy for all would close the others \
+                   to everybody else";
+        let ways = [
+            format!("take {name} away, if nobody needs it any more, or let this client in there:"),
+            format!("kubectl get {name} -n {} -o yaml", case.root.object.namespace),
+        ];
+        return Err(Blocked { ways: ways.into(), ..case.blocked(why) });
     }
     // The same of the client: a policy for its way out is on all its pods.
     if case.subject.pods.iter().any(|pod| scene.divides(pod, Direction::Egress)) {
@@ -107,8 +111,11 @@ impl Ends<'_> {
             "a policy of namespace {namespace} does not let it out, and a plan changes only the \
              namespace of its target"
         );
-        let way = format!("in namespace {namespace}, by who owns it: {}", policy.body());
-        Blocked { ways: vec![way], ..self.case.blocked(why) }
+        let ways = vec![
+            format!("who may write in {namespace} makes one policy more there (bash or zsh):"),
+            format!("kubectl create -f - <<< '{}'", policy.body()),
+        ];
+        Blocked { ways, ..self.case.blocked(why) }
     }
 }
 

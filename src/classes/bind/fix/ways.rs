@@ -21,6 +21,7 @@ pub(super) fn of(code: &str) -> &'static [&'static str] {
             "add a policy that lets in this client on this port; those that are there stay as they are",
             "a client in another namespace needs its namespace named too: kubernetes.io/metadata.name",
         ],
+        "bind/client-down" => &["start {object}, and ask again"],
         "bind/client-address" => {
             &["set it where the client has it from, to what the finding says it should be"]
         }
