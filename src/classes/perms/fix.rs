@@ -78,13 +78,20 @@ impl<'a> Case<'a> {
             Got::Unreadable(why) => return Ok(Some(unread(name, why))),
             Got::NotAsked => return Ok(Some(unread(name, "not read"))),
         };
-        match range {
+        match range.filter(|_| !self.is_unenforced()) {
             Some(range) => Err(self.blocked(format!(
                 "this namespace of OpenShift takes users and groups of its own range {range} only: \
                  leave them out of the spec, and it fills them in"
             ))),
             None => Ok(None),
         }
+    }
+
+    /// The annotation alone, as a namespace that was copied from OpenShift has it, binds nobody: who
+    /// admits pods there says on each by which constraint.
+    fn is_unenforced(&self) -> bool {
+        let admitted = |pod: &Value| pod.annotation("openshift.io/scc").is_some();
+        !self.subject.pods.is_empty() && !self.subject.pods.iter().any(admitted)
     }
 
     /// The pod that the finding is about.

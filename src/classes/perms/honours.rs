@@ -29,8 +29,19 @@ pub(super) fn honours(seen: &Snapshot, pod: &Value, place: Place<'_>) -> Honours
     };
     match place.claim() {
         Some(claim) => of_claim(seen, pod, claim),
-        None => of_source(volume, &|kind| Honours::Yes(kind.to_owned())),
+        None => match of_source(volume, &|kind| Honours::Yes(kind.to_owned())) {
+            Honours::No(kind) => Honours::No(match on_node(volume) {
+                Some(path) => format!("{kind} {path}"),
+                None => kind,
+            }),
+            other => other,
+        },
     }
+}
+
+/// The directory of its node that a volume is.
+pub(super) fn on_node(volume: &Value) -> Option<&str> {
+    Some(volume.text("/hostPath/path")).filter(|path| !path.is_empty())
 }
 
 /// The source of a volume, in a pod's spec or a PersistentVolume's: the kinds of which kubelet

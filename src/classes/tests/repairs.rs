@@ -21,12 +21,26 @@ fn a_range_of_openshift_is_not_left() {
     assert!(matches!(denied().next(), Next::Fix(_)), "{}", said(&denied()));
     let range = json!({"openshift.io/sa.scc.supplemental-groups": "1000650000/10000"});
     let namespace = json!({"metadata": {"name": "mon", "annotations": range}});
-    let of_openshift = denied().of_cluster(Kind::Namespace, "mon", namespace);
+    let copied = denied().of_cluster(Kind::Namespace, "mon", namespace.clone());
+    assert!(matches!(copied.next(), Next::Fix(_)), "nobody admits by it: {}", said(&copied));
+    let of_openshift = denied()
+        .set("/metadata/annotations", json!({"openshift.io/scc": "restricted-v2"}))
+        .of_cluster(Kind::Namespace, "mon", namespace);
     assert!(
         said(&of_openshift).contains("own range 1000650000/10000 only"),
         "{}",
         said(&of_openshift)
     );
+}
+
+#[test]
+fn a_directory_of_the_node_is_named_with_what_to_do_there() {
+    let volume = json!([{"name": "data", "hostPath": {"path": "/srv/p"}}]);
+    let context = json!({"fsGroup": 65534, "runAsUser": 1000, "runAsGroup": 2000});
+    let world = healthy().set("/spec/volumes", volume).set("/spec/securityContext", context);
+    let said = said(&world.crashed(1, "Error", DENIED));
+    assert!(said.contains("/srv/p is a directory of node n1 itself"), "{said}");
+    assert!(said.contains("chown -R 1000:2000 /srv/p"), "{said}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Case, landing};
 use crate::classes::perms::check::denied;
+use crate::classes::perms::honours::on_node;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::{Blocked, Look, Next, Plan, Tells};
 use crate::subject::errand::{self, Errand, Volume};
@@ -24,6 +25,9 @@ struct Owned {
 
 /// `because`: why the kubelet's own way does not help.
 pub(super) fn next(case: &Case<'_>, pod: &Value, because: &str) -> Result<Next, Blocked> {
+    if let Some(path) = case.place(pod).volume.and_then(on_node) {
+        return Err(on_the_node(case, pod, path));
+    }
     let volume = errand::volume(case.subject, pod)?;
     let spec = pod.get("spec").unwrap_or(&Value::Null);
     let Some(who) = identity::of(spec, &case.subject.container) else {
@@ -42,6 +46,23 @@ pub(super) fn next(case: &Case<'_>, pod: &Value, because: &str) -> Result<Next, 
         None => Ok(Next::Look(look(case, &volume, &who, because))),
         Some(seen) => by_owners(case, &who, seen, because),
     }
+}
+
+/// A directory of the node, which no plan touches: what a person does there.
+fn on_the_node(case: &Case<'_>, pod: &Value, path: &str) -> Blocked {
+    let node = pod.text("/spec/nodeName");
+    let spec = pod.get("spec").unwrap_or(&Value::Null);
+    let who = identity::of(spec, &case.subject.container);
+    let owner = who
+        .as_ref()
+        .map_or("UID:GID of the container".to_owned(), |who| format!("{}:{}", who.user, who.group));
+    let why = format!("{path} is a directory of node {node} itself, which no plan changes");
+    let ways = vec![
+        format!("on {node}, to see whose it is: ls -ldn {path}"),
+        format!("on {node}, if nothing else uses it: chown -R {owner} {path}"),
+        "on another node it is another directory, and empty: a claim stays with the pod".to_owned(),
+    ];
+    Blocked { ways, ..case.blocked(why) }
 }
 
 fn look(case: &Case<'_>, volume: &Volume<'_>, who: &Who, because: &str) -> Look {
