@@ -47,7 +47,7 @@ fn of_a_secret_nothing_is_told_but_the_address_of_the_data_source() {
     Install { scrapes: false, ..Install::new(Kind::Deployment, "v3.16.0", ROOMY) }.apply(&scene);
     scene.apply(SERVICE);
     scene.apply(PROVISIONED);
-    until("it serves", 90, || scene.plugin(&["diagnose", "deploy/prom"]).code == 0);
+    until("it serves, and the client runs", 90, || scene.plugin(&with(&[])).code == 0);
 
     let said = scene.plugin(&with(&["-o", "json"])).expect(0).stdout;
     let command = format!(
