@@ -23,6 +23,8 @@ pub struct Screen {
     /// stdin and stderr are terminals: a question can be asked and answered.
     asks: bool,
     stop: Arc<AtomicBool>,
+    /// Ctrl-C is caught.
+    catches: AtomicBool,
 }
 
 /// Where no terminal says otherwise a report is this wide.
@@ -57,11 +59,16 @@ impl Screen {
             live: err && !flags.quiet,
             asks: err && std::io::stdin().is_terminal(),
             stop,
+            catches: AtomicBool::new(false),
         }
     }
 
     /// From now on Ctrl-C asks to stop at the next safe place; a second one ends the program.
     pub fn catch_interrupts(&self) {
+        // Two that listen would take the first Ctrl-C for the second.
+        if self.catches.swap(true, Ordering::SeqCst) {
+            return;
+        }
         let stop = Arc::clone(&self.stop);
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
