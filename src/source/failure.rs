@@ -147,6 +147,11 @@ fn from_status(code: u16, message: &str) -> Failure {
     match code {
         401 => Failure::Unauthorized,
         403 => Failure::Forbidden(short_refusal(message)),
+        // Not that of the API server, which would name the pod: a kubelet that has just started does
+        // not know its pods yet (seen on 1.34).
+        404 if message.contains("( pods/log ") => {
+            Failure::Api { code, message: "the kubelet does not know the pod (yet)".into() }
+        }
         404 => Failure::NotFound,
         410 => Failure::Gone,
         _ => Failure::Api { code, message: dial_error(message) },
@@ -257,6 +262,11 @@ mod tests {
                 "forbidden: cannot get resource \"pods/log\" in the namespace \"mon\"",
             ),
             (api(403, "no"), "forbidden: no"),
+            (api(404, "pods \"p\" not found"), "not found"),
+            (
+                api(404, "the server could not find the requested resource ( pods/log p)"),
+                "server error 404: the kubelet does not know the pod (yet)",
+            ),
             (api(401, "Unauthorized"), "unauthorized"),
             (
                 api(500, kubelet),
