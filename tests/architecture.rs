@@ -85,6 +85,7 @@ const ROOMS: &[Room] = &[
     },
     Room { at: "source", crates: SOURCE, ..SOURCE_ROOM },
     Room { at: "source/connect", crates: CONNECT, ..SOURCE_ROOM },
+    Room { at: "source/outage", crates: OUTAGE, ..SOURCE_ROOM },
     // An access review is a POST that stores nothing.
     Room { at: "source/fetch", crates: SOURCE, never: &[], ..SOURCE_ROOM },
     Room {
@@ -109,6 +110,8 @@ const ROOMS: &[Room] = &[
             "sha2",
             "indicatif",
             "futures",
+            // Its tests' API server.
+            "tower",
         ],
         ..BUSY
     },
@@ -139,6 +142,8 @@ const SOURCE: &[&str] = &[
     "kube", "tokio", "k8s_openapi", "http", "serde", "serde_json", "serde_saphyr", "jiff", "flate2",
     "tar", "futures", "sha2", "http_body_util",
 ];
+/// Stands between a client and its requests.
+const OUTAGE: &[&str] = &["kube", "tokio", "http", "tower"];
 /// Also the options that say which cluster.
 #[rustfmt::skip]
 const CONNECT: &[&str] = &["kube", "tokio", "k8s_openapi", "http", "serde", "serde_json", "jiff", "clap"];

@@ -31,7 +31,7 @@ pub async fn undo(run: &Run<'_>, receipt: Receipt) -> Result<Done> {
         Ok(approved) => approved,
         Err(blocked) => return Ok(answer::blocked(run, &receipt.plan, &[], &blocked)),
     };
-    run.screen.catch_interrupts();
+    run.begin();
     let cluster = change::cluster(run)?;
     let mut journal = match Journal::begin(&cluster, &approved, &change::identity(run)).await {
         Ok(journal) => journal,

@@ -119,6 +119,7 @@ pub fn in_namespace<'a>(run: &Run<'a>, namespace: &str) -> Run<'a> {
         everywhere: false,
         screen: run.screen,
         inside: std::rc::Rc::clone(&run.inside),
+        outage: run.outage.clone(),
     }
 }
 
@@ -187,7 +188,7 @@ async fn carry_out(
     report: Option<Report>,
 ) -> Result<Done> {
     // From here on Ctrl-C means: stop at the next safe place. Before, it ends the program.
-    run.screen.catch_interrupts();
+    run.begin();
     // What was seen inside is no longer so once the plan is carried out.
     run.inside.borrow_mut().forget();
     let cluster = cluster(run)?;

@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::subject::discover::Target;
 
 pub async fn wait(run: &Run<'_>, target: &Target) -> Result<Done> {
-    run.screen.catch_interrupts();
+    run.begin();
     let given = Given::new();
     let ask = Ask { class: None, target, word: None, given: &given };
     let mut watcher = run.screen.watcher();

@@ -87,7 +87,7 @@ async fn one(run: &Run<'_>, look: Look, lacks: &[String]) -> Result<()> {
         }
     };
     // From here on Ctrl-C means: stop, and take the helper away.
-    run.screen.catch_interrupts();
+    run.begin();
     let cluster = cluster(run)?;
     let mut watcher = run.screen.watcher();
     let who = identity(run);

@@ -140,7 +140,7 @@ pub async fn resume(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
     if !consent(run, &receipt, "finish")? {
         return Ok(declined(run, &receipt));
     }
-    run.screen.catch_interrupts();
+    run.begin();
     let mut watcher = run.screen.watcher();
     let (journal, ended) =
         effects::resume(&cluster, &receipt, &mut watcher, &change::patience(run)).await?;
@@ -174,7 +174,7 @@ pub async fn undo(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
     if !consent(run, &receipt, "put back")? {
         return Ok(declined(run, &receipt));
     }
-    run.screen.catch_interrupts();
+    run.begin();
     values(run, &cluster, &receipt).await
 }
 

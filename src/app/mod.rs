@@ -22,6 +22,8 @@ mod verdict;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -34,6 +36,7 @@ use crate::model::report::Context;
 use crate::model::{Kind, Need};
 use crate::render;
 use crate::source::connect::{self, Connected};
+use crate::source::outage::{Outage, Ride};
 use crate::source::{self, World, bundle, live, record};
 use crate::subject::discover::Target;
 use screen::Screen;
@@ -64,6 +67,26 @@ pub struct Run<'a> {
     pub screen: &'a Screen,
     /// What helper pods told of volumes in this run.
     pub inside: Rc<RefCell<Inside>>,
+    /// With a cluster: what is made of an API server that is away.
+    pub outage: Option<Arc<Outage>>,
+}
+
+/// How long the API server may be away while something is changed: a restart takes it tens of
+/// seconds.
+const AWAY: Duration = Duration::from_secs(120);
+
+impl Run<'_> {
+    /// From here on something may be changed: Ctrl-C stops at the next safe place, and the API server
+    /// is waited for. Before, either ends the program.
+    pub fn begin(&self) {
+        self.screen.catch_interrupts();
+        if let Some(outage) = &self.outage {
+            let limit = AWAY.min(self.typed.change.timeout);
+            let tell = Box::new(self.screen.teller());
+            let stop = Box::new(self.screen.stopper());
+            outage.ride(Ride { limit, tell, stop });
+        }
+    }
 }
 
 /// Does what was typed. An error is told here, in one line.
@@ -164,6 +187,7 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
             everywhere,
             screen,
             inside,
+            outage: None,
         });
     }
     let connected = match connect::connect(&typed.kube).await {
@@ -176,6 +200,7 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
     };
     let Connected { client, context, namespace, .. } = &connected;
     let (client, context, namespace) = (client.clone(), context.clone(), namespace.clone());
+    let outage = Some(Arc::clone(&connected.outage));
     let mut world = World::Live(live::Live::new(connected));
     if typed.read.record.is_some() || typed.read.record_commands {
         world = World::Record(Box::new(record::Recorder::new(world)));
@@ -189,7 +214,7 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
     let consented = typed.change.inspect.is_some();
     let inside = Rc::new(RefCell::new(Inside { agents, consented, ..Inside::default() }));
     let client = Some(client);
-    Ok(Run { typed, world, client, context, namespace, everywhere, screen, inside })
+    Ok(Run { typed, world, client, context, namespace, everywhere, screen, inside, outage })
 }
 
 /// One question before a job whose first request would be one of its own: whether the server can

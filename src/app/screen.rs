@@ -79,6 +79,24 @@ impl Screen {
         });
     }
 
+    /// Says a line from anywhere, also while progress is drawn.
+    pub fn teller(&self) -> impl Fn(&str) + Send + Sync + use<> {
+        let (quiet, live) = (self.quiet, self.live);
+        move |line| {
+            // Over what is drawn, which is drawn again below it.
+            let clear = if live { "\r\x1b[2K" } else { "" };
+            if !quiet {
+                let _ = writeln!(std::io::stderr(), "{clear}      {}", render::clean(line));
+            }
+        }
+    }
+
+    /// Whether somebody asked to stop, for anywhere.
+    pub fn stopper(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let stop = Arc::clone(&self.stop);
+        move || stop.load(Ordering::SeqCst)
+    }
+
     pub fn stopped(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
     }

@@ -1,6 +1,7 @@
 //! From flags and kubeconfig to a client: kubectl's own flags with kubectl's meaning.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,6 +13,7 @@ use kube::{Client, Config};
 
 pub use super::failure::ConnectError;
 use super::failure::{Failure, first_line};
+use super::outage::Outage;
 use super::proxy;
 use super::{certificate, configure};
 use crate::model::report::Context;
@@ -86,6 +88,8 @@ pub struct Connected {
     pub ends: Option<Timestamp>,
     /// Longest wait for one answer; `None` is for ever.
     pub timeout: Option<Duration>,
+    /// What the client makes of an API server that is away.
+    pub outage: Arc<Outage>,
 }
 
 /// Without `--request-timeout`: long enough for a page of 500 pods over a slow link, short enough
@@ -121,7 +125,9 @@ pub async fn connect(flags: &KubeFlags) -> Result<Connected, ConnectError> {
         Failure::Credentials(why) => ConnectError::Credentials { user, why },
         _ => ConnectError::Setup { why: first_line(&error.to_string()) },
     })?;
-    Ok(Connected { client, context, namespace, ends, timeout })
+    let outage = Outage::new(timeout);
+    let client = outage.over(client, &namespace);
+    Ok(Connected { client, context, namespace, ends, timeout, outage })
 }
 
 async fn configuration(flags: &KubeFlags) -> Result<(Config, Context), ConnectError> {

@@ -107,6 +107,14 @@ impl Failure {
         }
     }
 
+    /// Whether the API server may only be away for a while.
+    pub fn passes(&self) -> bool {
+        matches!(
+            self,
+            Failure::Refused | Failure::TimedOut | Failure::UnknownHost | Failure::Other(_)
+        )
+    }
+
     /// As the reason of an unreadable fact.
     pub fn text(&self) -> String {
         match self {

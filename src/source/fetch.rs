@@ -2,8 +2,8 @@
 //! a word. Can send a GET and a self review; there is no other method here.
 
 use std::str::FromStr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{HeaderName, Method, Request, Response};
@@ -13,6 +13,7 @@ use kube::client::Body;
 use kube::core::Status;
 
 use super::failure::{ConnectError, Failure};
+use super::outage::Outage;
 
 /// The most of one answer that is held. Objects are below 1.5 MiB (etcd), and the answers of
 /// Prometheus that are asked for are far below this.
@@ -57,6 +58,7 @@ impl<'a> Ask<'a> {
 pub struct Fetch {
     client: Client,
     timeout: Option<Duration>,
+    outage: Arc<Outage>,
     server: String,
     user: String,
     sent: AtomicUsize,
@@ -65,10 +67,17 @@ pub struct Fetch {
 }
 
 impl Fetch {
-    pub fn new(client: Client, timeout: Option<Duration>, server: &str, user: &str) -> Self {
+    pub fn new(
+        client: Client,
+        timeout: Option<Duration>,
+        outage: Arc<Outage>,
+        server: &str,
+        user: &str,
+    ) -> Self {
         Fetch {
             client,
             timeout,
+            outage,
             server: server.into(),
             user: user.into(),
             sent: AtomicUsize::new(0),
@@ -87,6 +96,11 @@ impl Fetch {
             return None;
         }
         self.failure.lock().ok()?.clone()
+    }
+
+    /// Whether an answer that broke off is worth asking for again: an outage is waited for.
+    pub fn rides(&self, failure: &Failure) -> bool {
+        self.outage.is_ridden() && failure.passes()
     }
 
     /// A body of success; every other answer of the API server is a failure.
@@ -124,13 +138,22 @@ impl Fetch {
         loop {
             self.sent.fetch_add(1, Ordering::Relaxed);
             let sending = self.once(ask.clone(), &mut sink);
-            let outcome = match self.timeout {
+            // Where an outage is waited for, each try has the time.
+            let outcome = match self.timeout.filter(|_| !self.outage.is_ridden()) {
                 Some(limit) => {
                     tokio::time::timeout(limit, sending).await.unwrap_or(Err(Failure::TimedOut))
                 }
                 None => sending.await,
             };
             self.remember(&outcome);
+            if let Err(failure) = &outcome
+                && sink.is_none()
+                && tries < BUSY_TRIES
+                && self.rides(failure)
+            {
+                tries += 1;
+                continue;
+            }
             let (answer, retry_after) = outcome?;
             if answer.status != 429 || tries == BUSY_TRIES {
                 return Ok(answer);

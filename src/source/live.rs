@@ -46,8 +46,8 @@ pub struct Live {
 
 impl Live {
     pub fn new(connected: Connected) -> Self {
-        let Connected { client, context, namespace, ends, timeout } = connected;
-        let fetch = Fetch::new(client, timeout, &context.server, &context.user);
+        let Connected { client, context, namespace, ends, timeout, outage } = connected;
+        let fetch = Fetch::new(client, timeout, outage, &context.server, &context.user);
         Live { fetch: Arc::new(fetch), context, namespace, ends, keep: Keep::Checked }
     }
 
@@ -188,6 +188,8 @@ async fn list(fetch: &Fetch, first: &str, item: Read<'_>) -> Result<Fact, Failur
         // The server dropped the state between two pages; one new start is enough, for what is
         // expired is minutes old.
         Err(Failure::Gone) => pages(fetch, first, item).await?,
+        // It went away in the middle of one, and is waited for.
+        Err(failure) if fetch.rides(&failure) => pages(fetch, first, item).await?,
         other => other?,
     };
     Ok(Fact::Known(Seen::List(items)))

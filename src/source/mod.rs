@@ -7,6 +7,7 @@ pub mod connect;
 pub mod failure;
 pub mod key;
 pub mod live;
+pub mod outage;
 pub mod record;
 
 mod certificate;
