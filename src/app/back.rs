@@ -41,7 +41,9 @@ pub async fn undo(run: &Run<'_>, receipt: Receipt) -> Result<Done> {
         }
         Err(error) => return Err(error.into()),
     };
-    effects::announce(&cluster, &receipt).await?;
+    if let Err(error) = effects::announce(&cluster, &receipt).await {
+        return Ok(halted(run, &journal, &error.whole()));
+    }
     let mut watcher = run.screen.watcher();
     let ended =
         effects::execute(&cluster, &mut journal, &mut watcher, &change::patience(run)).await;
@@ -105,7 +107,11 @@ pub async fn finish(run: &Run<'_>, journal: &Journal) -> Result<Done> {
     let all = match effects::receipts(&cluster, Some(namespace)).await {
         Ok(all) => all,
         Err(Error::Forbidden { .. }) => Vec::new(),
-        Err(error) => return Err(error.into()),
+        Err(error) => {
+            let says = format!("the files are back; the rest is not: {}", error.whole());
+            let way = format!("  again:  kubectl prom-fix undo {digest} -n {namespace}");
+            return Ok(told(run, journal, says, &way));
+        }
     };
     let local = effects::local_receipts();
     let mut both = all.into_iter().chain(local);
@@ -115,12 +121,17 @@ pub async fn finish(run: &Run<'_>, journal: &Journal) -> Result<Done> {
 
 fn halted(run: &Run<'_>, journal: &Journal, why: &str) -> Done {
     let receipt = journal.receipt();
-    let says = format!("not put back: {why}");
-    run.screen.fail(&render::clean(&says));
     let (digest, namespace) = (&receipt.digest, &receipt.plan.target.namespace);
-    run.screen.say(&format!("  go on:  kubectl prom-fix resume {digest} -n {namespace}"));
+    let way = format!("  go on:  kubectl prom-fix resume {digest} -n {namespace}");
+    told(run, journal, format!("not put back: {why}"), &way)
+}
+
+/// An undo that did not end, and the command with which it goes on.
+fn told(run: &Run<'_>, journal: &Journal, says: String, way: &str) -> Done {
+    run.screen.fail(&render::clean(&says));
+    run.screen.say(way);
     answer::Answer {
-        plan: &receipt.plan,
+        plan: &journal.receipt().plan,
         rehearsal: &[],
         exit: Exit::Unfinished,
         message: says,

@@ -7,6 +7,7 @@ use http::{Method, Request};
 use kube::client::Body;
 use serde_json::{Value, json};
 
+use super::again::Again;
 use super::error::Error;
 use super::local;
 use crate::carried;
@@ -83,7 +84,7 @@ impl Cluster {
     /// One object; `None` where there is none (or no such API).
     pub async fn get(&self, of: &ObjectRef) -> Result<Option<Value>, Error> {
         let call = Call::new(Method::GET, of.path(), format!("read {}", of.short()));
-        match self.answer(call).await {
+        match self.answer(&call).await {
             Ok(answer) => Ok(Some(answer.object)),
             Err(Error::Refused { status: 404, .. }) => Ok(None),
             Err(error) => Err(error),
@@ -109,7 +110,7 @@ impl Cluster {
             if !more.is_empty() {
                 call.query.push(("continue", more));
             }
-            let page = self.answer(call).await?.object;
+            let page = self.answer(&call).await?.object;
             items.extend(page.list("/items").iter().cloned());
             more = page.text("/metadata/continue").to_owned();
             if more.is_empty() {
@@ -134,21 +135,21 @@ impl Cluster {
 
     pub async fn patch(&self, of: &ObjectRef, ops: &[Op], dry: bool) -> Result<Answer, Error> {
         let call = Call::new(Method::PATCH, of.path(), format!("patch {}", of.short()));
-        self.answer(call.writes(dry).with(JSON_PATCH, json!(ops))).await
+        self.answer(&call.writes(dry).with(JSON_PATCH, json!(ops))).await
     }
 
     pub async fn create(&self, of: &ObjectRef, body: &Value, dry: bool) -> Result<Answer, Error> {
         let path = of.kind.path(Some(&of.namespace));
         let call = Call::new(Method::POST, path, format!("create {}", of.short()));
         let body = carried::filled(body).ok_or_else(|| Error::NoAgent { object: of.short() })?;
-        self.answer(call.writes(dry).with(JSON, body)).await
+        self.answer(&call.writes(dry).with(JSON, body)).await
     }
 
     /// Replaces a whole object. `body` carries the resourceVersion it was made from: 409 if the
     /// object moved.
     pub async fn replace(&self, of: &ObjectRef, body: &Value) -> Result<Answer, Error> {
         let call = Call::new(Method::PUT, of.path(), format!("update {}", of.short()));
-        self.answer(call.writes(false).with(JSON, body.clone())).await
+        self.answer(&call.writes(false).with(JSON, body.clone())).await
     }
 
     /// Deletes the object of this uid, with the grace it has by default. One that is gone, or
@@ -177,15 +178,23 @@ impl Cluster {
             options.extend(more);
         }
         let call = Call::new(Method::DELETE, of.path(), format!("delete {}", of.short()));
-        match self.answer(call.with(JSON, options)).await {
-            Ok(_) => Ok(Removal::Deleted),
-            Err(Error::Refused { status: 404, .. }) => Ok(Removal::Gone),
-            // 409 is the failed precondition, but also what a finalizing namespace says: look.
-            Err(error @ Error::Refused { status: 409, .. }) => match self.get(of).await? {
-                Some(live) if live.uid() == uid => Err(error),
-                Some(_) | None => Ok(Removal::Gone),
-            },
-            Err(error) => Err(error),
+        let call = call.with(JSON, options);
+        let mut again = Again::default();
+        loop {
+            return match self.answer(&call).await {
+                Ok(_) => Ok(Removal::Deleted),
+                Err(Error::Refused { status: 404, .. }) => Ok(Removal::Gone),
+                // 409 is the failed precondition, but also what a finalizing namespace says: look.
+                Err(error @ Error::Refused { status: 409, .. }) => match self.get(of).await? {
+                    Some(live) if live.uid() == uid => Err(error),
+                    Some(_) | None => Ok(Removal::Gone),
+                },
+                // By its uid it is deleted once, however often that is asked for.
+                Err(error) => {
+                    again.after(error).await?;
+                    continue;
+                }
+            };
         }
     }
 
@@ -203,9 +212,9 @@ impl Cluster {
         }
     }
 
-    async fn answer(&self, call: Call) -> Result<Answer, Error> {
-        let Raw { status, warnings, body } = self.send(&call).await?;
-        let doing = call.doing;
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let Raw { status, warnings, body } = self.send(call).await?;
+        let doing = call.doing.clone();
         if status < 300 {
             return match serde_json::from_slice(&body) {
                 Ok(object) => Ok(Answer { object, warnings }),
@@ -224,6 +233,14 @@ impl Cluster {
     }
 
     async fn send(&self, call: &Call) -> Result<Raw, Error> {
+        match self.once(call).await {
+            // The answer broke off: what only reads is asked for once more.
+            Err(Error::Unreachable { .. }) if call.method == Method::GET => self.once(call).await,
+            answer => answer,
+        }
+    }
+
+    async fn once(&self, call: &Call) -> Result<Raw, Error> {
         let request = call.request()?;
         let lost =
             |source| Error::Unreachable { doing: call.doing.clone(), source: Box::new(source) };

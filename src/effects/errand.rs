@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::again::Again;
 use super::approve::Approved;
 use super::cluster::Cluster;
 use super::error::Error;
@@ -24,9 +25,13 @@ const LAST_LINES: usize = 3;
 
 /// The report of a helper that has ended: the JSON document at the end of its log.
 pub(super) async fn report(cluster: &Cluster, pod: &ObjectRef) -> Result<Value, Error> {
-    for _ in 0..LOOKS {
-        if let Some(report) = document(&cluster.log(pod, CONTAINER).await?) {
-            return Ok(brief(report));
+    let mut again = Again::default();
+    let mut looks = 0;
+    while looks < LOOKS {
+        match cluster.log(pod, CONTAINER).await.map(|log| document(&log)) {
+            Ok(Some(report)) => return Ok(brief(report)),
+            Ok(None) => looks += 1,
+            Err(error) => again.of_kubelet(error).await?,
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -164,7 +169,12 @@ pub async fn look_inside(
         // Whoever asked to stop wants it gone all the same.
         let cleaned = undo(cluster, &receipt, &mut Deaf(watcher), patience, true).await;
         if !matches!(cleaned, Ok(Ended::Done)) {
-            let why = format!("{}; and what it made is not all gone", error.whole());
+            let why = format!(
+                "{}; and what it made is not all gone: kubectl prom-fix undo {} -n {}",
+                error.whole(),
+                receipt.digest,
+                receipt.plan.target.namespace
+            );
             return Err(Error::Helper { pod: approved.title.clone(), why });
         }
     }

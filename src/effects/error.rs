@@ -42,6 +42,12 @@ pub enum Error {
     /// machine took over.
     #[error("receipt {digest} was taken over by another run")]
     TakenOver { digest: String },
+    /// A receipt was begun, and it is not known whether it could be written, or taken back.
+    #[error(
+        "{why}; nothing was done, but receipt {digest} may be open now: \
+         kubectl prom-fix undo {digest} -n {namespace}"
+    )]
+    LeftBehind { digest: String, namespace: String, why: String },
     #[error("{name} exists and is not a receipt of this program")]
     NotAReceipt { name: String },
     #[error("receipt {digest} no longer exists")]

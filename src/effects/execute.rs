@@ -321,10 +321,10 @@ async fn halted(cluster: &Cluster, journal: &mut Journal, number: usize, halt: H
         let _ = journal.save(cluster).await;
         return Ended::Failed { step: number, error };
     }
-    // Nothing was done: nothing is left behind to finish.
-    let _ = journal.close(cluster, State::Undone).await;
+    // Nothing was done: nothing is left behind to finish, where that can be written.
+    let closed = journal.close(cluster, State::Undone).await.is_ok();
     match error {
-        Error::Moved { object, why } => {
+        Error::Moved { object, why } if closed => {
             Ended::Stale { step: number, why: format!("{object}: {why}") }
         }
         error => Ended::Failed { step: number, error },

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::again::Again;
 use super::approve::Approved;
 use super::closed;
 use super::cluster::Cluster;
@@ -57,9 +58,16 @@ impl Journal {
         journal.create(cluster).await?;
         // Two plans for one target may both have looked before either wrote. Whoever sees the
         // other now steps back; at worst both do.
-        if let Some(other) = open_for(cluster, &journal.receipt).await? {
-            journal.withdraw(cluster).await?;
-            return Err(Error::Busy { receipt: Box::new(other) });
+        let others = match open_for(cluster, &journal.receipt).await {
+            Ok(None) => Ok(()),
+            Ok(Some(other)) => Err(Error::Busy { receipt: Box::new(other) }),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = others {
+            return Err(match journal.withdraw(cluster).await {
+                Ok(()) => error,
+                Err(_) => journal.left_behind(&error),
+            });
         }
         fault("journal-created");
         Ok(journal)
@@ -122,9 +130,15 @@ impl Journal {
     }
 
     pub(super) async fn close(&mut self, cluster: &Cluster, state: State) -> Result<(), Error> {
+        let before = (self.receipt.state, self.receipt.ended.clone());
         self.receipt.state = state;
         self.receipt.ended = Some(now());
-        self.save(cluster).await
+        let saved = self.save(cluster).await;
+        if saved.is_err() {
+            // What the cluster has is what holds: it is still open there, as far as is known.
+            (self.receipt.state, self.receipt.ended) = before;
+        }
+        saved
     }
 
     /// Writes the receipt where it is kept.
@@ -134,14 +148,12 @@ impl Journal {
         let at = place(&self.receipt.plan, &self.receipt.digest);
         let body = map(&self.receipt, stored.pointer("/data"), Some(stored));
         // A lost answer leaves it open whether the receipt was written: look before giving up.
-        for _ in 0..ATTEMPTS {
+        let mut again = Again::default();
+        loop {
             match cluster.replace(&at, &body).await {
                 Ok(answer) => {
                     self.stored = Some(answer.object);
                     return Ok(());
-                }
-                Err(error) if error.is_transient() => {
-                    tokio::time::sleep(PAUSE).await;
                 }
                 Err(Error::Refused { status: 409, .. }) => {
                     let live = cluster.get(&at).await?.unwrap_or_default();
@@ -154,23 +166,48 @@ impl Journal {
                 Err(Error::Refused { status: 404, .. }) => {
                     return Err(Error::NoReceipt { digest: self.receipt.digest.clone() });
                 }
-                Err(error) => return Err(error),
+                Err(error) => again.after(error).await?,
             }
         }
-        cluster.replace(&at, &body).await.map(|answer| self.stored = Some(answer.object))
     }
 
     /// Writes the ConfigMap for the first time; over a closed receipt of the same plan, which
     /// then becomes history. Without the right to, the local copy is the receipt.
     async fn create(&mut self, cluster: &Cluster) -> Result<(), Error> {
+        let mut again = Again::default();
+        let mut maybe_made = false;
+        loop {
+            match self.create_once(cluster, maybe_made).await {
+                Ok(made) => {
+                    self.stored = made;
+                    return self.copy(cluster);
+                }
+                Err(error) if error.is_transient() => {
+                    maybe_made = true;
+                    let left = |error| self.left_behind(&error);
+                    again.after(error).await.map_err(left)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn create_once(
+        &self,
+        cluster: &Cluster,
+        maybe_made: bool,
+    ) -> Result<Option<Value>, Error> {
         let at = place(&self.receipt.plan, &self.receipt.digest);
-        let made = match cluster.create(&at, &map(&self.receipt, None, None), false).await {
+        match cluster.create(&at, &map(&self.receipt, None, None), false).await {
             Ok(answer) => Ok(Some(answer.object)),
             Err(Error::Forbidden { .. }) => Ok(None),
             Err(Error::Refused { status: 409, .. }) => {
                 let old = cluster.get(&at).await?.unwrap_or_default();
                 let before = Receipt::of_map(&old);
                 let before = before.ok_or_else(|| Error::NotAReceipt { name: at.short() })?;
+                if maybe_made && before == self.receipt {
+                    return Ok(Some(old));
+                }
                 if before.state == State::Open {
                     return Err(Error::Busy { receipt: Box::new(before) });
                 }
@@ -178,9 +215,16 @@ impl Journal {
                 cluster.replace(&at, &body).await.map(|answer| Some(answer.object))
             }
             Err(error) => Err(error),
-        };
-        self.stored = made?;
-        self.copy(cluster)
+        }
+    }
+
+    /// Of a receipt under which nothing was done, and of which it is not known whether it is there.
+    fn left_behind(&self, error: &Error) -> Error {
+        Error::LeftBehind {
+            digest: self.receipt.digest.clone(),
+            namespace: self.receipt.plan.target.namespace.clone(),
+            why: error.whole(),
+        }
     }
 
     /// Writes the copy on this machine. It matters only where it is the only one.
@@ -204,10 +248,6 @@ impl Journal {
         Ok(())
     }
 }
-
-/// How often a request without an answer is sent again, and how long it is left in between.
-pub(super) const ATTEMPTS: usize = 3;
-pub(super) const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Every receipt of a namespace, or of all, newest first; with what an earlier run of the same
 /// plan left.

@@ -16,6 +16,7 @@ pub mod journal;
 pub mod rehearse;
 pub mod undo;
 
+mod again;
 mod guards;
 mod local;
 mod look;

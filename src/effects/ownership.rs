@@ -4,12 +4,15 @@
 
 use serde_json::{Map, Value, json};
 
+use super::again::Again;
 use super::cluster::{Cluster, MANAGER};
 use super::error::Error;
-use super::journal::ATTEMPTS;
 use super::send;
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::patch::Op;
+
+/// How often somebody else may be faster.
+const OVERTAKEN: usize = 9;
 
 /// Gives back what prom-fix owns on an object of this uid to those who owned it `before`.
 ///
@@ -21,9 +24,10 @@ pub(super) async fn restore(
     uid: &str,
     before: &Value,
 ) -> Result<(), Error> {
-    let mut last = None;
+    let mut again = Again::default();
     // Controllers write status all the time: each such write moves the resourceVersion.
-    for _ in 0..ATTEMPTS * 3 {
+    let mut overtaken = 0;
+    loop {
         let Some(live) = cluster.get(object).await?.filter(|live| live.uid() == uid) else {
             return Ok(());
         };
@@ -40,13 +44,15 @@ pub(super) async fn restore(
             Ok(answer) if answer.object.get("spec") == live.get("spec") => return Ok(()),
             Ok(_) => return Err(send::moved(object, "giving back its fields changed it".into())),
             Err(Error::Refused { status: 404, .. }) => return Ok(()),
-            Err(error) if error.is_transient() || matches!(error.status(), Some(409 | 422)) => {
-                last = Some(error);
+            Err(error) if matches!(error.status(), Some(409 | 422)) => {
+                overtaken += 1;
+                if overtaken == OVERTAKEN {
+                    return Err(error);
+                }
             }
-            Err(error) => return Err(error),
+            Err(error) => again.after(error).await?,
         }
     }
-    Err(last.expect("the loop ends only after an error that may pass"))
 }
 
 /// The list of managers without prom-fix: each manager of `before` gets back those of its fields

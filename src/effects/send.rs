@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
+use super::again::Again;
 use super::cluster::{Cluster, MANAGER};
 use super::error::Error;
 use super::guards::{Standing, holds, rebased, standing};
-use super::journal::{ATTEMPTS, PAUSE};
 use crate::carried;
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::patch::Op;
@@ -52,8 +52,8 @@ async fn one(
     maybe_made: bool,
 ) -> Result<Value, Error> {
     let mut maybe_made = maybe_made;
-    let mut last = None;
-    for _ in 0..ATTEMPTS {
+    let mut again = Again::default();
+    loop {
         if maybe_made {
             let live = read(cluster, object).await?;
             match standing(&live, ops) {
@@ -67,8 +67,16 @@ async fn one(
             // Only we could have made it between two of our own looks.
             Err(error) if error.is_transient() => {
                 maybe_made = true;
-                last = Some(error);
-                tokio::time::sleep(PAUSE).await;
+                again.after(error).await?;
+            }
+            // What was sent before may have come late, after the look.
+            Err(error) if maybe_made && matches!(error.status(), Some(409 | 422)) => {
+                let live = read(cluster, object).await?;
+                return match standing(&live, ops) {
+                    Standing::Done => Ok(live),
+                    Standing::Fits => Err(error),
+                    Standing::Moved(why) => Err(moved(object, why)),
+                };
             }
             Err(Error::Refused { status: 404, .. }) => {
                 return Err(moved(object, "it no longer exists".into()));
@@ -76,8 +84,10 @@ async fn one(
             Err(error) => return Err(judge(cluster, object, ops, error).await),
         }
     }
-    Err(last.expect("the loop ends only after an error that may pass"))
 }
+
+/// How often another change is let be.
+const REBASED: usize = 3;
 
 /// As [`patch`], for a step after the plan's first on this object: a change of another field in
 /// between is let be. Says so where there was one.
@@ -90,7 +100,7 @@ pub(super) async fn patch_on_top(
     let mut maybe_made = maybe_made;
     let mut ops = ops.to_vec();
     let mut note = None;
-    for _ in 0..ATTEMPTS {
+    for _ in 0..REBASED {
         let error = match patch(cluster, object, &ops, maybe_made).await {
             Ok(live) => return Ok((live, note)),
             Err(error @ Error::Moved { .. }) => error,
@@ -131,14 +141,13 @@ pub(super) async fn create(
     maybe_made: bool,
 ) -> Result<Value, Error> {
     let mut maybe_made = maybe_made;
-    let mut last = None;
-    for _ in 0..ATTEMPTS {
+    let mut again = Again::default();
+    loop {
         match cluster.create(object, body, false).await {
             Ok(answer) => return Ok(answer.object),
             Err(error) if error.is_transient() => {
                 maybe_made = true;
-                last = Some(error);
-                tokio::time::sleep(PAUSE).await;
+                again.after(error).await?;
             }
             Err(Error::Refused { status: 409, .. }) => {
                 let live = read(cluster, object).await?;
@@ -150,7 +159,6 @@ pub(super) async fn create(
             Err(error) => return Err(error),
         }
     }
-    Err(last.expect("the loop ends only after an error that may pass"))
 }
 
 /// Whether an object is the one that this program would have made from `body`.
@@ -168,15 +176,13 @@ pub(super) fn is_ours(live: &Value, body: &Value) -> bool {
 
 /// One object that must be there; asked for again where no answer comes.
 pub(super) async fn read(cluster: &Cluster, object: &ObjectRef) -> Result<Value, Error> {
-    let mut answer = cluster.get(object).await;
-    for _ in 1..ATTEMPTS {
-        if !answer.as_ref().is_err_and(Error::is_transient) {
-            break;
+    let mut again = Again::default();
+    loop {
+        match cluster.get(object).await {
+            Ok(live) => return live.ok_or_else(|| moved(object, "it no longer exists".into())),
+            Err(error) => again.after(error).await?,
         }
-        tokio::time::sleep(PAUSE).await;
-        answer = cluster.get(object).await;
     }
-    answer?.ok_or_else(|| moved(object, "it no longer exists".into()))
 }
 
 pub(super) fn moved(object: &ObjectRef, why: String) -> Error {

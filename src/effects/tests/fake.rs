@@ -24,6 +24,9 @@ pub(crate) struct State {
     pub forbidden: Vec<(&'static str, &'static str, &'static str)>,
     /// Answered with 503 and done all the same, once: an answer that got lost.
     pub lose: Option<(&'static str, &'static str)>,
+    /// From which write on there is no answer, to how many, and whether the first of them is done.
+    /// Reads are ridden out below this room.
+    pub away: Option<Away>,
     /// What a new pod looks like.
     pub new_pod: Value,
     /// Who else acts, before each request is answered.
@@ -32,6 +35,23 @@ pub(crate) struct State {
     pub keep: Option<std::path::PathBuf>,
     version: u64,
     samples: u64,
+}
+
+pub(crate) struct Away {
+    pub from: usize,
+    pub writes: usize,
+    pub done: bool,
+}
+
+impl Away {
+    /// Whether the write of this number is left without an answer; and whether it is done.
+    fn takes(&mut self, number: usize) -> Option<bool> {
+        if self.writes == 0 || number < self.from {
+            return None;
+        }
+        self.writes -= 1;
+        Some(number == self.from && self.done)
+    }
 }
 
 type Reply = (u16, Value);
@@ -48,6 +68,7 @@ impl World {
             writes: Vec::new(),
             forbidden: Vec::new(),
             lose: None,
+            away: None,
             new_pod: ready,
             meanwhile: None,
             keep: None,
@@ -128,6 +149,12 @@ impl State {
         if verb != "GET" && !dry {
             self.writes.push(format!("{verb} {path}"));
         }
+        let writes = self.writes.len();
+        let away = self.away.as_mut().filter(|_| verb != "GET" && !dry);
+        let away = away.and_then(|away| away.takes(writes));
+        if away == Some(false) {
+            return refusal(503, "away");
+        }
         for (wanted, part, message) in &self.forbidden {
             if verb == *wanted && path.contains(part) {
                 return refusal(403, message);
@@ -143,6 +170,9 @@ impl State {
         };
         if let Some(before) = before {
             self.objects = before;
+        }
+        if away.is_some() {
+            return refusal(503, "away");
         }
         match self.lose {
             Some((wanted, part)) if verb == wanted && path.contains(part) => {

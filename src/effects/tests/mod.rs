@@ -1,6 +1,7 @@
 //! The room against an API server in memory: what is written, in which order, and what is left
 //! when anything stops half way.
 
+mod away;
 mod crash;
 mod fake;
 mod happy;
