@@ -39,6 +39,8 @@ mod refusals;
 mod replay;
 #[path = "cluster/replicas.rs"]
 mod replicas;
+#[path = "cluster/restarts.rs"]
+mod restarts;
 #[path = "cluster/salvage.rs"]
 mod salvage;
 #[path = "cluster/scene.rs"]

@@ -4,7 +4,8 @@
 use std::fmt::Display;
 
 /// Every place, `{n}` standing for a step's number. Set `PROM_FIX_FAULT=step-2-sent` and a debug
-/// build aborts there.
+/// build aborts there; with `PROM_FIX_FAULT_RUN=PROGRAM` it waits for that program instead, and goes
+/// on.
 pub const POINTS: &[&str] = &[
     // The receipt is written, nothing else is.
     "journal-created",
@@ -28,7 +29,11 @@ pub const POINTS: &[&str] = &[
 #[cfg(all(debug_assertions, not(test)))]
 pub(super) fn fault(point: impl Display) {
     if std::env::var("PROM_FIX_FAULT").is_ok_and(|wanted| wanted == point.to_string()) {
-        std::process::abort();
+        match std::env::var_os("PROM_FIX_FAULT_RUN").map(|p| std::process::Command::new(p).status())
+        {
+            Some(Ok(ended)) if ended.success() => {}
+            Some(_) | None => std::process::abort(),
+        }
     }
 }
 

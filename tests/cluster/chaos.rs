@@ -34,7 +34,7 @@ fn some(all: &'static [&'static str], every: usize) -> Vec<&'static str> {
 }
 
 /// A set that no start gets past the gap of; where its data is, and what lies there.
-fn gap(name: &str) -> (Scene, PathBuf, Files) {
+pub fn gap(name: &str) -> (Scene, PathBuf, Files) {
     let scene = Scene::new(name);
     with_gap(&scene);
     until_told(&scene, TARGET, &["wal/gap"]);
@@ -43,8 +43,8 @@ fn gap(name: &str) -> (Scene, PathBuf, Files) {
     (scene, data, broken)
 }
 
-/// Makes the plan, and kills whoever carries it out.
-fn killed_at(scene: &Scene, place: &str) {
+/// The plan that mends it, as a file.
+pub fn planned(scene: &Scene) -> tempfile::NamedTempFile {
     // Between two crashes, when a start is under way, there is a moment without an answer.
     let mut plan = String::new();
     until("a plan is made", 60, || {
@@ -54,6 +54,12 @@ fn killed_at(scene: &Scene, place: &str) {
     });
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), plan).expect("written");
+    file
+}
+
+/// Makes the plan, and kills whoever carries it out.
+fn killed_at(scene: &Scene, place: &str) {
+    let file = planned(scene);
     let path = file.path().to_str().expect("a plain path");
     dies(scene, &["apply", "-f", path, "--yes"], place);
 }

@@ -5,10 +5,21 @@
 start() { # NAME COMMAND...
   local name=$1
   shift
-  env -i HOME=/root PATH="$BIN:/usr/sbin:/usr/bin:/sbin:/bin" \
-    setsid nsenter --net="/run/netns/$NETNS" -- "$@" \
-    </dev/null >>"$LOGS/$name.log" 2>&1 8>&- 9>&- &
+  (
+    close_others
+    exec env -i HOME=/root PATH="$BIN:/usr/sbin:/usr/bin:/sbin:/bin" \
+      setsid nsenter --net="/run/netns/$NETNS" -- "$@"
+  ) </dev/null >>"$LOGS/$name.log" 2>&1 &
   echo $! >"$STATE/pids/$name"
+}
+
+# A daemon outlives its caller, and would keep every lock and pipe of theirs.
+close_others() {
+  local open
+  for open in "/proc/$BASHPID/fd"/*; do
+    open=${open##*/}
+    ((open <= 2)) || exec {open}>&-
+  done
 }
 
 in_our_network() { # PID
