@@ -25,8 +25,10 @@ commands:
              memory that a start needs; --top N of each (10), --prometheus-version V of that only
   owners     whose its files are, by uid, gid and mode; with --uid U --gid G [--groups G,G]: what
              that user could not read, write or traverse
+  space      what takes how much room, as JSON
   chown      gives them to --uid U --gid G, and with --bits owner, group or owner,group the bits
-             that these lack; what they were is kept in DIR/prom-fix-<time>; --dry-run only says it
+             that these lack; what they were is kept in DIR/prom-fix-<time>; --dry-run only says it;
+             --prove does it to one, and puts that back
   salvage    mends it: damaged files are written anew without the damage, the old ones are kept in
              DIR/prom-fix-<time>; refused while a Prometheus runs on it; --dry-run only says it;
              --expect A: not unless a survey's \"agreement\" is A; --go-on: or resume
@@ -61,10 +63,20 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     Owners { user: Option<User> },
-    Chown { change: Change, dry_run: bool },
+    Chown { change: Change, how: How },
+    Space,
     Salvage { dry_run: bool, terms: terms::Salvage },
     Resume,
     Restore(terms::Restore),
+}
+
+/// How far a change of owner goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    Told,
+    /// One is changed, and put back.
+    Proved,
+    Done,
 }
 
 /// How many of each an inventory names.
@@ -79,7 +91,7 @@ impl Command {
 }
 
 /// Flags that stand alone.
-const SWITCHES: &[&str] = &["--json", "--quick", "--dry-run", "--go-on", "--force"];
+const SWITCHES: &[&str] = &["--json", "--quick", "--dry-run", "--prove", "--go-on", "--force"];
 /// Flags that a value follows.
 const VALUED: &[&str] =
     &["--top", "--prometheus-version", "--uid", "--gid", "--groups", "--bits", "--expect", "--of"];
@@ -169,7 +181,15 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Asked, String> 
 fn act(name: Option<&str>, flags: &mut Flags) -> Result<Option<Act>, String> {
     Ok(Some(match name {
         Some("owners") => Act::Owners { user: user(flags)? },
-        Some("chown") => Act::Chown { change: change(flags)?, dry_run: flags.has("--dry-run") },
+        Some("space") => Act::Space,
+        Some("chown") => {
+            let how = match (flags.has("--dry-run"), flags.has("--prove")) {
+                (true, _) => How::Told,
+                (false, true) => How::Proved,
+                (false, false) => How::Done,
+            };
+            Act::Chown { change: change(flags)?, how }
+        }
         Some("salvage") => {
             let terms =
                 terms::Salvage { expect: flags.take("--expect"), go_on: flags.has("--go-on") };

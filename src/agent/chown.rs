@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::args::How;
 use super::owners::name;
 use super::salvage::refused;
 use super::words::path;
@@ -21,6 +22,7 @@ const FIRST: usize = 10;
 enum Outcome {
     Nothing,
     WouldChange,
+    Proved,
     Changed,
     Restored,
 }
@@ -35,17 +37,19 @@ struct Answer<'a> {
     report: &'a Report,
 }
 
-pub fn run(dir: &Path, change: Change, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
-    told(dir, chown::chown(dir, change), ("chown", Outcome::Changed), json, screen)
-}
-
-pub fn rehearse(
+pub fn run(
     dir: &Path,
     change: Change,
+    how: How,
     json: bool,
     screen: &mut Screen<'_>,
 ) -> io::Result<Ended> {
-    told(dir, chown::plan(dir, change), ("chown", Outcome::WouldChange), json, screen)
+    let (done, outcome) = match how {
+        How::Told => (chown::plan(dir, change), Outcome::WouldChange),
+        How::Proved => (chown::prove(dir, change), Outcome::Proved),
+        How::Done => (chown::chown(dir, change), Outcome::Changed),
+    };
+    told(dir, done, ("chown", outcome), json, screen)
 }
 
 /// Whether `resume` and `restore` are about a change of owner here; an error is an answer of theirs.
@@ -87,6 +91,7 @@ fn told(
             return Ok(Ended::Clean);
         }
         Outcome::WouldChange => "would be changed",
+        Outcome::Proved => "changed, and put back",
         Outcome::Changed => "changed",
         Outcome::Restored => "as they were",
     };
@@ -111,6 +116,6 @@ fn told(
 fn ended(outcome: Outcome) -> Ended {
     match outcome {
         Outcome::WouldChange => Ended::Found,
-        Outcome::Nothing | Outcome::Changed | Outcome::Restored => Ended::Clean,
+        Outcome::Nothing | Outcome::Proved | Outcome::Changed | Outcome::Restored => Ended::Clean,
     }
 }

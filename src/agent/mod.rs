@@ -15,6 +15,8 @@ mod owners;
 mod restore;
 #[cfg(target_os = "linux")]
 mod salvage;
+#[cfg(target_os = "linux")]
+mod space;
 mod survey;
 mod words;
 
@@ -25,7 +27,7 @@ use std::ffi::OsString;
 use std::io::Write;
 
 pub use crate::walfile::segment::Depth;
-pub use args::{Act, Asked, Command};
+pub use args::{Act, Asked, Command, How};
 pub use caller::Caller;
 
 /// How a run ended: the numbers of the plugin.

@@ -112,17 +112,39 @@ pub fn plan(root: &Path, change: Change) -> Result<Report, NotDone> {
 
 /// Changes all that is not yet as it is to be.
 pub fn chown(root: &Path, change: Change) -> Result<Report, NotDone> {
+    let Some((disk, mut journal, _lock)) = begin(root, change, usize::MAX)? else {
+        return Ok(Report::default());
+    };
+    journal.go_on(&disk).map_err(NotDone::Unfinished)
+}
+
+/// Changes the first, looks whether it was changed, and puts it back.
+pub fn prove(root: &Path, change: Change) -> Result<Report, NotDone> {
+    let Some((disk, journal, lock)) = begin(root, change, 1)? else {
+        return Ok(Report::default());
+    };
+    journal.go_back(&disk, lock).map_err(NotDone::Unfinished)
+}
+
+/// Writes down what the first `most` are, and changes the first of them: what refuses that refuses
+/// all of it.
+fn begin(
+    root: &Path,
+    change: Change,
+    most: usize,
+) -> Result<Option<(Disk, Journal, Lock)>, NotDone> {
     let lock = take(root)?;
     let disk = Disk::open(root)?;
     refuse_if_unfinished(&disk, root)?;
-    let was = look(root, change, lock.created())?;
+    let mut was = look(root, change, lock.created())?;
+    was.truncate(most);
     if was.is_empty() {
-        return Ok(Report::default());
+        return Ok(None);
     }
     let folder = salvage::free_name(&disk)?;
     let lock_created = lock.created();
     let manifest = Manifest { version: VERSION, phase: Phase::Changing, lock_created, change, was };
-    let mut journal = Journal { folder, manifest };
+    let journal = Journal { folder, manifest };
     let began = disk
         .make_folder(&journal.folder, disk.owner("")?)
         .and_then(|()| journal.write(&disk))
@@ -134,7 +156,7 @@ pub fn chown(root: &Path, change: Change) -> Result<Report, NotDone> {
         let _ = journal.remove(&disk);
         return Err(NotDone::Refused(why(&failed)));
     }
-    journal.go_on(&disk).map_err(NotDone::Unfinished)
+    Ok(Some((disk, journal, lock)))
 }
 
 /// Whether the last thing that was done here, or the one that is not finished, is a change of owner.
@@ -153,38 +175,39 @@ pub fn is_last(root: &Path) -> Result<bool, NotDone> {
 
 /// Goes on from wherever the last run was killed.
 pub fn resume(root: &Path) -> Result<Report, NotDone> {
-    let mut lock = take(root)?;
-    let disk = Disk::open(root)?;
-    let all = journals(&disk, root)?;
-    let Some(mut journal) = all.into_iter().find(|j| j.manifest.phase != Phase::Done) else {
+    let Some((disk, mut journal, lock)) = last(root, false)? else {
         return Ok(Report::default());
     };
-    if journal.manifest.lock_created {
-        lock.adopt();
-    }
-    match journal.manifest.phase {
-        Phase::Changing | Phase::Done => journal.go_on(&disk).map_err(NotDone::Unfinished),
-        Phase::Restoring => journal.go_back(&disk, lock).map_err(NotDone::Unfinished),
-    }
+    let gone_on = match journal.manifest.phase {
+        Phase::Changing | Phase::Done => journal.go_on(&disk),
+        Phase::Restoring => journal.go_back(&disk, lock),
+    };
+    gone_on.map_err(NotDone::Unfinished)
 }
 
 /// Puts back what the last change of owner changed.
 pub fn restore(root: &Path) -> Result<Report, NotDone> {
+    let Some((disk, journal, lock)) = last(root, true)? else {
+        return Err(NotDone::Refused(format!("{}: no owner was changed here", root.display())));
+    };
+    journal.go_back(&disk, lock).map_err(NotDone::Unfinished)
+}
+
+/// The change that is not finished; else the last one, where also one that is will do.
+fn last(root: &Path, also_done: bool) -> Result<Option<(Disk, Journal, Lock)>, NotDone> {
     let mut lock = take(root)?;
     let disk = Disk::open(root)?;
     let mut all = journals(&disk, root)?;
     let unfinished = all.iter().position(|journal| journal.manifest.phase != Phase::Done);
     let journal = match unfinished {
         Some(at) => Some(all.swap_remove(at)),
-        None => all.pop(),
+        None => all.pop().filter(|_| also_done),
     };
-    let Some(journal) = journal else {
-        return Err(NotDone::Refused(format!("{}: no owner was changed here", root.display())));
-    };
+    let Some(journal) = journal else { return Ok(None) };
     if journal.manifest.lock_created {
         lock.adopt();
     }
-    journal.go_back(&disk, lock).map_err(NotDone::Unfinished)
+    Ok(Some((disk, journal, lock)))
 }
 
 fn take(root: &Path) -> Result<Lock, NotDone> {
@@ -251,13 +274,15 @@ fn wide(count: impl Into<u64>) -> u64 {
 }
 
 fn why(failed: &Failed) -> String {
-    if failed.error.raw_os_error() != Some(Errno::PERM.raw_os_error()) {
+    let refusals = [Errno::PERM, Errno::ACCESS, Errno::OVERFLOW, Errno::INVAL];
+    let raw = failed.error.raw_os_error();
+    if !refusals.iter().any(|errno| Some(errno.raw_os_error()) == raw) {
         return failed.to_string();
     }
     let me = rustix::process::geteuid().as_raw();
     format!(
-        "{failed}: uid {me} may not give files away here. Only root may, with CAP_CHOWN, and not on \
-         NFS that is exported with root_squash"
+        "{failed}: uid {me} may not give files away here. Only root may, with CAP_CHOWN, and not \
+         where a share makes root somebody else (root_squash)"
     )
 }
 

@@ -28,6 +28,8 @@ pub mod restore;
 #[cfg(target_os = "linux")]
 pub mod salvage;
 #[cfg(target_os = "linux")]
+pub mod space;
+#[cfg(target_os = "linux")]
 mod stage;
 pub mod survey;
 pub mod terms;

@@ -180,7 +180,7 @@ impl AtWork<'_> {
     /// From the plan to the proof.
     pub fn carry_out(&mut self, prepared: Prepared, folder: String) -> Result<Report, NotDone> {
         let disk = &self.disk;
-        room(disk, &prepared.report)?;
+        room(disk, self.root, &prepared.report)?;
         let mut journal = stage::begin(disk, &folder, &prepared, self.lock.created())?;
         if let Err(failed) = stage::stage(disk, &prepared, &mut journal) {
             // Nothing was swapped yet: the directory is as it was once our own folder is gone.
@@ -308,7 +308,7 @@ fn new_size(act: &Act, log: Option<&LogFile>) -> u64 {
 }
 
 /// Refuses where the new files may not fit beside the old ones.
-fn room(disk: &Disk, report: &Report) -> Result<(), NotDone> {
+fn room(disk: &Disk, root: &Path, report: &Report) -> Result<(), NotDone> {
     let need = report.extra_bytes + BESIDE;
     let free = disk.space()?;
     if free >= need {
@@ -316,9 +316,21 @@ fn room(disk: &Disk, report: &Report) -> Result<(), NotDone> {
     }
     Err(NotDone::Refused(format!(
         "{need} bytes are needed beside the damaged files, and {free} are free: free {} more on \
-         this volume, or make it larger",
-        need - free
+         this volume, or make it larger{}",
+        need - free,
+        leftovers(root)
     )))
+}
+
+/// What may go from a full volume without any loss, by name.
+fn leftovers(root: &Path) -> String {
+    let mut told = String::new();
+    let Ok(layout) = layout::read(root) else { return told };
+    for path in layout.temporary.iter().chain(&layout.aside) {
+        told.push_str("; may go: ");
+        told.push_str(&path.to_string_lossy());
+    }
+    told
 }
 
 /// Anything else would be found healthy.

@@ -12,4 +12,5 @@ mod faults;
 mod go;
 mod inventory;
 mod salvage;
+mod space;
 mod truncations;

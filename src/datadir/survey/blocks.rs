@@ -124,6 +124,12 @@ fn one(path: &Path) -> BlockSurvey {
     found
 }
 
+/// The times of a block, where they can be read.
+pub(in crate::datadir) fn span(path: &Path) -> Option<Span> {
+    let meta = meta(&path.join("meta.json")).ok()?;
+    Some(Span { first: meta.min_time, last: meta.max_time })
+}
+
 impl BlockSurvey {
     fn note(&mut self, file: &str, read: Result<(), BlockFault>) {
         if let Err(fault) = read {
