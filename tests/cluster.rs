@@ -13,6 +13,8 @@ mod chaos;
 mod enforcer;
 #[path = "cluster/foreign.rs"]
 mod foreign;
+#[path = "cluster/full.rs"]
+mod full;
 #[path = "cluster/grafana.rs"]
 mod grafana;
 #[path = "cluster/install.rs"]

@@ -11,8 +11,8 @@ use crate::model::plan::{Blocked, BlockedReason, Look, Tells};
 use crate::model::report::{Rehearsal, Report};
 use crate::render;
 
-/// A class may ask for one claim after another.
-const ROUNDS: usize = 3;
+/// A class may ask for one claim after another, those of all replicas.
+const ROUNDS: usize = 20;
 
 /// Why nothing is planned, and the command that looks.
 pub fn asked_for(run: &Run<'_>, report: &Report, look: &Look) -> Blocked {
@@ -99,6 +99,7 @@ async fn one(run: &Run<'_>, look: Look, lacks: &[String]) -> Result<()> {
                 Tells::Owners => inside.owners.insert(claim, report),
                 Tells::Survey => inside.surveys.insert(claim, report),
                 Tells::Inventory => inside.inventories.insert(claim, report),
+                Tells::Space => inside.spaces.insert(claim, report),
             };
         }
         Err(error) => {

@@ -4,6 +4,7 @@
 mod client;
 mod danger;
 mod fixture;
+mod full;
 mod inventory;
 mod lines;
 mod locked;

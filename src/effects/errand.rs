@@ -43,6 +43,9 @@ const FAULTS: usize = 20;
 /// Damaged files that are kept.
 const FILES: usize = 50;
 
+/// Names in a directory that are kept.
+const NAMES: usize = 1000;
+
 /// Of each list of an inventory, what is kept: the largest come first.
 const LARGEST: usize = 10;
 
@@ -53,6 +56,9 @@ fn brief(mut report: Value) -> Value {
             brief_survey(fields);
         } else if fields.contains_key("churn") {
             fields.values_mut().for_each(brief_list);
+        } else if let Some(entries) = fields.get_mut("entries").and_then(Value::as_array_mut) {
+            // By name, and so the oldest blocks first: a directory has a few dozen.
+            entries.truncate(NAMES);
         } else {
             brief_salvage(fields);
         }

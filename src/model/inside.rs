@@ -26,6 +26,8 @@ pub struct Inside {
     /// By claim, what the agent counted in its log (`prom-fix-agent inventory --json`), the first of
     /// each list.
     pub inventories: BTreeMap<ObjectRef, Value>,
+    /// By claim, what the agent told of what takes its room (`prom-fix-agent space`).
+    pub spaces: BTreeMap<ObjectRef, Value>,
     /// By claim, why it could not be looked at.
     pub refused: BTreeMap<ObjectRef, String>,
 }
@@ -38,6 +40,7 @@ impl Inside {
         self.owners.clear();
         self.surveys.clear();
         self.inventories.clear();
+        self.spaces.clear();
         self.refused.clear();
     }
 }

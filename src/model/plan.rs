@@ -238,6 +238,8 @@ pub enum Tells {
     Survey,
     /// How many series the log holds, and whose they are.
     Inventory,
+    /// What takes the room of the volume.
+    Space,
 }
 
 /// A helper pod that looks inside a volume, and reports.

@@ -9,9 +9,9 @@ pub const DOCS: &[CodeDoc] = &[
         meaning: "the volume (or its inodes, or the node's local storage) is full",
         proof: "\"no space left on device\", \"panic: preallocate\", or SIGBUS (unexpected fault \
                 address) while queries.active is mapped: 2.12 to 3.13.1 die so on a full volume",
-        plan: "enlarge the claim (its StorageClass must allow it), or lower \
-               --storage.tsdb.retention.size or .time and let a start with free space apply it; \
-               free a little first by moving the oldest block out",
+        plan: "enlarge the claim (its StorageClass must allow it); or make a little room: move away \
+               leftover *.tmp-for-creation and -deletion first, then what a salvage set aside, then \
+               the oldest block; then lower --storage.tsdb.retention.size. --inspect counts each",
         risk: "writes that failed half-way damage the WAL: look at the log after the start. Never \
                remove wal/ to make room",
     },

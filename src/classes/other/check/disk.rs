@@ -1,5 +1,6 @@
 //! The disk: full, failing, or a file system that Prometheus does not support.
 
+use super::super::space;
 use super::Case;
 use crate::model::log::{Line, Sign, place, runs, sign};
 use crate::model::{Code, Finding, Severity};
@@ -12,7 +13,12 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
     let ended = last_words(case);
     let passing = if ended.is_none() { in_passing(case) } else { None };
     let warned = warned(case).filter(|_| ended.as_ref().is_none_or(|f| f.code != UNSUPPORTED));
-    ended.into_iter().chain(passing).chain(warned).collect()
+    let space = space::of(case.subject, case.seen, case.pod);
+    let told = |finding: Finding| match &space {
+        Some(space) if finding.code == FULL => space.told(finding),
+        Some(_) | None => finding,
+    };
+    ended.into_iter().chain(passing).chain(warned).map(told).collect()
 }
 
 fn last_words(case: &Case<'_>) -> Option<Finding> {
