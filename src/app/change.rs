@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::examine::{self, Examined};
 use super::proof::{self, Proof};
 use super::{Ask, Done, Run, answer, back, freeze, print};
-use crate::classes::Given;
+use crate::classes::{self, Given};
 use crate::effects::{
     self, Approved, Cluster, Consent, Consents, Ended, Error, Identity, Journal, Patience,
 };
@@ -224,6 +224,15 @@ fn stays_held(run: &Run<'_>, receipt: &Receipt, error: &Error) {
     run.screen.say(&format!("  kubectl prom-fix undo {digest} -n {namespace}"));
 }
 
+/// A helper saw that its work cannot be done here; nothing of the plan is left.
+fn not_possible(run: &Run<'_>, plan: &Plan, error: &Error) -> Done {
+    let class = classes::ALL.iter().find(|class| class.name() == plan.class);
+    let ways = class.map_or(&[][..], |class| class.refused());
+    let mut blocked = Blocked::no_safe_plan(error.whole(), ways);
+    blocked.ways.push("look again: the same command without --apply".into());
+    answer::blocked(run, plan, &[], &blocked)
+}
+
 /// From the end of the steps to the last report.
 pub async fn conclude(
     run: &Run<'_>,
@@ -240,6 +249,9 @@ pub async fn conclude(
             let ways = vec!["look again: the same command without --apply".to_owned()];
             let blocked = Blocked { reason: BlockedReason::Stale, why, ways };
             return Ok(answer::blocked(run, &journal.receipt().plan, &[], &blocked));
+        }
+        Ended::Refused { error, .. } if journal.receipt().state == ReceiptState::Undone => {
+            return Ok(not_possible(run, &journal.receipt().plan, &error));
         }
         Ended::Refused { error, .. } => {
             stays_held(run, journal.receipt(), &error);

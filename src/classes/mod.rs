@@ -78,6 +78,10 @@ pub trait Class: Sync {
     }
     /// Its codes, with what `explain` says of them.
     fn docs(&self) -> &'static [CodeDoc];
+    /// What a person does where a helper of its plan refuses the work, and has changed nothing.
+    fn refused(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// The work on one Prometheus.
     fn job<'a>(&self, subject: &'a Subject, given: &'a Given) -> Box<dyn Job + 'a>;
 }

@@ -8,6 +8,7 @@ mod full;
 mod inventory;
 mod lines;
 mod locked;
+mod owned;
 mod reach;
 mod repairs;
 mod replay;

@@ -9,11 +9,11 @@ use super::approve::Approved;
 use super::cluster::Cluster;
 use super::error::Error;
 use super::execute::{Ended, Patience, Watcher, execute};
-use super::journal::{Identity, Journal};
+use super::journal::{Identity, Journal, may_have_happened};
 use super::undo::undo;
 use crate::model::object::{ObjectExt, ObjectRef};
-use crate::model::plan::{Action, Plan};
-use crate::model::receipt::{State, StepState};
+use crate::model::plan::{Action, Plan, Step, Undo};
+use crate::model::receipt::{Progress, State, StepState};
 
 /// The log of a container that has ended may be read before its end is written (seen on 1.34): the
 /// report is read again until it is whole.
@@ -137,15 +137,60 @@ pub(super) fn exit(pod: &Value) -> Option<i64> {
     pod.list("/status/containerStatuses").first()?.number("/state/terminated/exitCode")
 }
 
-/// Takes a helper away, and what it ran, whatever comes of it.
+/// Takes a helper away, and what it ran, whatever comes of it. What a helper before it did stays
+/// done: that one was removed by its own steps.
 pub(super) async fn remove(cluster: &Cluster, journal: &mut Journal, plan: &Plan, upto: usize) {
     for (index, step) in plan.steps.iter().enumerate().take(upto).rev() {
         let Action::Create { object, .. } = &step.action else { continue };
+        if is_gone(&plan.steps, &journal.receipt().steps, object) {
+            continue;
+        }
         let Some(uid) = journal.step(index).uid.clone() else { continue };
         if cluster.delete(object, &uid, false).await.is_ok() {
             journal.step(index).state = StepState::NotTried;
         }
     }
+}
+
+/// Whether a step that is done has removed what the plan created.
+fn is_gone(steps: &[Step], done: &[Progress], created: &ObjectRef) -> bool {
+    steps.iter().zip(done).any(|(step, progress)| {
+        let removes = matches!(&step.action, Action::Delete { object, .. } if object == created);
+        removes && progress.state == StepState::Did
+    })
+}
+
+/// What a plan has left behind by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    Nothing,
+    /// Files that a helper changed.
+    Files,
+    /// A change of an object of somebody else: a pod that is held, say.
+    Changes,
+}
+
+/// Of a plan whose helper has refused its work.
+pub(super) fn left(steps: &[Step], done: &[Progress]) -> Left {
+    let mut left = Left::Nothing;
+    for (step, progress) in steps.iter().zip(done) {
+        if !may_have_happened(progress) {
+            continue;
+        }
+        match &step.action {
+            Action::Patch { .. } => return Left::Changes,
+            Action::Create { .. } if matches!(step.undo, Undo::Restore(_)) => left = Left::Files,
+            Action::Create { object, .. } if !is_gone(steps, done, object) => {
+                return Left::Changes;
+            }
+            Action::Delete { uid, .. } if !uid.is_empty() => return Left::Changes,
+            Action::Create { .. }
+            | Action::Delete { .. }
+            | Action::Exec { .. }
+            | Action::Wait { .. } => {}
+        }
+    }
+    left
 }
 
 /// Carries out a plan that only looks; what its helper reported. Whatever comes of it, nothing of it
@@ -215,7 +260,36 @@ fn nothing(approved: &Approved) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Kind;
     use serde_json::json;
+
+    /// Made, and removed again.
+    fn helper(name: &str, undo: Undo) -> [Step; 2] {
+        let object = ObjectRef::new(Kind::Pod, "mon", name);
+        let step = |action: Action, undo: Undo| Step { why: String::new(), action, undo };
+        let made = Action::Create { object: object.clone(), body: json!({}) };
+        let gone = Action::Delete { object, uid: String::new(), grace: None };
+        [step(made, undo), step(gone, Undo::Words(String::new()))]
+    }
+
+    #[test]
+    fn what_a_helper_did_is_not_forgotten_with_the_one_that_refused() {
+        let done = |steps: &[Step], done: usize| {
+            let did = |at: usize| Progress {
+                state: if at < done { StepState::Did } else { StepState::NotTried },
+                ..Progress::default()
+            };
+            left(steps, &(0..steps.len()).map(did).collect::<Vec<_>>())
+        };
+        let proof = [helper("a", Undo::Delete), helper("b", Undo::Delete)].concat();
+        assert_eq!(done(&proof, 2), Left::Nothing, "a proof leaves nothing");
+        assert_eq!(done(&proof, 1), Left::Changes, "a helper is still there");
+        let given = [helper("a", Undo::Restore(Vec::new())), helper("b", Undo::Delete)].concat();
+        assert_eq!(done(&given, 2), Left::Files, "files were changed");
+        let patched = crate::effects::tests::plans::memory().steps;
+        assert_eq!(done(&patched, 1), Left::Changes, "an object of somebody else was changed");
+        assert_eq!(done(&patched, 0), Left::Nothing);
+    }
 
     #[test]
     fn the_report_is_what_follows_the_progress() {

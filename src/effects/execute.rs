@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::closed;
 use super::cluster::Cluster;
-use super::errand;
+use super::errand::{self, Left};
 use super::error::Error;
 use super::fault::fault;
 use super::journal::{Journal, may_have_happened, now};
@@ -60,8 +60,9 @@ pub enum Ended {
     /// Earlier steps are in place, and the receipt stays open; where nothing was done at all, it
     /// is closed.
     Failed { step: usize, error: Error },
-    /// A helper saw that the files are not as was agreed to, and left them. What is held stays so,
-    /// and the receipt is closed: it can be undone, or another plan made.
+    /// A helper saw that the files are not as was agreed to, or that they cannot be changed, and
+    /// left them. The receipt is closed: as undone where nothing of the plan is left; else what is
+    /// held stays so, and it can be undone, or another plan made.
     Refused { step: usize, error: Error },
     /// The first step no longer fits. Nothing was changed, and the receipt is closed.
     Stale { step: usize, why: String },
@@ -281,6 +282,31 @@ async fn stopped(cluster: &Cluster, journal: &mut Journal, number: usize) -> End
     }
 }
 
+/// A helper saw that its work cannot be done as agreed, and did none of it.
+async fn refused(cluster: &Cluster, journal: &mut Journal, number: usize, error: Error) -> Ended {
+    let index = number - 1;
+    let plan = journal.receipt().plan.clone();
+    errand::remove(cluster, journal, &plan, index).await;
+    let progress = journal.step(index);
+    progress.state = StepState::NotTried;
+    progress.error = Some(error.whole());
+    match errand::left(&plan.steps, &journal.receipt().steps) {
+        Left::Nothing => {
+            let _ = journal.close(cluster, State::Undone).await;
+            Ended::Refused { step: number, error }
+        }
+        // What is held stays held: whoever looks again may agree to what is there now.
+        Left::Changes => {
+            let _ = journal.close(cluster, State::Applied).await;
+            Ended::Refused { step: number, error }
+        }
+        Left::Files => {
+            let _ = journal.save(cluster).await;
+            Ended::Failed { step: number, error }
+        }
+    }
+}
+
 /// Writes down how a step ended that did not end well. A receipt that cannot be written is not
 /// worth hiding the first error for.
 async fn halted(cluster: &Cluster, journal: &mut Journal, number: usize, halt: Halt) -> Ended {
@@ -301,15 +327,7 @@ async fn halted(cluster: &Cluster, journal: &mut Journal, number: usize, halt: H
             };
             return Ended::Failed { step: number, error };
         }
-        Halt::Refused(error) => {
-            // What is held stays held: whoever looks again may agree to what is there now.
-            let plan = journal.receipt().plan.clone();
-            errand::remove(cluster, journal, &plan, index).await;
-            journal.step(index).state = StepState::NotTried;
-            journal.step(index).error = Some(error.whole());
-            let _ = journal.close(cluster, State::Applied).await;
-            return Ended::Refused { step: number, error };
-        }
+        Halt::Refused(error) => return refused(cluster, journal, number, error).await,
         Halt::Failed(error) => error,
     };
     let progress = journal.step(index);

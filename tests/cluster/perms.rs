@@ -1,11 +1,12 @@
 //! A data directory that may not be written: every way the fix lands at the owner.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::process::Command;
 
 use super::audit::Mark;
 use super::install::{Install, Kind, ROOMY};
 use super::life::{Ailment, carry_out_as, live_with, text, until_told};
-use super::scene::{Scene, kubectl, until};
+use super::scene::{Scene, kubectl, run, until};
 
 const DENIED: Ailment<'_> = Ailment { class: "perms", roots: &[], pointer: "" };
 
@@ -274,6 +275,83 @@ fn files_of_root_on_a_folder_of_the_node_are_given_away() {
     assert_eq!(owner(), (0, 0), "as it was");
     let helpers = scene.kubectl(&["get", "pods", "-l", MANAGED, "-o", "name"]).expect(0);
     assert_eq!(helpers.stdout, "");
+}
+
+/// A file that even root may not give away, as long as this lives: what a share with root_squash
+/// answers, by the node's own file system.
+struct Immutable(std::path::PathBuf);
+
+impl Immutable {
+    fn new(file: &std::path::Path) -> Immutable {
+        run(Command::new("chattr").arg("+i").arg(file), "").expect(0);
+        Immutable(file.to_owned())
+    }
+}
+
+impl Drop for Immutable {
+    fn drop(&mut self) {
+        let _ = Command::new("chattr").arg("-i").arg(&self.0).status();
+    }
+}
+
+/// Two replicas run well, and get a file back that root restored; one of these may be given to nobody.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn two_replicas_are_given_their_files_by_one_plan_or_none_of_them_is() {
+    let scene = Scene::new("both");
+    let one = on_a_folder_of_the_node(Kind::Set, "v3.16.0", "{runAsUser: 65534}");
+    let install = Install { replicas: 2, ..one };
+    let pods = ["prom-0", "prom-1"];
+    let claims = ["data-prom-0", "data-prom-1"];
+    install.apply(&scene);
+    for claim in claims {
+        until("the volume is there", 60, || {
+            !scene.field(&format!("pvc/{claim}"), ".spec.volumeName").is_empty()
+        });
+        chown(scene.folder(claim), Some(65534), Some(65534)).expect("root may");
+    }
+    pods.iter().for_each(|pod| scene.until_ready(pod, 90));
+    Install { replicas: 0, ..install.clone() }.apply(&scene);
+    install.until_no_pods(&scene);
+    let files = claims.map(|claim| scene.folder(claim).join("wal/00000000"));
+    files.iter().for_each(|file| lock_away(file));
+    let immutable = Immutable::new(&files[1]);
+    install.apply(&scene);
+    for pod in pods {
+        until_told(&scene, &format!("pod/{pod}"), &["perms/owner-mismatch"]);
+    }
+
+    let owners = || files.each_ref().map(|file| std::fs::metadata(file).expect("a file").uid());
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(scene.folder(folder)).expect("a folder");
+        let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name()).collect();
+        names.sort();
+        names
+    };
+    let before =
+        (claims.map(names), pods.map(|p| scene.field(&format!("pod/{p}"), ".metadata.uid")));
+    let args = ["perms", "sts/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
+    let json = [&args[..], &["-o", "json"]].concat();
+    let refused = scene.plugin(&json).expect(3).json();
+    let why = text(&refused, "/reports/0/blocked/why");
+    assert!(
+        why.contains("may not give files away here") && why.contains("root_squash"),
+        "{refused:#}"
+    );
+    let ways = refused.pointer("/reports/0/blocked/ways").expect("ways").to_string();
+    assert!(ways.contains("on the file server") && ways.contains("access point"), "{ways}");
+    assert_eq!(owners(), [0, 0], "also of the volume that could be changed");
+    let after =
+        (claims.map(names), pods.map(|p| scene.field(&format!("pod/{p}"), ".metadata.uid")));
+    assert_eq!(after, before, "nothing is taken down, nothing is left");
+    let helpers = scene.kubectl(&["get", "pods", "-l", MANAGED, "-o", "name"]).expect(0);
+    assert_eq!(helpers.stdout, "");
+
+    drop(immutable);
+    scene.plugin(&args).expect(0);
+    assert_eq!(owners(), [65534, 65534]);
+    scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
+    assert_eq!(owners(), [0, 0], "as they were");
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod ways;
 
 use serde_json::Value;
 
+pub(super) use ways::NOT_GIVEN;
+
 use super::check::denied;
 use crate::model::log::{Place, place};
 use crate::model::object::{Kind, ObjectExt};
@@ -27,12 +29,13 @@ pub(super) fn root(found: &[Finding]) -> Option<&Finding> {
 }
 
 pub(super) fn needs(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {
-    let Some(root) = root(found) else { return Vec::new() };
+    if root(found).is_none() {
+        return Vec::new();
+    }
     let mut out = repair::needs(subject, seen);
-    // A helper has to run on the pod's node, and only where it may be made.
+    // A helper has to run on a pod's node, and only where it may be made.
     if !seen.inside.agents.is_empty() {
-        let pod = subject.pods.iter().find(|p| p.name() == root.object.name);
-        out.extend(pod.map(errand::needs).unwrap_or_default());
+        out.extend(subject.pods.iter().flat_map(errand::needs));
     }
     out.push(Need::object(Kind::Namespace, "", subject.namespace()));
     out

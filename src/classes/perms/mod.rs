@@ -29,6 +29,10 @@ impl Class for Perms {
         docs::DOCS
     }
 
+    fn refused(&self) -> &'static [&'static str] {
+        fix::NOT_GIVEN
+    }
+
     fn job<'a>(&self, subject: &'a Subject, _given: &'a Given) -> Box<dyn Job + 'a> {
         Box::new(Work { subject })
     }

@@ -39,12 +39,46 @@ pub(super) fn next(case: &Case<'_>, pod: &Value, because: &str) -> Result<Next, 
         return Err(case
             .blocked(format!("{because}; it runs as root, whom only the file server can refuse")));
     }
-    if let Some(why) = case.seen.inside.refused.get(&volume.claim) {
+    let mut places = vec![Place { pod, volume }];
+    // What is changed at the owner, all replicas get: it must fit the files of each.
+    for other in case.subject.pods.iter().filter(|other| other.name() != pod.name()) {
+        let volume = errand::volume(case.subject, other)?;
+        if places.iter().all(|place| place.volume.claim != volume.claim) {
+            places.push(Place { pod: other, volume });
+        }
+    }
+    let inside = &case.seen.inside;
+    let refused = |place: &Place<'_>| inside.refused.get(&place.volume.claim);
+    if let Some(why) = places.iter().find_map(refused) {
         return Err(case.blocked(format!("{because}; no look inside: {why}")));
     }
-    match case.seen.inside.owners.get(&volume.claim) {
-        None => Ok(Next::Look(look(case, &volume, &who, because))),
-        Some(seen) => by_owners(case, &who, seen, because),
+    let unseen = |place: &&Place<'_>| !inside.owners.contains_key(&place.volume.claim);
+    match places.iter().find(unseen) {
+        Some(place) => Ok(Next::Look(look(case, &place.volume, &who, because))),
+        None => by_owners(case, &who, &places, because),
+    }
+}
+
+/// A volume, and one pod that mounts it.
+struct Place<'a> {
+    pod: &'a Value,
+    volume: Volume<'a>,
+}
+
+impl Place<'_> {
+    fn seen<'a>(&self, case: &Case<'a>) -> &'a Value {
+        case.seen.inside.owners.get(&self.volume.claim).unwrap_or(&Value::Null)
+    }
+
+    fn offenders(&self, case: &Case<'_>) -> i64 {
+        self.seen(case).number("/offenders/count").unwrap_or(0)
+    }
+
+    /// Its pod was refused, and there is something that is not for it.
+    fn is_to_be_given(&self, case: &Case<'_>) -> bool {
+        let refused =
+            !pod::is_ready(self.pod) && denied(case.subject, case.seen, self.pod).is_some();
+        refused && self.offenders(case) > 0
     }
 }
 
@@ -91,11 +125,17 @@ fn look(case: &Case<'_>, volume: &Volume<'_>, who: &Who, because: &str) -> Look 
     )
 }
 
-fn by_owners(case: &Case<'_>, who: &Who, seen: &Value, because: &str) -> Result<Next, Blocked> {
-    let all = owned(seen);
-    let offenders = seen.number("/offenders/count").unwrap_or(0);
-    let unread = seen.number("/unread/count").unwrap_or(0);
-    if offenders == 0 && unread == 0 {
+fn by_owners(
+    case: &Case<'_>,
+    who: &Who,
+    places: &[Place<'_>],
+    because: &str,
+) -> Result<Next, Blocked> {
+    let all: Vec<Owned> = places.iter().flat_map(|place| owned(place.seen(case))).collect();
+    let unread = |place: &Place<'_>| place.seen(case).number("/unread/count").unwrap_or(0);
+    let unread: i64 = places.iter().map(unread).sum();
+    let given: Vec<&Place<'_>> = places.iter().filter(|place| place.is_to_be_given(case)).collect();
+    if given.is_empty() && unread == 0 {
         return Err(case.blocked(
             "by owner, group and mode it may write all of it: an access control list, a label of \
              SELinux, or the share itself refuses",
@@ -136,13 +176,23 @@ fn by_owners(case: &Case<'_>, who: &Who, seen: &Value, because: &str) -> Result<
             return fix(case, title, &[("runAsUser", json!(user))]);
         }
     }
-    let says = format!("{offenders} files and folders are not for it ({})", first(seen));
-    ownership(case, who, &says).map(Next::Fix)
+    let offenders: i64 = given.iter().map(|place| place.offenders(case)).sum();
+    let seen = given.first().map(|place| first(place.seen(case))).unwrap_or_default();
+    let says = format!("{offenders} files and folders are not for it ({seen})");
+    ownership(case, who, &given, &says).map(Next::Fix)
 }
 
 /// Gives the files to the process: a helper that may do that and nothing else, then another start.
 /// The broken pod needs not be held for it: it never gets as far as the lock of the directory.
-fn ownership(case: &Case<'_>, who: &Who, says: &str) -> Result<Plan, Blocked> {
+///
+/// What gives away the files of a volume tries it on one of them before all else, and refuses where
+/// it cannot. With several volumes that is tried on each before the first of them is changed.
+fn ownership(
+    case: &Case<'_>,
+    who: &Who,
+    given: &[&Place<'_>],
+    says: &str,
+) -> Result<Plan, Blocked> {
     let Who { user, group, .. } = who;
     if strictness(case) == Some("restricted") {
         return Err(Blocked {
@@ -161,28 +211,25 @@ fn ownership(case: &Case<'_>, who: &Who, says: &str) -> Result<Plan, Blocked> {
         });
     }
     let title = format!("give the files to {user}:{group}: {says}");
+    let numbers =
+        ["--uid", &user.to_string(), "--gid", &group.to_string()].map(str::to_owned).to_vec();
     let mut steps = Vec::new();
-    let refused = case
-        .subject
-        .pods
-        .iter()
-        .filter(|pod| !pod::is_ready(pod) && denied(case.subject, case.seen, pod).is_some());
-    for pod in refused {
-        let volume = errand::volume(case.subject, pod)?;
+    for Place { volume, .. } in given.iter().skip(1) {
+        let arguments = numbers.iter().cloned().chain(["--prove".to_owned()]).collect();
+        let why = format!(
+            "whether root may give files on {} away at all: one of them, and back",
+            volume.claim.short()
+        );
+        steps.extend(errand::steps(case.seen, &as_root(volume, "prove", arguments, why)));
+    }
+    for Place { volume, .. } in given {
+        let why = format!(
+            "as root, with no right but this: give the files on {} to {user}:{group}",
+            volume.claim.short()
+        );
         let asked = Errand {
-            volume: &volume,
-            name: "own",
-            command: "chown",
-            arguments: ["--uid", &user.to_string(), "--gid", &group.to_string()]
-                .map(str::to_owned)
-                .into(),
-            run_as: Who::root(),
-            writes: true,
             back: Some(["restore", "--of", "chown"].map(str::to_owned).into()),
-            why: format!(
-                "as root, with no right but this: give the files on {} to {user}:{group}",
-                volume.claim.short()
-            ),
+            ..as_root(volume, "own", numbers.clone(), why)
         };
         steps.extend(errand::steps(case.seen, &asked));
     }
@@ -193,6 +240,16 @@ fn ownership(case: &Case<'_>, who: &Who, says: &str) -> Result<Plan, Blocked> {
     plan.undo = "yes; it stops the pod until a helper has given the files back".into();
     plan.impact.data = "untouched; the owner of files changes".into();
     Ok(plan)
+}
+
+fn as_root<'a>(
+    volume: &'a Volume<'a>,
+    name: &'static str,
+    arguments: Vec<String>,
+    why: String,
+) -> Errand<'a> {
+    let command = "chown";
+    Errand { volume, name, command, arguments, run_as: Who::root(), writes: true, back: None, why }
 }
 
 /// The level of Pod Security that the namespace enforces.

@@ -1,5 +1,13 @@
 //! What a person does where no plan is safe.
 
+/// Where a volume refuses a change of owner, even to root.
+pub const NOT_GIVEN: &[&str] = &[
+    "give the files away where the directory lives, as root there: chown -R on the file server, or on the node",
+    "NFS: export it with no_root_squash for as long as the plan takes, then the same command again",
+    "an access point that makes everybody one user (EFS): make another with the uid and gid of the plan, or run as that user: runAsUser",
+    "a file that may not be changed (lsattr shows an i): chattr -i on the node",
+];
+
 /// Steps by hand, in order.
 pub(super) fn of(code: &str) -> &'static [&'static str] {
     match code {

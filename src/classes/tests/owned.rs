@@ -1,0 +1,120 @@
+//! Files that are not for it, of several replicas: each is looked at, and one plan fits all of them.
+
+use serde_json::{Value, json};
+
+use super::fixture::{World, healthy, put};
+use crate::model::plan::Action;
+use crate::model::{Fact, Kind, Need, Next, ObjectRef, Plan, Seen};
+
+const DENIED: &str = r#"time=x level=ERROR source=main.go:1373 msg="Fatal error" err="opening storage failed: lock DB directory: open /prometheus/lock: permission denied""#;
+
+fn claim(name: &str) -> ObjectRef {
+    ObjectRef::new(Kind::PersistentVolumeClaim, "mon", name)
+}
+
+/// Two replicas that may not write folders of the node; the second serves where that is said.
+fn two(serves: bool) -> World {
+    let mut world = if serves { healthy() } else { healthy().crashed(1, "Error", DENIED) };
+    put(world.pod(), "/spec/securityContext", json!({"runAsUser": 65534}));
+    let mut world = world.replica("p-1");
+    put(
+        &mut world.subject.pods[1],
+        "/spec/volumes/0/persistentVolumeClaim/claimName",
+        json!("data-p-1"),
+    );
+    if serves {
+        world = world.crashed(1, "Error", DENIED);
+    } else {
+        for previous in [false, true] {
+            let need = Need::log(&world.subject.pods[1], "prometheus", previous);
+            world.seen.facts.insert(need, Fact::Known(Seen::Log(DENIED.into())));
+        }
+    }
+    for object in [&mut world.subject.root_object, &mut world.subject.workloads[0]] {
+        put(object, "/spec/template/spec/securityContext", json!({"runAsUser": 65534}));
+    }
+    world
+        .object(Kind::PersistentVolumeClaim, "data-p-0", json!({"spec": {"volumeName": "v"}}))
+        .of_cluster(Kind::PersistentVolume, "v", json!({"spec": {"hostPath": {"path": "/d"}}}))
+}
+
+/// One folder, of a user and a group; not for it where it has offenders.
+fn owned(mut world: World, name: &str, user: i64, group: i64, offenders: i64) -> World {
+    let mode = if group == 0 { "0755" } else { "0775" };
+    let told = json!({
+        "folders": [{"uid": user, "gid": group, "mode": mode, "count": 1}], "files": [],
+        "offenders": {"count": offenders, "first": []}, "unread": {"count": 0},
+    });
+    world.seen.inside.owners.insert(claim(name), told);
+    world
+}
+
+fn plan(world: &World) -> Plan {
+    match world.next() {
+        Next::Fix(plan) => plan,
+        other => panic!("no plan: {other:?}"),
+    }
+}
+
+/// The words of each helper, behind the program's name.
+fn helpers(plan: &Plan) -> Vec<String> {
+    let pods = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Create { object, body } if object.kind == Kind::Pod => Some(body),
+        _ => None,
+    });
+    let words = |pod: &Value| {
+        let claim = pod.pointer("/spec/volumes/0/persistentVolumeClaim/claimName");
+        let words = pod.pointer("/spec/containers/0/command").and_then(Value::as_array);
+        let words = words.into_iter().flatten().skip(1).filter_map(Value::as_str);
+        let words: Vec<&str> = words.collect();
+        format!("{}: {}", claim.and_then(Value::as_str).unwrap_or(""), words.join(" "))
+    };
+    pods.map(words).collect()
+}
+
+#[test]
+fn each_volume_is_looked_at_one_after_another() {
+    for serves in [false, true] {
+        let Next::Look(first) = two(serves).next() else { panic!("no look") };
+        let seen = owned(two(serves), &first.claim.name, 0, 0, 1);
+        let Next::Look(second) = seen.next() else { panic!("no second look") };
+        let mut both = [first.claim.name, second.claim.name];
+        both.sort();
+        assert_eq!(both, ["data-p-0", "data-p-1"]);
+    }
+}
+
+#[test]
+fn a_change_of_the_template_fits_the_files_of_every_replica() {
+    let same = owned(owned(two(false), "data-p-0", 0, 2000, 1), "data-p-1", 0, 2000, 1);
+    assert_eq!(plan(&same).title, "make it a member of group 2000, whose its files are");
+    // The second would be no better off with the group of the first.
+    let other = owned(owned(two(false), "data-p-0", 0, 2000, 1), "data-p-1", 0, 0, 2);
+    assert!(plan(&other).title.starts_with("give the files to 65534:65534: 3 files"));
+    // The one that serves would lose what it has as the user of the other.
+    let serving = owned(owned(two(true), "data-p-0", 1000, 0, 1), "data-p-1", 65534, 65534, 0);
+    assert!(plan(&serving).title.starts_with("give the files to"), "{}", plan(&serving).title);
+    assert_eq!(
+        helpers(&plan(&serving)),
+        ["data-p-0: chown /data --uid 65534 --gid 65534 --json"],
+        "only of the one that was refused"
+    );
+}
+
+#[test]
+fn it_is_tried_on_every_volume_before_the_first_is_changed() {
+    let both = owned(owned(two(false), "data-p-0", 0, 0, 1), "data-p-1", 0, 0, 1);
+    let plan = plan(&both);
+    assert_eq!(
+        helpers(&plan),
+        [
+            "data-p-1: chown /data --uid 65534 --gid 65534 --prove --json",
+            "data-p-0: chown /data --uid 65534 --gid 65534 --json",
+            "data-p-1: chown /data --uid 65534 --gid 65534 --json",
+        ]
+    );
+    let delete = |step: &crate::model::plan::Step| matches!(&step.action, Action::Delete { uid, .. } if !uid.is_empty());
+    let taken_down = plan.steps.iter().position(delete).expect("the pods are restarted");
+    let last = plan.steps.iter().rposition(|step| matches!(&step.action, Action::Create { .. }));
+    assert!(last < Some(taken_down), "nothing is taken down before all is given");
+}
