@@ -9,6 +9,7 @@ use super::examine::{self, Examined};
 use super::proof::{self, Proof};
 use super::{Ask, Done, Run, answer, back, freeze, print};
 use crate::classes::{self, Given};
+use crate::datadir::terms::NEEDS_ROOM;
 use crate::effects::{
     self, Approved, Cluster, Consent, Consents, Ended, Error, Identity, Journal, Patience,
 };
@@ -218,7 +219,15 @@ async fn carry_out(
 fn stays_held(run: &Run<'_>, receipt: &Receipt, error: &Error) {
     let Receipt { plan, digest, .. } = receipt;
     let (class, target, namespace) = (&plan.class, plan.target.short(), &plan.target.namespace);
-    run.screen.say(&render::clean(&format!("nothing was written: {}", error.whole())));
+    let why = error.whole();
+    run.screen.say(&render::clean(&format!("nothing was written: {why}")));
+    if why.contains(NEEDS_ROOM) {
+        run.screen.say(
+            "make room on its volume: a larger claim, or without what may go, or without its oldest \
+             block; never without wal, wbl or chunks_head:",
+        );
+        run.screen.say("  kubectl prom-fix explain disk/full");
+    }
     run.screen.say("it stays held, and does not start. Look again, or let it start as it is:");
     run.screen.say(&format!("  kubectl prom-fix {class} {target} -n {namespace} --inspect"));
     run.screen.say(&format!("  kubectl prom-fix undo {digest} -n {namespace}"));

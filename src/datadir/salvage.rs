@@ -26,7 +26,7 @@ use super::plan::{Act, LogFile, Plan, Planned, Refusal, Seen, Why, plan, segment
 use super::restore::{self, Resumed};
 use super::stage;
 use super::survey;
-use super::terms;
+use super::terms::{self, NEEDS_ROOM};
 
 /// What a salvage did, or would do.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -315,7 +315,7 @@ fn room(disk: &Disk, root: &Path, report: &Report) -> Result<(), NotDone> {
         return Ok(());
     }
     Err(NotDone::Refused(format!(
-        "{need} bytes are needed beside the damaged files, and {free} are free: free {} more on \
+        "{need} bytes {NEEDS_ROOM}, and {free} are free: free {} more on \
          this volume, or make it larger{}",
         need - free,
         leftovers(root)

@@ -17,3 +17,6 @@ pub struct Restore {
     /// Also where Prometheus has written since: its new files are set aside.
     pub force: bool,
 }
+
+/// By these words a refusal for want of room is known.
+pub const NEEDS_ROOM: &str = "are needed beside the damaged files";

@@ -107,29 +107,52 @@ fn evidence<'a>(report: &'a Value, field: &str) -> &'a str {
     one.and_then(|one| one["value"].as_str()).unwrap_or_else(|| panic!("{field}: {report:#}"))
 }
 
+/// A Prometheus on a small volume, that is stopped after `lives` of its own.
+struct Server<'a> {
+    scene: &'a Scene,
+    small: Small,
+    install: Install,
+}
+
+impl<'a> Server<'a> {
+    fn new(scene: &'a Scene, lives: usize) -> Server<'a> {
+        let security = "{runAsUser: 65534}".to_owned();
+        let install =
+            Install { scrapes: false, security, ..Install::new(Kind::Set, "v3.16.0", ROOMY) };
+        let server = Server { scene, small: Small::new(scene), install };
+        server.run(1);
+        for life in 0..lives {
+            scene.until_ready("prom-0", 60);
+            if life + 1 < lives {
+                scene.kubectl(&["delete", "pod", "prom-0"]).expect(0);
+            }
+        }
+        server.run(0);
+        server.install.until_no_pods(scene);
+        server
+    }
+
+    fn run(&self, replicas: u32) {
+        let of_class = format!("spec: {{storageClassName: {}, accessModes", self.small.name);
+        let manifest = Install { replicas, ..self.install.clone() }.manifest();
+        let manifest = manifest.replace("storage: 1Gi", "storage: 24Mi");
+        self.scene.apply(&manifest.replace("spec: {accessModes", &of_class));
+    }
+}
+
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn a_full_volume_is_told_with_figures_and_starts_once_what_costs_nothing_is_gone() {
     let scene = Scene::new("full");
-    let small = Small::new(&scene);
-    let security = "{runAsUser: 65534}".to_owned();
-    let install = Install { scrapes: false, security, ..Install::new(Kind::Set, "v3.16.0", ROOMY) };
-    let of_class = format!("spec: {{storageClassName: {}, accessModes", small.name);
-    let manifest = |replicas: u32| {
-        let manifest = Install { replicas, ..install.clone() }.manifest();
-        manifest.replace("storage: 1Gi", "storage: 24Mi").replace("spec: {accessModes", &of_class)
-    };
-    scene.apply(&manifest(1));
-    scene.until_ready("prom-0", 60);
-    scene.apply(&manifest(0));
-    install.until_no_pods(&scene);
+    let server = Server::new(&scene, 1);
+    let small = &server.small;
     let blocks = blocks(&small.folder);
     put(&small.folder.join(ASIDE).join("old/wal/00000000"), 2 * MIB);
     put(&small.folder.join(LEFTOVER).join("index"), MIB);
     let _ = fs::remove_file(small.folder.join("queries.active"));
     owned_by_prometheus(&small.folder);
     fill(&small.folder.join(LEFTOVER).join("index"));
-    scene.apply(&manifest(1));
+    server.run(1);
 
     let asks = until_told(&scene, "sts/prom", &["disk/full"]);
     assert_eq!(text(&asks, "/reports/0/blocked/reason"), "needs-inspect", "{asks:#}");
@@ -167,4 +190,34 @@ fn a_full_volume_is_told_with_figures_and_starts_once_what_costs_nothing_is_gone
         let metrics = kubectl(&["get", "--raw", &path]).stdout;
         metrics.lines().any(|line| line == "prometheus_tsdb_blocks_loaded 2")
     });
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_salvage_without_room_is_refused_and_says_what_may_go() {
+    let scene = Scene::new("tight");
+    let server = Server::new(&scene, 3);
+    let folder = &server.small.folder;
+    fs::remove_file(folder.join("wal/00000001")).expect("a segment in the middle");
+    // Room for a start, and not for what a salvage writes. A leftover of Prometheus itself would not
+    // last: its start takes it away.
+    put(&folder.join("filler"), 600 << 10);
+    put(&folder.join(ASIDE).join("index"), MIB);
+    owned_by_prometheus(folder);
+    fill(&folder.join(ASIDE).join("index"));
+    fs::remove_file(folder.join("filler")).expect("ours");
+    server.run(1);
+    until_told(&scene, "sts/prom", &["wal/gap"]);
+    let args = ["wal", "sts/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
+    let refused = scene.plugin(&args).expect(5).stderr;
+    for words in ["bytes are needed", "may go: ", ASIDE, "explain disk/full", "stays held"] {
+        assert!(refused.contains(words), "{words}\n{refused}");
+    }
+    assert!(!folder.join("wal/00000001").exists(), "nothing was written");
+    // As told: without it the same is done.
+    fs::remove_file(folder.join(ASIDE).join("index")).expect("ours");
+    scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
+    until_told(&scene, "sts/prom", &["wal/gap"]);
+    scene.plugin(&args).expect(0);
+    assert!(folder.join("wal/00000001").exists(), "it was mended");
 }
