@@ -327,8 +327,8 @@ fn leftovers(root: &Path) -> String {
     let mut told = String::new();
     let Ok(layout) = layout::read(root) else { return told };
     for path in layout.temporary.iter().chain(&layout.aside) {
-        told.push_str("; may go: ");
-        told.push_str(&path.to_string_lossy());
+        told.push_str(if told.is_empty() { "; may go: " } else { ", " });
+        told.push_str(&path.strip_prefix(root).unwrap_or(path).to_string_lossy());
     }
     told
 }
