@@ -43,6 +43,8 @@ mod replay;
 mod replicas;
 #[path = "cluster/restarts.rs"]
 mod restarts;
+#[path = "cluster/rivals.rs"]
+mod rivals;
 #[path = "cluster/salvage.rs"]
 mod salvage;
 #[path = "cluster/scene.rs"]

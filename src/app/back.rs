@@ -15,6 +15,7 @@ use crate::render;
 use crate::source;
 use crate::subject::back;
 use crate::subject::discover::Target;
+use crate::subject::rivals;
 
 pub async fn undo(run: &Run<'_>, receipt: Receipt) -> Result<Done> {
     let plan = match plan(run, &receipt).await? {
@@ -91,8 +92,9 @@ async fn plan(run: &Run<'_>, receipt: &Receipt) -> Result<Result<Plan, Blocked>>
     let given = Given::new();
     let ask = Ask { class: None, target: &target, word: None, given: &given };
     let one = examine::again(&scoped, &ask).await?;
-    let mut seen = Snapshot::new(run.world.clock());
+    let mut seen = Snapshot::clone(&one.seen);
     let mut needs = back::needs(receipt);
+    needs.extend(rivals::needs(&one.subject));
     needs.push(Need::object(Kind::Namespace, "", "kube-system"));
     source::gather(&run.world, &mut seen, &mut |_| needs.clone()).await;
     Ok(back::plan(&one.subject, &seen, receipt, run.typed.change.force))

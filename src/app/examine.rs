@@ -33,6 +33,7 @@ pub async fn examine(run: &Run<'_>, ask: &Ask<'_>) -> Result<Vec<Examined>> {
     let scope = scope(run);
     let mut seen = Snapshot::new(run.world.clock());
     seen.inside = run.inside.borrow().clone();
+    seen.may_pause = run.typed.change.pause_gitops;
     let rounds =
         source::gather(&run.world, &mut seen, &mut |seen| asks::of(ask, scope.as_deref(), seen))
             .await;

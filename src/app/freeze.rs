@@ -15,12 +15,15 @@ use crate::model::report::Rehearsal;
 use crate::model::{Kind, Need, Snapshot};
 use crate::source;
 use crate::subject::discover::Target;
-use crate::subject::hold;
+use crate::subject::{hold, rivals};
 
 pub async fn freeze(run: &Run<'_>, target: &Target, word: Option<&str>) -> Result<Done> {
     let given = Given::new();
     let ask = Ask { class: None, target, word, given: &given };
     let mut one = examine::again(run, &ask).await?;
+    let mut seen = Snapshot::clone(&one.seen);
+    let needs = rivals::needs(&one.subject);
+    source::gather(&run.world, &mut seen, &mut |_| needs.clone()).await;
     let named = match target {
         Target::Named { name, .. } => one.subject.pods.iter().find(|p| p.name() == name),
         _ => None,
@@ -31,7 +34,7 @@ pub async fn freeze(run: &Run<'_>, target: &Target, word: Option<&str>) -> Resul
         None => hold::candidate(&one.subject, danger, &one.report.findings),
     };
     let planned = match meant {
-        Ok(pod) => hold::freeze(&one.subject, &one.seen, pod),
+        Ok(pod) => hold::freeze(&one.subject, &seen, pod),
         Err(names) => bail!("which one is to be held? name one of: {}", names.join(", ")),
     };
     one.report.command = FREEZE.into();

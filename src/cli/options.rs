@@ -148,6 +148,10 @@ pub struct ChangeFlags {
     /// Consent to stopping a replica that serves, with no other serving
     #[arg(long, global = true)]
     pub allow_downtime: bool,
+    /// Pause whoever would start it again while a plan works on its volume, for as long as that
+    /// takes: Argo CD, Flux, KEDA
+    #[arg(long, global = true)]
+    pub pause_gitops: bool,
     /// Consent to an undo over values that were changed since
     #[arg(long, global = true)]
     pub force: bool,

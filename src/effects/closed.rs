@@ -3,6 +3,7 @@
 //! to ConfigMaps may have written; its digest proves only that it hangs together.
 
 mod pods;
+mod rivals;
 
 use serde_json::Value;
 
@@ -84,12 +85,15 @@ fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
     Ok(())
 }
 
-/// Only objects beside the target: nothing of another namespace or of the whole cluster.
+/// Only objects beside the target: nothing of the whole cluster, and of another namespace only
+/// whoever writes the target from there.
 fn place(plan: &Plan, object: &ObjectRef) -> Result<(), String> {
     if !is_name(&object.name) {
         return Err(format!("{:?} is no name of an object", object.name));
     }
-    if object.namespace != plan.target.namespace || !object.kind.namespaced() {
+    let there = object.namespace == plan.target.namespace
+        || (rivals::is_elsewhere(object.kind) && is_name(&object.namespace));
+    if !there || !object.kind.namespaced() {
         return Err(format!("{} is not in the namespace of its target", object.short()));
     }
     Ok(())
@@ -109,6 +113,7 @@ fn is_name(text: &str) -> bool {
 const NEVER: &[&str] = &["volumeClaimTemplates", "serviceName", "podManagementPolicy"];
 
 fn untouchable(object: &ObjectRef, op: &Op) -> Result<(), String> {
+    rivals::check(object, op)?;
     let path = op.path();
     if op.is_guard() {
         return Ok(());
@@ -258,6 +263,30 @@ mod tests {
         assert!(gone(Kind::Pod, "kube-system", "prom-0").contains("not in the namespace"));
         assert!(gone(Kind::Node, "", "n").contains("not in the namespace"));
         assert!(gone(Kind::Pod, "mon", "../../nodes/n").contains("no name of an object"));
+    }
+
+    #[test]
+    fn of_who_else_writes_the_target_only_a_pause_is_written() {
+        let patch = |kind, op: Op| {
+            said(|plan| {
+                let object = ObjectRef::new(kind, "gitops", "a");
+                plan.steps.truncate(1);
+                plan.steps[0].action = Action::Patch { object, patch: vec![op] };
+                plan.steps[0].undo = Undo::Words("it goes on".into());
+            })
+        };
+        let automated = "/spec/syncPolicy/automated";
+        assert_eq!(patch(Kind::Application, Op::Remove { path: automated.into() }), "fits");
+        assert_eq!(patch(Kind::HelmRelease, add("/spec/suspend", json!(true))), "fits");
+        let source = patch(Kind::Application, add("/spec/source/repoURL", json!("x")));
+        assert!(source.contains("it writes"), "{source}");
+        let chart = patch(Kind::HelmRelease, add("/spec/values", json!({})));
+        assert!(chart.contains("it writes"), "{chart}");
+        let scaled = patch(Kind::ScaledObject, add("/metadata/annotations", json!({})));
+        assert!(scaled.contains("not in the namespace"), "{scaled}");
+        let object = ObjectRef::new(Kind::ScaledObject, "mon", "a");
+        let patch = vec![add("/metadata/annotations", json!({"a": "b"}))];
+        assert!(first(Action::Patch { object, patch }).contains("it writes"));
     }
 
     #[test]

@@ -137,11 +137,13 @@ pub struct Snapshot {
     /// When the world was read; ages are told against it, never against a clock.
     pub clock: Timestamp,
     pub inside: Inside,
+    /// Whoever would undo a plan while it is carried out may be paused for as long (`--pause-gitops`).
+    pub may_pause: bool,
 }
 
 impl Snapshot {
     pub fn new(clock: Timestamp) -> Self {
-        Snapshot { facts: BTreeMap::new(), clock, inside: Inside::default() }
+        Snapshot { facts: BTreeMap::new(), clock, inside: Inside::default(), may_pause: false }
     }
 
     /// Whether the question has an answer of any state.

@@ -57,11 +57,12 @@ pub fn plan(
         let mut words = words.clone();
         let forced = words.iter().any(|word| word == "--force");
         words.extend((of_log && force && !forced).then(|| "--force".to_owned()));
-        let held = hold_of(subject, body)?;
+        let held = hold_of(subject, seen, body)?;
         steps.extend(still_at_work(seen, object));
         steps.extend(held.iter().flat_map(Hold::down));
         steps.extend(helper(receipt, index, body, &words)?);
         steps.extend(held.iter().map(Hold::let_go));
+        steps.extend(held.iter().flat_map(Hold::go_on));
         if let Some(now) = held.map(|hold| hold.impact()) {
             let before = impact.take().map(|before| before.restarts).unwrap_or_default();
             let restarts = [before, now.restarts.clone()].concat();
@@ -94,7 +95,11 @@ fn still_at_work(seen: &Snapshot, helper: &ObjectRef) -> Vec<Step> {
 }
 
 /// The pod that has the helper's volume; none where none runs.
-fn hold_of<'a>(subject: &'a Subject, helper: &Value) -> Result<Option<Hold<'a>>, Blocked> {
+fn hold_of<'a>(
+    subject: &'a Subject,
+    seen: &Snapshot,
+    helper: &Value,
+) -> Result<Option<Hold<'a>>, Blocked> {
     let claim = helper.text("/spec/volumes/0/persistentVolumeClaim/claimName");
     let has = |pod: &&Value| {
         matches!(store(subject, pod), Store::Claim { claim: of, .. } if of == claim)
@@ -104,7 +109,7 @@ fn hold_of<'a>(subject: &'a Subject, helper: &Value) -> Result<Option<Hold<'a>>,
     let ended = |pod: &Value| matches!(pod.text("/status/phase"), "Failed" | "Succeeded");
     let mut with = subject.pods.iter().filter(has);
     let found = with.find(|pod| !ended(pod) || hold::is_held(pod));
-    found.map(|pod| hold::of(subject, pod)).transpose()
+    found.map(|pod| hold::of(subject, seen, pod)).transpose()
 }
 
 /// The steps of the receipt's own errand, with other names and words.

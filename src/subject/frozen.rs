@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Subject;
+use super::{Subject, rivals};
 use crate::model::object::{Kind, ObjectExt};
 use crate::model::patch::Op;
 use crate::model::plan::{Action, Step};
@@ -18,10 +18,24 @@ pub fn replicas(subject: &Subject, seen: &Snapshot) -> Option<i64> {
     if !at_none || !subject.pods.is_empty() {
         return None;
     }
+    standing(subject, seen)
+        .find_map(|receipt| receipt.plan.steps.iter().find_map(|step| scaled(step, subject)))
+}
+
+/// What lets those go on that the plan paused which scaled it to none.
+pub fn paused(subject: &Subject, seen: &Snapshot) -> Vec<Step> {
+    let scales = |step: &Step| scaled(step, subject).is_some();
+    let plan = standing(subject, seen).map(|receipt| receipt.plan);
+    let plan = plan.filter(|plan| plan.steps.iter().any(scales)).last();
+    let steps = plan.map(|plan| plan.steps).unwrap_or_default();
+    rivals::go_on_after(steps.iter().take_while(|step| !scales(step)), &subject.root)
+}
+
+/// Receipts of the target itself that were not taken back.
+fn standing<'a>(subject: &'a Subject, seen: &'a Snapshot) -> impl Iterator<Item = Receipt> + 'a {
     receipts(seen)
         .filter(|receipt| receipt.state != State::Undone && receipt.plan.target == subject.root)
-        .filter(|receipt| receipt.plan.target_uid == root.uid())
-        .find_map(|receipt| receipt.plan.steps.iter().find_map(|step| scaled(step, subject)))
+        .filter(|receipt| receipt.plan.target_uid == subject.root_object.uid())
 }
 
 /// The replicas that a step took from it.

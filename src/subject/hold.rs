@@ -8,14 +8,15 @@
 use serde_json::{Value, json};
 
 use super::pod;
+use super::rivals::{self, Rivals};
 use super::rollout::{patch_step, wait};
 use super::volume::{Store, store};
-use super::{Subject, manager, repair};
+use super::{Subject, frozen, repair};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::patch::{COUNTERS, Change, Op, guarded};
-use crate::model::plan::{Action, Blocked, FREEZE, Impact, Plan, Revert, Step, Undo, Until};
+use crate::model::plan::{Action, Blocked, FREEZE, Impact, Plan, Step, Undo, Until};
 use crate::model::receipt::HOLD;
-use crate::model::{Finding, Severity, Snapshot};
+use crate::model::{Finding, Severity, Snapshot, Unknown};
 
 /// Of a pod that does not serve, the start under way may come to the damage within its own grace
 /// period: a replay does not heed SIGTERM. Nothing is lost with it that the log does not hold.
@@ -35,11 +36,15 @@ enum Way<'a> {
 }
 
 /// A pod that can be held.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Hold<'a> {
     subject: &'a Subject,
     pod: &'a Value,
     way: Way<'a>,
+    /// Who would start it all the same.
+    rivals: Rivals,
+    /// What lets those go on that were paused when it was scaled to none.
+    paused: Vec<Step>,
 }
 
 /// Whether a pod's name is held.
@@ -49,12 +54,12 @@ pub fn is_held(pod: &Value) -> bool {
 }
 
 /// How this pod can be kept from starting, or why it cannot.
-pub fn of<'a>(subject: &'a Subject, pod: &'a Value) -> Result<Hold<'a>, Blocked> {
+pub fn of<'a>(subject: &'a Subject, seen: &Snapshot, pod: &'a Value) -> Result<Hold<'a>, Blocked> {
     let short = pod::reference(pod).short();
     let cannot = |why: &str, ways: &[&str]| {
         Err(Blocked::no_safe_plan(format!("{short} cannot be held: {why}"), ways))
     };
-    let hold = |way| Ok(Hold { subject, pod, way });
+    let hold = |way| Ok(Hold { subject, pod, way, rivals: Rivals::default(), paused: Vec::new() });
     if is_held(pod) {
         return hold(Way::Held);
     }
@@ -86,7 +91,8 @@ pub fn of<'a>(subject: &'a Subject, pod: &'a Value) -> Result<Hold<'a>, Blocked>
             let replica_set = owner.as_ref().map_or("", |owner| owner.name.as_str());
             match deployment(subject, replica_set) {
                 Some(workload) => {
-                    scalable(subject, workload).and_then(|()| hold(Way::Scale(workload)))
+                    let rivals = scalable(subject, seen, workload)?;
+                    Ok(Hold { rivals, ..hold(Way::Scale(workload))? })
                 }
                 None => cannot("its Deployment was not found", &[]),
             }
@@ -100,8 +106,16 @@ pub fn of<'a>(subject: &'a Subject, pod: &'a Value) -> Result<Hold<'a>, Blocked>
 }
 
 /// A Deployment that is held already; `pod` is the one that it would make.
-pub fn of_frozen<'a>(subject: &'a Subject, pod: &'a Value, replicas: i64) -> Hold<'a> {
-    Hold { subject, pod, way: Way::Scaled(&subject.root_object, replicas) }
+pub fn of_frozen<'a>(
+    subject: &'a Subject,
+    seen: &Snapshot,
+    pod: &'a Value,
+    replicas: i64,
+) -> Result<Hold<'a>, Blocked> {
+    let workload = &subject.root_object;
+    let rivals = rivals::of(subject, seen, workload)?;
+    let paused = frozen::paused(subject, seen);
+    Ok(Hold { subject, pod, way: Way::Scaled(workload, replicas), rivals, paused })
 }
 
 fn ephemeral(subject: &Subject, pod: &Value) -> bool {
@@ -121,7 +135,7 @@ fn deployment<'a>(subject: &'a Subject, replica_set: &str) -> Option<&'a Value> 
 }
 
 /// Refuses where others would be stopped with it, or where somebody sets the replicas again.
-fn scalable(subject: &Subject, workload: &Value) -> Result<(), Blocked> {
+fn scalable(subject: &Subject, seen: &Snapshot, workload: &Value) -> Result<Rivals, Blocked> {
     let replicas = workload.number("/spec/replicas").unwrap_or(1);
     if replicas != 1 {
         return Err(repair::elsewhere(
@@ -130,29 +144,19 @@ fn scalable(subject: &Subject, workload: &Value) -> Result<(), Blocked> {
             &["scale it to 1 first"],
         ));
     }
-    let pointer = "/spec/replicas".to_owned();
-    let forecast = manager::forecast(subject, workload, &[pointer]);
-    let back = [Revert::RevertsNow, Revert::RevertsOnReconcile];
-    match forecast.iter().find(|f| back.contains(&f.verdict)) {
-        Some(lost) => Err(repair::elsewhere(
-            subject,
-            &format!("{} would scale it up again while its volume is worked on", lost.by),
-            &["suspend that first, and resume it afterwards"],
-        )),
-        None => Ok(()),
-    }
+    rivals::of(subject, seen, workload)
 }
 
 impl<'a> Hold<'a> {
     /// Until nothing of it runs: its volume is free.
     pub fn down(&self) -> Vec<Step> {
-        let Hold { pod, way, .. } = self;
+        let Hold { pod, way, rivals, .. } = self;
         let object = pod::reference(pod);
         let stopped = || Until::Held { uid: pod.uid().into() };
         let ended = wait(&object, stopped(), "until its containers have ended");
         match way {
             Way::Held => vec![ended],
-            Way::Scaled(..) => Vec::new(),
+            Way::Scaled(..) => rivals.pause(),
             Way::Name => {
                 let change = [Change::set("/metadata/finalizers", json!([HOLD]))];
                 let delete = Action::Delete {
@@ -177,17 +181,18 @@ impl<'a> Hold<'a> {
                 let change = [Change::set("/spec/replicas", 0)];
                 let why = "nothing of it runs from here on";
                 let gone = Until::Gone { uid: pod.uid().into() };
-                vec![
+                let stop = [
                     patch_step(workload, &deployment_of(workload), &change, 0, why),
                     wait(&object, gone, "until its containers have ended"),
-                ]
+                ];
+                rivals.pause().into_iter().chain(stop).collect()
             }
         }
     }
 
-    /// It starts again, and is waited for.
+    /// It starts again, and is waited for; then whoever was paused goes on.
     pub fn up(&self) -> Vec<Step> {
-        let Hold { subject, pod, way } = self;
+        let Hold { subject, pod, way, .. } = self;
         let waits = match way {
             Way::Name | Way::Held => {
                 let until = Until::Ingests {
@@ -201,7 +206,22 @@ impl<'a> Hold<'a> {
                 wait(&deployment_of(workload), Until::RolledOut, "until it is Ready")
             }
         };
-        vec![self.let_go(), waits]
+        [vec![self.let_go(), waits], self.go_on()].concat()
+    }
+
+    /// Whoever was paused goes on.
+    pub fn go_on(&self) -> Vec<Step> {
+        [self.rivals.go_on(), self.paused.clone()].concat()
+    }
+
+    /// Flags that make the same plan again.
+    pub fn inputs(&self) -> Vec<String> {
+        self.rivals.inputs()
+    }
+
+    /// What is not known of who may start it.
+    pub fn doubts(&self) -> Vec<Unknown> {
+        self.rivals.doubts.clone()
     }
 
     /// It may start again.
@@ -292,7 +312,7 @@ fn deployment_of(workload: &Value) -> ObjectRef {
 
 /// The plan that only holds a pod.
 pub fn freeze(subject: &Subject, seen: &Snapshot, pod: &Value) -> Result<Plan, Blocked> {
-    let hold = of(subject, pod)?;
+    let hold = of(subject, seen, pod)?;
     let short = pod::reference(pod).short();
     if let Way::Held = hold.way {
         return Err(Blocked::no_safe_plan(
@@ -309,6 +329,8 @@ pub fn freeze(subject: &Subject, seen: &Snapshot, pod: &Value) -> Result<Plan, B
     let title = format!("keep {short} from starting");
     let mut plan = repair::beside(subject, seen, FREEZE, &title, hold.down());
     plan.impact = hold.impact();
+    plan.inputs = hold.inputs();
+    plan.doubts = hold.doubts();
     plan.undo = "yes; it starts again, as it is".into();
     Ok(plan)
 }

@@ -8,7 +8,7 @@ mod forecast;
 use serde_json::Value;
 
 use crate::model::object::ObjectExt;
-pub use forecast::forecast;
+pub use forecast::{forecast, taken_back_by};
 
 /// One marker found on the root.
 #[derive(Clone, Debug, PartialEq, Eq)]

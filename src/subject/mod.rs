@@ -18,6 +18,7 @@ pub mod plugin;
 pub mod pod;
 pub mod provisioning;
 pub mod repair;
+pub mod rivals;
 pub mod rollout;
 pub mod selector;
 pub mod sharers;

@@ -13,14 +13,15 @@ use crate::model::plan::{Look, Tells};
 use crate::model::{Blocked, Code, Finding, Need, Next, Severity, Snapshot};
 use crate::subject::errand::{self, Errand, Volume};
 use crate::subject::identity::Who;
-use crate::subject::{Subject, frozen, hold};
+use crate::subject::{Subject, frozen, hold, rivals};
 
 fn root(found: &[Finding]) -> Option<&Finding> {
     let own = found.iter().filter(|f| f.code.class() == "wal" || f.code == HELD);
     own.into_iter().find(|f| f.severity == Severity::Error && f.because.is_none())
 }
 
-/// A helper has to run on the pod's node; what a plan patches is read.
+/// A helper has to run on the pod's node; nobody else starts the pod meanwhile; what a plan patches
+/// is read.
 pub fn needs(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {
     let Some(root) = root(found) else { return Vec::new() };
     if root.code == killed::CODE {
@@ -33,7 +34,8 @@ pub fn needs(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Vec<Need>
         return Vec::new();
     }
     let pod = subject.pods.iter().find(|p| p.name() == root.object.name);
-    pod.map(errand::needs).unwrap_or_default()
+    let node = pod.map(errand::needs).unwrap_or_default();
+    [node, rivals::needs(subject)].concat()
 }
 
 /// What a survey of the files tells more of, and a salvage mends.
@@ -92,8 +94,8 @@ pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], budget: Optio
     };
     if let Some(survey) = seen.inside.surveys.get(&volume.claim) {
         let hold = match frozen {
-            Some(replicas) => Ok(hold::of_frozen(subject, pod, replicas)),
-            None => hold::of(subject, pod),
+            Some(replicas) => hold::of_frozen(subject, seen, pod, replicas),
+            None => hold::of(subject, seen, pod),
         };
         return match hold.and_then(|hold| salvage::plan(subject, seen, &volume, &hold, survey)) {
             Ok(plan) => Next::Fix(plan),

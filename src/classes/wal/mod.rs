@@ -8,7 +8,7 @@ mod needs;
 
 use super::{BUDGET, Class, Given, Job, OnDisk};
 use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
-use crate::subject::Subject;
+use crate::subject::{Subject, rivals};
 
 pub struct Wal;
 
@@ -45,7 +45,12 @@ struct Work<'a> {
 
 impl Job for Work<'_> {
     fn needs(&self, seen: &Snapshot) -> Vec<Need> {
-        needs::needs(self.subject, seen)
+        let mut out = needs::needs(self.subject, seen);
+        // Then it says how the pod can be held.
+        if self.check(seen).danger.is_some() {
+            out.extend(rivals::needs(self.subject));
+        }
+        out
     }
 
     fn check(&self, seen: &Snapshot) -> Verdict {

@@ -30,6 +30,27 @@ pub fn forecast(subject: &Subject, object: &Value, pointers: &[String]) -> Vec<F
     pointers.iter().map(one).collect()
 }
 
+/// Who by themselves would put a value of `object` back; the error names a controller that renders
+/// the whole object.
+pub fn taken_back_by(
+    subject: &Subject,
+    object: &Value,
+    pointer: &str,
+) -> Result<Vec<Manager>, String> {
+    match writer_above(subject, object) {
+        Some((verdict, by))
+            if verdict >= Revert::RevertsOnReconcile && !is_left_alone(object, pointer) =>
+        {
+            return Err(by);
+        }
+        Some(_) | None => {}
+    }
+    let back = |mark: &Manager| {
+        by_markers(object, pointer, std::slice::from_ref(mark)).0 >= Revert::RevertsOnReconcile
+    };
+    Ok(markers(object).into_iter().filter(back).collect())
+}
+
 /// A controller that renders the whole object, whoever owns its fields.
 fn writer_above(subject: &Subject, object: &Value) -> Option<(Revert, String)> {
     let kind = Kind::of(object.text("/apiVersion"), object.text("/kind"));

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::model::Snapshot;
 use crate::model::object::Kind;
 use crate::model::patch::{Op, apply};
 use crate::model::plan::{Action, Step, Undo, Until};
@@ -9,6 +10,10 @@ use crate::model::receipt::HOLD;
 use crate::subject::Subject;
 use crate::subject::hold;
 use crate::subject::rollout::impact::tests::{pod, subject};
+
+fn nothing() -> Snapshot {
+    Snapshot::new(jiff::Timestamp::UNIX_EPOCH)
+}
 
 fn verbs(steps: &[Step]) -> Vec<&'static str> {
     steps.iter().map(|step| step.action.verb()).collect()
@@ -34,7 +39,7 @@ fn of_set(ready: bool, finalizers: Value) -> Subject {
 fn a_set_s_pod_is_deleted_while_its_name_is_held() {
     let subject = of_set(false, json!(null));
     let pod = &subject.pods[0];
-    let hold = hold::of(&subject, pod).expect("held");
+    let hold = hold::of(&subject, &nothing(), pod).expect("held");
     let (down, up) = (hold.down(), hold.up());
     assert_eq!(verbs(&down), ["patch", "delete", "wait"]);
     assert_eq!(verbs(&up), ["patch", "wait"]);
@@ -55,10 +60,11 @@ fn a_set_s_pod_is_deleted_while_its_name_is_held() {
 #[test]
 fn a_mark_that_is_there_is_not_made_twice() {
     let subject = of_set(false, json!([HOLD]));
-    let hold = hold::of(&subject, &subject.pods[0]).expect("held");
+    let hold = hold::of(&subject, &nothing(), &subject.pods[0]).expect("held");
     assert_eq!(verbs(&hold.down()), ["delete", "wait"]);
     let subject = of_set(false, json!(["a/b"]));
-    let why = hold::of(&subject, &subject.pods[0]).expect_err("it may go at any time").why;
+    let why =
+        hold::of(&subject, &nothing(), &subject.pods[0]).expect_err("it may go at any time").why;
     assert!(why.contains("the finalizer a/b of somebody else"), "{why}");
 }
 
@@ -66,7 +72,7 @@ fn a_mark_that_is_there_is_not_made_twice() {
 fn one_that_does_not_serve_gets_no_time_to_come_to_the_damage() {
     for (ready, wanted) in [(false, Some(1)), (true, None)] {
         let subject = of_set(ready, json!(null));
-        let hold = hold::of(&subject, &subject.pods[0]).expect("held");
+        let hold = hold::of(&subject, &nothing(), &subject.pods[0]).expect("held");
         let down = hold.down();
         let Action::Delete { grace, .. } = &down[1].action else { panic!("it is deleted") };
         assert_eq!(*grace, wanted);
@@ -78,7 +84,7 @@ fn one_that_does_not_serve_gets_no_time_to_come_to_the_damage() {
 fn one_that_is_held_is_only_let_go() {
     let mut subject = of_set(false, json!([HOLD]));
     subject.pods[0]["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    let hold = hold::of(&subject, &subject.pods[0]).expect("held");
+    let hold = hold::of(&subject, &nothing(), &subject.pods[0]).expect("held");
     assert_eq!(verbs(&hold.down()), ["wait"]);
     let mut live = subject.pods[0].clone();
     apply(&mut live, patch(&hold.up()[0]));
@@ -92,7 +98,7 @@ fn a_deployment_is_scaled_to_none_and_back() {
         json!({"controller": true, "kind": "ReplicaSet", "name": "p-1", "uid": "r"});
     let mut subject = subject(Kind::Deployment, vec![pod]);
     subject.workloads[0]["spec"]["replicas"] = json!(1);
-    let hold = hold::of(&subject, &subject.pods[0]).expect("held");
+    let hold = hold::of(&subject, &nothing(), &subject.pods[0]).expect("held");
     let (down, up) = (hold.down(), hold.up());
     assert_eq!((verbs(&down), verbs(&up)), (vec!["patch", "wait"], vec!["patch", "wait"]));
     let mut live = subject.workloads[0].clone();
@@ -105,7 +111,7 @@ fn a_deployment_is_scaled_to_none_and_back() {
     assert!(matches!(&down[1].action, Action::Wait { until, .. } if *until == gone));
 
     subject.workloads[0]["spec"]["replicas"] = json!(2);
-    let why = hold::of(&subject, &subject.pods[0]).expect_err("the other serves").why;
+    let why = hold::of(&subject, &nothing(), &subject.pods[0]).expect_err("the other serves").why;
     assert!(why.contains("all 2 of its replicas"), "{why}");
 }
 
@@ -114,7 +120,7 @@ fn what_ends_with_its_pod_is_not_deleted() {
     let held = |pointer: &str, value: Value| {
         let mut subject = of_set(false, json!(null));
         *subject.pods[0].pointer_mut(pointer).expect("there") = value;
-        hold::of(&subject, &subject.pods[0]).expect_err("not held").why
+        hold::of(&subject, &nothing(), &subject.pods[0]).expect_err("not held").why
     };
     let volume = "/spec/volumes/0";
     assert!(held(volume, json!({"name": "d", "emptyDir": {}})).contains("ends with the pod"));

@@ -38,7 +38,7 @@ pub fn of(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Optio
             Told::Settled | Told::Nothing => return None,
         },
     };
-    let hold = hold::of(subject, pod);
+    let hold = hold::of(subject, seen, pod);
     let cannot = hold.as_ref().err().map_or(String::new(), |blocked| {
         let way = blocked.ways.first().map_or(String::new(), |way| format!(": {way}"));
         format!("; {}{way}", blocked.why)

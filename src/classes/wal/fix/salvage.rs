@@ -72,7 +72,8 @@ pub(super) fn plan(
         kept("fragment"),
         kept("prometheus")
     );
-    plan.inputs = vec!["--inspect".into()];
+    plan.inputs = [vec!["--inspect".into()], hold.inputs()].concat();
+    plan.doubts.extend(hold.doubts());
     plan.takes = "a few minutes, and its replay".into();
     plan.undo = "yes; it holds the pod again and puts the old files back".into();
     Ok(plan)
