@@ -9,10 +9,11 @@ use crate::classes::Given;
 use crate::cli::Output;
 use crate::effects::{self, Cluster, Ended};
 use crate::exit::Exit;
-use crate::model::plan::{Blocked, BlockedReason};
+use crate::model::plan::{Blocked, BlockedReason, FREEZE};
 use crate::model::receipt::{Receipt, State};
 use crate::render;
 use crate::subject::discover::Target;
+use crate::subject::hold;
 
 /// Receipts of the namespace (with `-A` of all), newest first, with those that are on this
 /// machine alone; and whether any of the cluster's could be read.
@@ -33,7 +34,20 @@ async fn all(run: &Run<'_>, cluster: &Cluster) -> Result<(Vec<Receipt>, bool)> {
         }
     }
     out.sort_by(|a, b| b.began.cmp(&a.began));
+    for receipt in &mut out {
+        receipt.held = held(cluster, receipt).await;
+    }
     Ok((out, read))
+}
+
+/// Of a freeze that stands, whether what it held is held now: others may have let it go.
+async fn held(cluster: &Cluster, receipt: &Receipt) -> Option<bool> {
+    let plan = &receipt.plan;
+    if receipt.state != State::Applied || plan.class != FREEZE {
+        return None;
+    }
+    let live = cluster.get(hold::held_by(plan)?).await.ok()?;
+    Some(live.is_some_and(|live| hold::holds(plan, &live)))
 }
 
 /// What is left where the listing that was asked for is forbidden: of all namespaces, the one at

@@ -286,6 +286,7 @@ fn fresh(plan: &Plan, who: &Identity) -> Receipt {
         ended: None,
         steps: plan.steps.iter().map(|_| Progress::default()).collect(),
         undone: Vec::new(),
+        held: None,
     }
 }
 

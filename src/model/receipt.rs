@@ -54,6 +54,9 @@ pub struct Receipt {
     /// Entries of an undo, newest last.
     #[serde(default)]
     pub undone: Vec<Progress>,
+    /// Of a freeze, whether it holds now; looked at when it is shown, and never written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<bool>,
 }
 
 /// How far one step came.

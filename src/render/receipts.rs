@@ -48,7 +48,11 @@ pub fn receipts(list: &[Receipt], now: Timestamp) -> String {
 fn state_word(of: &Receipt) -> &'static str {
     match (of.state, of.proved) {
         (State::Undone, _) if of.plan.class == "look" => "looked",
-        (State::Applied, _) if of.plan.class == FREEZE => "held",
+        (State::Applied, _) if of.plan.class == FREEZE => match of.held {
+            Some(true) => "held",
+            Some(false) => "let go",
+            None => "held?",
+        },
         (State::Applied, _) if of.plan.undoes.is_some() => "took back",
         (State::Open, _) => "unfinished",
         (State::Applied, true) => "proved",
@@ -73,6 +77,7 @@ pub fn receipt(one: &Receipt, now: Timestamp) -> String {
         ended,
         steps,
         undone,
+        held: _,
     } = one;
     let style = Style::plain();
     let mut page = Page::new(&style);

@@ -105,6 +105,7 @@ fn write_unfinished(page: &mut Page<'_>, left: &Receipt, report: &Report, contex
         ended: _,
         steps,
         undone: _,
+        held: _,
     } = left;
     page.gap();
     let stop = steps.iter().position(|step| step.state != StepState::Did);

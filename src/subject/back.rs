@@ -10,6 +10,7 @@ use super::volume::{Store, store};
 use super::{Subject, repair};
 use crate::model::inside::AGENT;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
+use crate::model::patch::Op;
 use crate::model::plan::{Action, Blocked, BlockedReason, Impact, Plan, Step, Undo, Until};
 use crate::model::receipt::{Receipt, State};
 use crate::model::{Got, Need, Snapshot};
@@ -34,6 +35,7 @@ pub fn plan(
 ) -> Result<Plan, Blocked> {
     let mut steps = Vec::new();
     let mut impact: Option<Impact> = None;
+    let mut frozen = false;
     for index in receipt.to_restore() {
         let Some(step) = receipt.plan.steps.get(index) else { continue };
         let (Action::Create { object, body }, Undo::Restore(words)) = (&step.action, &step.undo)
@@ -58,10 +60,12 @@ pub fn plan(
         let forced = words.iter().any(|word| word == "--force");
         words.extend((of_log && force && !forced).then(|| "--force".to_owned()));
         let held = hold_of(subject, seen, body)?;
+        let was_held = !stops(receipt);
+        frozen |= was_held && of_log;
         steps.extend(still_at_work(seen, object));
         steps.extend(held.iter().flat_map(Hold::down));
         steps.extend(helper(receipt, index, body, &words)?);
-        steps.extend(held.iter().map(Hold::let_go));
+        steps.extend(held.iter().map(|hold| starts(hold, was_held)));
         steps.extend(held.iter().flat_map(Hold::go_on));
         if let Some(now) = held.map(|hold| hold.impact()) {
             let before = impact.take().map(|before| before.restarts).unwrap_or_default();
@@ -76,9 +80,34 @@ pub fn plan(
         plan.impact = Impact { stops_serving: false, ..impact };
     }
     plan.impact.data = "the old files come back, as they were".into();
+    if frozen {
+        plan.impact.data.push_str(
+            "; it was frozen before they were mended, and now starts on them: freeze it at once \
+             where that start would delete something",
+        );
+    }
     plan.undo = "no: the same command as before does it again".into();
     plan.undoes = Some(receipt.digest.clone());
     Ok(plan)
+}
+
+/// Whether the plan stopped the pod itself: else it was held before.
+fn stops(receipt: &Receipt) -> bool {
+    receipt.plan.steps.iter().any(|step| match &step.action {
+        Action::Delete { object, uid, .. } => object.kind == Kind::Pod && !uid.is_empty(),
+        Action::Patch { patch, .. } => {
+            patch.contains(&Op::Replace { path: "/spec/replicas".into(), value: json!(0) })
+        }
+        Action::Create { .. } | Action::Exec { .. } | Action::Wait { .. } => false,
+    })
+}
+
+fn starts(hold: &Hold<'_>, was_held: bool) -> Step {
+    let step = hold.let_go();
+    match was_held {
+        true => Step { why: format!("{}, though it was held before", step.why), ..step },
+        false => step,
+    }
 }
 
 /// A helper that was left behind ends before another begins.

@@ -53,6 +53,27 @@ pub fn is_held(pod: &Value) -> bool {
     held && pod::is_terminating(pod)
 }
 
+/// What the plan of a freeze holds: its pod, or its Deployment.
+pub fn held_by(plan: &Plan) -> Option<&ObjectRef> {
+    let deletes = plan.steps.iter().find_map(|step| match &step.action {
+        Action::Delete { object, .. } => Some(object),
+        _ => None,
+    });
+    deletes.or_else(|| Some(&plan.target).filter(|of| of.kind == Kind::Deployment))
+}
+
+/// Whether it holds that still, as it is now: whoever lets it go, or makes it anew, ends it.
+pub fn holds(plan: &Plan, live: &Value) -> bool {
+    let deletes = plan.steps.iter().find_map(|step| match &step.action {
+        Action::Delete { uid, .. } => Some(uid),
+        _ => None,
+    });
+    match deletes {
+        Some(uid) => live.uid() == uid && is_held(live),
+        None => live.uid() == plan.target_uid && live.number("/spec/replicas") == Some(0),
+    }
+}
+
 /// How this pod can be kept from starting, or why it cannot.
 pub fn of<'a>(subject: &'a Subject, seen: &Snapshot, pod: &'a Value) -> Result<Hold<'a>, Blocked> {
     let short = pod::reference(pod).short();

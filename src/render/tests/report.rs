@@ -125,6 +125,7 @@ pub(super) fn left_behind() -> Receipt {
         ended: None,
         steps: vec![did, failed],
         undone: vec![],
+        held: None,
     }
 }
 
