@@ -316,6 +316,13 @@ async fn prove(run: &Run<'_>, ask: &Ask<'_>, mut journal: Journal) -> Result<Don
             with_outcome(run, now.report, &journal, false, Exit::Unproved)
         }
         Ok(Proof::Proved(now)) => {
+            match proof::promised(run, journal.receipt(), &now.subject).await {
+                Ok(held) => held.iter().for_each(|says| run.screen.say(&render::clean(says))),
+                Err(why) => {
+                    run.screen.say(&format!("not proved: {}", render::clean(&why)));
+                    return with_outcome(run, now.report, &journal, false, Exit::Unproved);
+                }
+            }
             if let Err(error) = journal.prove(&cluster, true).await {
                 run.screen.say(&format!("the receipt does not say so: {}", error.whole()));
             }

@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use super::examine::{self, Examined};
 use super::{Ask, Run};
 use crate::effects::Watcher;
+use crate::model::receipt::Receipt;
 use crate::model::report::State;
 use crate::model::{Need, Seen, Snapshot};
 use crate::source;
-use crate::subject::Subject;
+use crate::subject::{Subject, promised};
 
 /// How a proof ended.
 pub enum Proof {
@@ -22,6 +23,19 @@ pub enum Proof {
     Late(Examined),
     /// Ctrl-C.
     Detached(Examined),
+}
+
+/// What the servers of a salvage hold of what it promised, in words; else why that is not proved.
+pub async fn promised(
+    run: &Run<'_>,
+    receipt: &Receipt,
+    subject: &Subject,
+) -> Result<Vec<String>, String> {
+    let promises = promised::of(receipt);
+    let needs = promised::needs(subject, &promises);
+    let mut seen = Snapshot::new(run.world.clock());
+    source::gather(&run.world, &mut seen, &mut |_| needs.clone()).await;
+    promises.iter().map(|promise| promised::held(subject, &seen, promise)).collect()
 }
 
 /// Between two looks.

@@ -16,6 +16,7 @@ pub mod operator;
 pub mod owner;
 pub mod plugin;
 pub mod pod;
+pub mod promised;
 pub mod provisioning;
 pub mod repair;
 pub mod rivals;

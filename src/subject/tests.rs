@@ -8,6 +8,7 @@ mod installs;
 mod operators;
 mod plugins;
 mod policies;
+mod promises;
 mod rivals;
 mod startup;
 
