@@ -27,6 +27,8 @@ mod kill;
 mod life;
 #[path = "cluster/locked.rs"]
 mod locked;
+#[path = "cluster/narrow.rs"]
+mod narrow;
 #[path = "cluster/newer.rs"]
 mod newer;
 #[path = "cluster/objects.rs"]

@@ -2,11 +2,13 @@
 //! this Prometheus, with no more rights than its work needs. The agent comes in a ConfigMap, and its
 //! report is its log: no registry, no shell, no exec.
 
+mod room;
+
 use serde_json::{Value, json};
 
 use super::identity::{self, Who};
 use super::volume::{Store, mount, store};
-use super::{Subject, repair};
+use super::{Subject, hold, pod, repair};
 use crate::model::fact::Got;
 use crate::model::inside::{AGENT, REFERENCE};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
@@ -28,6 +30,9 @@ pub struct Volume<'a> {
 /// The claim behind a pod's data directory.
 pub fn volume<'a>(subject: &Subject, pod: &'a Value) -> Result<Volume<'a>, Blocked> {
     let spec = pod.get("spec").unwrap_or(&Value::Null);
+    if let Store::EmptyDir { volume, in_memory } = store(subject, pod) {
+        return Err(in_the_pod(pod, &volume, in_memory));
+    }
     let (Store::Claim { claim, sub_path, .. }, Some(mount)) =
         (store(subject, pod), mount(subject, spec))
     else {
@@ -50,6 +55,38 @@ pub fn volume<'a>(subject: &Subject, pod: &'a Value) -> Result<Volume<'a>, Block
     Ok(Volume { pod, claim, image, directory: parts.join("/") })
 }
 
+/// An emptyDir is nobody else's to mount, and goes with its pod.
+fn in_the_pod(pod: &Value, volume: &str, in_memory: bool) -> Blocked {
+    let name = pod.name();
+    let why = format!(
+        "its data directory is on no claim, but on the emptyDir {volume}: no other pod can mount that, and \
+         all of it, blocks and log, goes when pod/{name} is deleted or evicted"
+    );
+    if name.is_empty() {
+        return Blocked::no_safe_plan(why, &["there is no pod, and so nothing of it is left"]);
+    }
+    let on_node = match (pod.text("/spec/nodeName"), in_memory) {
+        ("", _) => "it is on no node yet, and so has no data".to_owned(),
+        (node, true) => format!(
+            "it is in the memory of node {node}: a restart of the node loses it, too; copy it first"
+        ),
+        (node, false) => format!(
+            "as root on node {node}, by the kubelet's default: \
+             /var/lib/kubelet/pods/{}/volumes/kubernetes.io~empty-dir/{volume}",
+            pod.uid()
+        ),
+    };
+    Blocked::no_safe_plan(
+        why,
+        &[
+            "do not delete the pod: the volume outlives its container, and not the pod",
+            "kubectl exec and cp need a container that runs, which one that keeps ending is not",
+            &on_node,
+            "copy that, and give the copy to the same command with --data DIR",
+        ],
+    )
+}
+
 /// Who a helper is that only reads: whoever Prometheus is, or somebody with no rights where that is not
 /// known. None runs as root.
 pub fn reader(subject: &Subject, pod: &Value) -> Option<Who> {
@@ -58,10 +95,35 @@ pub fn reader(subject: &Subject, pod: &Value) -> Option<Who> {
     (who.user != 0).then_some(who)
 }
 
-/// What has to be read to make a helper for a pod: which machine its node is.
+/// What has to be read to make a helper for a pod: which machine its node is, and what its namespace
+/// allows a container.
 pub fn needs(pod: &Value) -> Vec<Need> {
     let node = pod.text("/spec/nodeName");
-    (!node.is_empty()).then(|| Need::object(Kind::Node, "", node)).into_iter().collect()
+    let mut out = vec![Need::list(Kind::LimitRange, pod.namespace())];
+    out.extend((!node.is_empty()).then(|| Need::object(Kind::Node, "", node)));
+    out
+}
+
+/// Why a helper would wait for ever beside a pod that is there: its claim is for one pod at a time.
+pub fn waits_for(seen: &Snapshot, volume: &Volume<'_>) -> Option<Blocked> {
+    let claim = seen.object(&volume.claim).known()?;
+    let alone = claim.list("/spec/accessModes").iter().any(|mode| mode == "ReadWriteOncePod");
+    let pod = volume.pod;
+    if !alone || pod.name().is_empty() || hold::is_held(pod) {
+        return None;
+    }
+    let short = pod::reference(pod).short();
+    Some(Blocked::no_safe_plan(
+        format!(
+            "{} is ReadWriteOncePod: no helper is scheduled as long as {short} is there",
+            volume.claim.short()
+        ),
+        &[&format!(
+            "keep it from starting, which frees the claim; then the same again:  kubectl prom-fix \
+             freeze {short} -n {}",
+            pod.namespace()
+        )],
+    ))
 }
 
 /// The sum of the agent for a pod's node; empty where there is none, which is found when it is sent.
@@ -109,7 +171,8 @@ pub fn steps(seen: &Snapshot, errand: &Errand<'_>) -> Vec<Step> {
         "binaryData": {AGENT: format!("{REFERENCE}{sum}")},
         "immutable": true,
     });
-    let pod = pod(errand, &helper.name, &carrier.name);
+    let room = room::resources(seen, namespace);
+    let pod = helper_pod(errand, &helper.name, &carrier.name, room);
     let undo = errand.back.clone().map_or(Undo::Delete, Undo::Restore);
     run((carrier, map), (helper, pod), why, undo)
 }
@@ -165,7 +228,7 @@ fn labels() -> Value {
     json!({MANAGED_BY: MANAGER, "sidecar.istio.io/inject": "false"})
 }
 
-fn pod(errand: &Errand<'_>, name: &str, carrier: &str) -> Value {
+fn helper_pod(errand: &Errand<'_>, name: &str, carrier: &str, room: Value) -> Value {
     let Errand { volume, writes, .. } = errand;
     let spec = volume.pod.get("spec").unwrap_or(&Value::Null);
     let copied = |field: &str| spec.get(field).cloned().unwrap_or(json!([]));
@@ -185,7 +248,7 @@ fn pod(errand: &Errand<'_>, name: &str, carrier: &str) -> Value {
             "tolerations": copied("tolerations"),
             "imagePullSecrets": copied("imagePullSecrets"),
             "securityContext": security(&errand.run_as, own_label(spec)),
-            "containers": [container(errand)],
+            "containers": [container(errand, room)],
             "volumes": [
                 {"name": "data", "persistentVolumeClaim":
                     {"claimName": volume.claim.name, "readOnly": !writes}},
@@ -223,7 +286,7 @@ fn security(run_as: &Who, label: Option<&Value>) -> Value {
     security
 }
 
-fn container(errand: &Errand<'_>) -> Value {
+fn container(errand: &Errand<'_>, room: Value) -> Value {
     let Errand { volume, command, arguments, run_as, writes, .. } = errand;
     let directory = match volume.directory.as_str() {
         "" => "/data".to_owned(),
@@ -244,10 +307,7 @@ fn container(errand: &Errand<'_>) -> Value {
         "image": volume.image,
         "imagePullPolicy": "IfNotPresent",
         "command": words,
-        "resources": {
-            "requests": {"cpu": "10m", "memory": "32Mi"},
-            "limits": {"cpu": "1", "memory": "128Mi"},
-        },
+        "resources": room,
         "securityContext": {
             "allowPrivilegeEscalation": false,
             "readOnlyRootFilesystem": true,

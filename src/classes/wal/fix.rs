@@ -10,7 +10,7 @@ use super::check::killed;
 use super::docs::{HELD, LOCKED};
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Look, Tells};
-use crate::model::{Blocked, Code, Finding, Need, Next, Severity, Snapshot};
+use crate::model::{Blocked, Code, Finding, Kind, Need, Next, Severity, Snapshot};
 use crate::subject::errand::{self, Errand, Volume};
 use crate::subject::identity::Who;
 use crate::subject::{Subject, frozen, hold, rivals};
@@ -33,9 +33,16 @@ pub fn needs(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Vec<Need>
     if seen.inside.agents.is_empty() {
         return Vec::new();
     }
+    let stand_in = frozen::pod(subject);
     let pod = subject.pods.iter().find(|p| p.name() == root.object.name);
-    let node = pod.map(errand::needs).unwrap_or_default();
-    [node, rivals::needs(subject)].concat()
+    let pod = pod.or(stand_in.as_ref());
+    let mut node = pod.map(errand::needs).unwrap_or_default();
+    let volume = pod.and_then(|pod| errand::volume(subject, pod).ok());
+    node.extend(volume.map(|volume| Need::Object(volume.claim)));
+    // Where it takes no lock, whoever else mounts the claim has to be known.
+    let lockless = salvage::LOCKLESS.iter().any(|flag| subject.flags.is_on(flag) == Some(true));
+    let pods = lockless.then(|| Need::list(Kind::Pod, subject.namespace()));
+    [node, rivals::needs(subject), pods.into_iter().collect()].concat()
 }
 
 /// What a survey of the files tells more of, and a salvage mends.
@@ -104,6 +111,9 @@ pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], budget: Optio
     }
     if let Some(why) = seen.inside.refused.get(&volume.claim) {
         return Next::Blocked(by_hand(&format!("no look inside {}: {why}", volume.claim.short())));
+    }
+    if let Some(blocked) = errand::waits_for(seen, &volume) {
+        return Next::Blocked(blocked);
     }
     let Some(who) = errand::reader(subject, pod) else {
         return Next::Blocked(by_hand("it runs as root, and no helper of ours does"));

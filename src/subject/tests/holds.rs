@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::model::Snapshot;
-use crate::model::object::Kind;
+use crate::model::object::{Kind, ObjectRef};
 use crate::model::patch::{Op, apply};
 use crate::model::plan::{Action, Step, Undo, Until};
 use crate::model::receipt::HOLD;
+use crate::model::{Fact, Need, Seen, Snapshot};
 use crate::subject::Subject;
-use crate::subject::hold;
 use crate::subject::rollout::impact::tests::{pod, subject};
+use crate::subject::{errand, hold};
 
 fn nothing() -> Snapshot {
     Snapshot::new(jiff::Timestamp::UNIX_EPOCH)
@@ -127,4 +127,45 @@ fn what_ends_with_its_pod_is_not_deleted() {
     assert!(held(volume, json!({"name": "d", "ephemeral": {}})).contains("deleted with the pod"));
     let owner = "/metadata/ownerReferences/0/kind";
     assert!(held(owner, json!("DaemonSet")).contains("a DaemonSet makes another"));
+}
+
+#[test]
+fn a_hold_ends_with_whoever_lets_it_go() {
+    let subject = of_set(false, json!(null));
+    let plan = hold::freeze(&subject, &nothing(), &subject.pods[0]).expect("held");
+    assert_eq!(hold::held_by(&plan).map(ObjectRef::short).as_deref(), Some("pod/p-0"));
+    let mut live = subject.pods[0].clone();
+    live["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    live["metadata"]["finalizers"] = json!([HOLD]);
+    assert!(hold::holds(&plan, &live));
+    live["metadata"]["uid"] = json!("made anew");
+    assert!(!hold::holds(&plan, &live));
+}
+
+#[test]
+fn an_empty_dir_is_told_with_what_is_lost_and_where_it_is() {
+    let mut subject = of_set(false, json!(null));
+    subject.pods[0]["spec"]["volumes"] = json!([{"name": "d", "emptyDir": {}}]);
+    subject.pods[0]["spec"]["nodeName"] = json!("n1");
+    let blocked = errand::volume(&subject, &subject.pods[0]).expect_err("none can mount it");
+    assert!(blocked.why.contains("goes when pod/p-0 is deleted or evicted"), "{}", blocked.why);
+    let place = "/var/lib/kubelet/pods/p-0/volumes/kubernetes.io~empty-dir/d";
+    assert!(blocked.ways.iter().any(|way| way.ends_with(place)), "{:?}", blocked.ways);
+}
+
+#[test]
+fn a_claim_for_one_pod_is_not_looked_into_beside_it() {
+    let mut subject = of_set(false, json!(null));
+    let claim = json!({"metadata": {"name": "c"}, "spec": {"accessModes": ["ReadWriteOncePod"]}});
+    let mut seen = nothing();
+    let of = ObjectRef::new(Kind::PersistentVolumeClaim, "mon", "c");
+    seen.facts.insert(Need::Object(of), Fact::Known(Seen::Object(claim)));
+    let waits = |subject: &Subject, seen: &Snapshot| {
+        let volume = errand::volume(subject, &subject.pods[0]).expect("a claim");
+        errand::waits_for(seen, &volume).map(|blocked| blocked.ways.join(" "))
+    };
+    assert!(waits(&subject, &seen).expect("it waits").ends_with("freeze pod/p-0 -n mon"));
+    subject.pods[0]["metadata"]["finalizers"] = json!([HOLD]);
+    subject.pods[0]["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert_eq!(waits(&subject, &seen), None);
 }

@@ -9,7 +9,7 @@ use crate::model::plan::{Blocked, Plan};
 use crate::model::quantity::show_count;
 use crate::subject::errand::{self, Errand, Volume};
 use crate::subject::hold::{self, Hold};
-use crate::subject::{Subject, identity, pod, repair};
+use crate::subject::{Subject, identity, pod, repair, sharers};
 
 pub(super) fn plan(
     subject: &Subject,
@@ -59,24 +59,68 @@ pub(super) fn plan(
         back: Some(words(&["restore", "--of", agreement])),
         why: format!("write what is damaged on {} anew; keep the old files", volume.claim.short()),
     };
+    let lockless = alone_without_lock(subject, seen, volume)?;
     let mut steps = hold.down();
     steps.extend(errand::steps(seen, &errand));
     steps.extend(hold.up());
-    let kept = |policy: &str| count(survey, &format!("/judged/kept/{policy}/samples"));
-    let title = format!("mend the log of {short}, and keep {} samples", kept("fragment"));
+    let title = format!(
+        "mend the log of {short}, and keep {} samples",
+        count(survey, "/judged/kept/fragment/samples")
+    );
     let mut plan = repair::beside(subject, seen, "wal", &title, steps);
     plan.impact = hold.impact();
-    plan.impact.data = format!(
-        "{} samples of its log are kept ({} by Prometheus' own start); the old files stay on the \
-         volume, in prom-fix-<time>/",
-        kept("fragment"),
-        kept("prometheus")
-    );
+    plan.impact.data = data(survey, lockless.as_deref());
     plan.inputs = [vec!["--inspect".into()], hold.inputs()].concat();
     plan.doubts.extend(hold.doubts());
     plan.takes = "a few minutes, and its replay".into();
     plan.undo = "yes; it holds the pod again and puts the old files back".into();
     Ok(plan)
+}
+
+/// What becomes of the data.
+fn data(survey: &Value, lockless: Option<&str>) -> String {
+    let kept = |policy: &str| count(survey, &format!("/judged/kept/{policy}/samples"));
+    let mut says = format!(
+        "{} samples of its log are kept ({} by Prometheus' own start); the old files stay on the \
+         volume, in prom-fix-<time>/",
+        kept("fragment"),
+        kept("prometheus")
+    );
+    if let Some(flag) = lockless {
+        let only = "it takes no lock, and only the hold keeps it from the files meanwhile";
+        says.push_str(&format!("; with {flag} {only}"));
+    }
+    says
+}
+
+/// Prometheus' own word for it, of a server and of an agent.
+pub(super) const LOCKLESS: [&str; 2] = ["storage.tsdb.no-lockfile", "storage.agent.no-lockfile"];
+
+/// Where it takes no lock, the helper's own tells nobody: then no other pod may have the claim.
+fn alone_without_lock(
+    subject: &Subject,
+    seen: &Snapshot,
+    volume: &Volume<'_>,
+) -> Result<Option<String>, Blocked> {
+    let flag = LOCKLESS.into_iter().find(|flag| subject.flags.is_on(flag) == Some(true));
+    let Some(flag) = flag.map(|flag| format!("--{flag}")) else { return Ok(None) };
+    let claim = volume.claim.short();
+    let refuse = |why: &str, way: &str| {
+        Err(Blocked::no_safe_plan(format!("with {flag} no lock keeps {why}"), &[way]))
+    };
+    let Some(sharers) = sharers::of(subject, seen, volume.pod) else { return Ok(Some(flag)) };
+    if let Some(unread) = sharers.unread {
+        let why = format!("others from {claim}, and who mounts it is not known (pods: {unread})");
+        return refuse(&why, "ask for the verb list on pods in its namespace");
+    }
+    match sharers.all.iter().find(|sharer| sharer.writes) {
+        Some(other) => {
+            let other = pod::reference(other.pod).short();
+            let why = format!("{other} from {claim}, which it mounts to write");
+            refuse(&why, &format!("stop {other} first, or start Prometheus without the flag"))
+        }
+        None => Ok(Some(flag)),
+    }
 }
 
 fn by_hand(why: &str) -> Blocked {
