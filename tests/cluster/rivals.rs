@@ -97,6 +97,7 @@ fn who_would_start_it_is_paused_while_its_log_is_mended() {
     let install = Install { scrapes: false, ..install };
     install.apply(&scene);
     for life in 0..3 {
+        until("it has a pod", 60, || !install.pods(&scene).is_empty());
         let pod = install.pods(&scene).first().cloned().unwrap_or_default();
         scene.until_ready(&pod, 60);
         if life < 2 {
@@ -139,6 +140,8 @@ fn who_would_start_it_is_paused_while_its_log_is_mended() {
     let report = scene.plugin(&[&args[..], &["-o", "json"]].concat()).expect(0).json();
     assert!(first(&report, "/plan/title").starts_with("mend the log"));
     assert_eq!(install.pods(&scene).len(), 1);
+    let told = scene.plugin(&["receipts"]).expect(0).stdout;
+    assert!(told.contains("let go") && !told.contains("held"), "{told}");
     nothing_is_left(&scene);
     scene.plugin(&["undo", "deploy/prom", "--yes", "--force", "--pause-gitops"]).expect(0);
     scene.plugin(&["undo", "deploy/prom", "--yes"]).expect(0);
