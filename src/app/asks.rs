@@ -193,6 +193,10 @@ fn unread(need: &Need) -> Option<Unknown> {
         Need::Addresses { namespace, secret } => {
             (format!("secret/{secret}"), format!("kubectl get secret {secret} -n {namespace}"))
         }
+        Need::Forward { namespace, pod, port, path } => {
+            let get = format!("kubectl port-forward pod/{pod} {port} -n {namespace}");
+            (format!("{path} of the loopback of pod/{pod}"), get)
+        }
         Need::May { .. } | Need::Rules { .. } => return None,
     };
     Some(Unknown { need: what, why: CUT_OFF.into(), get, vital: false })

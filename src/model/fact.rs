@@ -29,6 +29,8 @@ pub enum Need {
     Log { namespace: String, pod: String, container: String, previous: bool },
     /// `GET path` of a pod's port through the API server's pod proxy.
     Http { namespace: String, pod: String, port: u16, path: String },
+    /// The same of its loopback, through a port-forward. Only where a look inside was allowed.
+    Forward { namespace: String, pod: String, port: u16, path: String },
     /// May the person running this do it? A self access review.
     May { verb: &'static str, kind: Kind, subresource: &'static str, namespace: String },
     /// All that the person may do in a namespace, in one answer: a self rules review.
@@ -63,6 +65,15 @@ impl Need {
 
     pub fn http(pod: &Value, port: u16, path: &str) -> Need {
         Need::Http {
+            namespace: pod.namespace().into(),
+            pod: pod.name().into(),
+            port,
+            path: path.into(),
+        }
+    }
+
+    pub fn forward(pod: &Value, port: u16, path: &str) -> Need {
+        Need::Forward {
             namespace: pod.namespace().into(),
             pod: pod.name().into(),
             port,
@@ -249,7 +260,16 @@ impl Snapshot {
 
     /// Status and body of an answer of the process in a pod.
     pub fn http(&self, pod: &Value, port: u16, path: &str) -> Option<Result<(u16, &str), &str>> {
-        match self.facts.get(&Need::http(pod, port, path))? {
+        self.answer(&Need::http(pod, port, path))
+    }
+
+    /// The same of an answer on its loopback.
+    pub fn forward(&self, pod: &Value, port: u16, path: &str) -> Option<Result<(u16, &str), &str>> {
+        self.answer(&Need::forward(pod, port, path))
+    }
+
+    fn answer(&self, need: &Need) -> Option<Result<(u16, &str), &str>> {
+        match self.facts.get(need)? {
             Fact::Known(Seen::Http { status, body }) => Some(Ok((*status, body))),
             Fact::Known(_) | Fact::Absent => Some(Err("no such pod")),
             Fact::Unreadable(why) => Some(Err(why)),

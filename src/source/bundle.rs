@@ -203,7 +203,12 @@ impl Bundle {
             Need::Http { namespace, pod, port, path } => self
                 .contents
                 .http
-                .get(&foreign::http_key(namespace, pod, *port, path))
+                .get(&foreign::http_key(namespace, pod, &port.to_string(), path))
+                .map(|(status, body)| Seen::Http { status: *status, body: body.clone() }),
+            Need::Forward { namespace, pod, port, path } => self
+                .contents
+                .http
+                .get(&foreign::http_key(namespace, pod, &loopback(*port), path))
                 .map(|(status, body)| Seen::Http { status: *status, body: body.clone() }),
             Need::PodsOn { .. } | Need::PodsBut { .. } => None,
             Need::May { .. } => self.contents.may.get(&name).copied().map(Seen::May),
@@ -278,6 +283,11 @@ impl Bundle {
         }
         Fact::Unreadable(NOT_RECORDED.into())
     }
+}
+
+/// Beside the folder of a port, that of the same port of the pod's loopback.
+pub(super) fn loopback(port: u16) -> String {
+    format!("{port}-loopback")
 }
 
 /// The file name of an answer of a pod, without its status.

@@ -262,7 +262,10 @@ fn rich() -> (tempfile::TempDir, Vec<Need>) {
         ("objects/some.json", &map.to_string()),
         ("logs/mon/p/c.log", ""),
         ("http/mon/p/9090/_-_ready.503", "no"),
+        ("http/mon/p/9090-loopback/_-_ready.200", "yes"),
     ]);
+    let path = "/-/ready".to_owned();
+    let forward = Need::Forward { namespace: "mon".into(), pod: "p".into(), port: 9090, path };
     let selected =
         Need::List { kind: Kind::ConfigMap, namespace: Some("mon".into()), labels: "a=b".into() };
     let needs = vec![
@@ -280,6 +283,7 @@ fn rich() -> (tempfile::TempDir, Vec<Need>) {
         log("c", true),
         log("never", false),
         http("/-/ready"),
+        forward,
         may("get"),
         may("patch"),
         Need::Rules { namespace: "mon".into() },

@@ -63,9 +63,10 @@ fn step(need: &Need) -> Option<(String, Vec<String>)> {
             let file = format!("http/{namespace}/{pod}/{port}/{}", http_name(path));
             Some((file, owned(&["get", "--raw", &url])))
         }
-        // Others' pods, what the person may do, and Secrets: none belongs in a recording.
+        // Others' pods, what the person may do, Secrets, and what no single command writes.
         Need::PodsOn { .. }
         | Need::PodsBut { .. }
+        | Need::Forward { .. }
         | Need::May { .. }
         | Need::Rules { .. }
         | Need::Addresses { .. } => None,

@@ -86,6 +86,15 @@ impl Fetch {
         }
     }
 
+    /// For what is no plain request.
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    pub(super) fn count(&self) {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub fn sent(&self) -> usize {
         self.sent.load(Ordering::Relaxed)
     }
@@ -136,7 +145,7 @@ impl Fetch {
     async fn raw(&self, ask: Ask<'_>, mut sink: Option<Sink<'_>>) -> Result<Answer, Failure> {
         let mut tries = 1;
         loop {
-            self.sent.fetch_add(1, Ordering::Relaxed);
+            self.count();
             let sending = self.once(ask.clone(), &mut sink);
             // Where an outage is waited for, each try has the time.
             let outcome = match self.timeout.filter(|_| !self.outage.is_ridden()) {

@@ -376,6 +376,6 @@ impl Reading<'_> {
 }
 
 /// Under which name an answer of a pod is found.
-pub fn http_key(namespace: &str, pod: &str, port: u16, path: &str) -> String {
+pub fn http_key(namespace: &str, pod: &str, port: &str, path: &str) -> String {
     format!("{namespace}/{pod}/{port}/{}", http_name(path))
 }

@@ -5,8 +5,8 @@ use crate::model::fact::Need;
 use crate::model::object::{Kind, ObjectRef};
 
 /// `get apps/v1 StatefulSet mon/k8s` · `list v1 Pod mon app=x` · `log mon/pod/container` ·
-/// `previous mon/pod/container` · `http mon/pod:9090/-/ready` · `may patch apps/v1 StatefulSet mon`
-/// · `rules mon` · `addresses mon/secret`.
+/// `previous mon/pod/container` · `http mon/pod:9090/-/ready` · `forward mon/pod:9090/-/ready`
+/// · `may patch apps/v1 StatefulSet mon` · `rules mon` · `addresses mon/secret`.
 pub fn of(need: &Need) -> String {
     match need {
         Need::Object(of) => object(of),
@@ -19,6 +19,9 @@ pub fn of(need: &Need) -> String {
             format!("{which} {namespace}/{pod}/{container}")
         }
         Need::Http { namespace, pod, port, path } => format!("http {namespace}/{pod}:{port}{path}"),
+        Need::Forward { namespace, pod, port, path } => {
+            format!("forward {namespace}/{pod}:{port}{path}")
+        }
         Need::May { verb, kind, subresource, namespace } => {
             let slash = if subresource.is_empty() { "" } else { "/" };
             let what = format!("may {verb} {} {}", kind.api_version(), kind.name());

@@ -1,7 +1,9 @@
 //! A cluster through its API server. Untyped: objects pass as served, so a field that this
 //! program has never heard of still reaches the patch that must test it.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -136,7 +138,15 @@ async fn one(fetch: &Fetch, need: &Need, keep: Keep) -> Fact {
         }
         Need::Http { namespace, pod, port, path } => {
             let pod = format!("{}:{port}", pod_path(namespace, pod));
-            http(fetch, &format!("{pod}/proxy/{}", encode_path(path.trim_start_matches('/')))).await
+            let asked = format!("{pod}/proxy/{}", encode_path(path.trim_start_matches('/')));
+            match knocks(path) {
+                true => within(http(fetch, &asked)).await,
+                false => http(fetch, &asked).await,
+            }
+        }
+        Need::Forward { namespace, pod, port, path } => {
+            let pod = ObjectRef::new(Kind::Pod, namespace, pod);
+            within(forward(fetch, &pod, *port, path)).await
         }
         Need::May { .. } => may(fetch, need).await,
         Need::Rules { namespace } => rules(fetch, namespace).await,
@@ -268,6 +278,24 @@ async fn http(fetch: &Fetch, path: &str) -> Result<Fact, Failure> {
         return Err(failure);
     }
     let Answer { status, body } = answer;
+    Ok(Fact::Known(Seen::Http { status, body: lossy(body) }))
+}
+
+/// Longer nobody waits for whether anything answers at all: what a policy keeps away from a pod's
+/// address gets no answer, and the API server waits half a minute for it.
+const KNOCK: Duration = Duration::from_secs(3);
+
+/// Whether it is only asked if anything answers.
+fn knocks(path: &str) -> bool {
+    path.ends_with("/-/ready")
+}
+
+async fn within(asking: impl Future<Output = Result<Fact, Failure>>) -> Result<Fact, Failure> {
+    tokio::time::timeout(KNOCK, asking).await.unwrap_or(Err(Failure::TimedOut))
+}
+
+async fn forward(fetch: &Fetch, pod: &ObjectRef, port: u16, path: &str) -> Result<Fact, Failure> {
+    let Answer { status, body } = fetch.forward(pod, port, &encode_path(path)).await?;
     Ok(Fact::Known(Seen::Http { status, body: lossy(body) }))
 }
 

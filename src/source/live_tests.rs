@@ -119,6 +119,18 @@ async fn absent_forbidden_and_broken_are_told_apart() {
     assert_eq!(live.transport_failure(), None);
 }
 
+/// What a policy keeps away gets no answer, for which the API server waits half a minute.
+#[tokio::test]
+async fn whether_anything_answers_is_not_waited_for() {
+    let server = Server::start(|_| {
+        std::thread::sleep(std::time::Duration::from_secs(30));
+        (200, String::new())
+    });
+    let began = std::time::Instant::now();
+    assert_eq!(ask(&server, http("/prom/-/ready")).await, Fact::Unreadable("timed out".into()));
+    assert!(began.elapsed().as_secs() < 6);
+}
+
 #[tokio::test]
 async fn the_proxy_and_the_process_behind_it_are_told_apart() {
     let unreachable = "error trying to reach service: dial tcp 10.0.0.1:9090: connect: \

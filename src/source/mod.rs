@@ -14,6 +14,7 @@ mod certificate;
 mod configure;
 mod fetch;
 mod foreign;
+mod forward;
 mod listing;
 mod objects;
 mod pack;

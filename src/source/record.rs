@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::World;
-use super::bundle::{Bundle, Contents, Denied, Recorded, RecordedContext, http_name};
+use super::bundle::{Bundle, Contents, Denied, Recorded, RecordedContext, http_name, loopback};
 pub use super::commands::record_commands;
 use super::failure::ConnectError;
 use super::key;
@@ -290,8 +290,12 @@ pub(super) fn log_file(need: &Need) -> Option<String> {
 }
 
 fn http_file(need: &Need, status: u16) -> Option<String> {
-    let Need::Http { namespace, pod, port, path } = need else { return None };
-    Some(format!("http/{namespace}/{pod}/{port}/{}.{status}", http_name(path)))
+    let (namespace, pod, door, path) = match need {
+        Need::Http { namespace, pod, port, path } => (namespace, pod, port.to_string(), path),
+        Need::Forward { namespace, pod, port, path } => (namespace, pod, loopback(*port), path),
+        _ => return None,
+    };
+    Some(format!("http/{namespace}/{pod}/{door}/{}.{status}", http_name(path)))
 }
 
 /// Refuses a path that exists, also one that appears meanwhile. What was read may be private:
