@@ -40,6 +40,9 @@ fn of_one(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> Vec<Need> {
     }
     let jobs = classes::ALL.iter().map(|class| class.job(subject, ask.given));
     let mut needs: Vec<Need> = jobs.flat_map(|job| job.needs(seen)).collect();
+    if let Some(class) = asked_class(ask) {
+        needs.extend(class.job(subject, ask.given).needs_when_asked(seen));
+    }
     let (verdict, root) = examine::joined(subject, ask, seen);
     // Where another class is to blame no plan is made.
     let root = root.filter(|root| ask.class.is_none_or(|class| class == class_name(*root)));
@@ -67,6 +70,11 @@ fn of_one(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> Vec<Need> {
         needs.push(rules);
     }
     needs
+}
+
+/// The class whose command was typed.
+pub fn asked_class(ask: &Ask<'_>) -> Option<&'static dyn Class> {
+    classes::ALL.iter().find(|class| ask.class == Some(class.name())).copied()
 }
 
 pub fn class_of(code: Code) -> Option<&'static dyn Class> {

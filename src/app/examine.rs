@@ -150,6 +150,8 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Rc<Snapshot>, subject: Subject) -> 
         }
         Some(_) | None => Next::Done,
     };
+    let pathfinder = asks::asked_class(ask).or_else(|| root.and_then(asks::class_of));
+    let paths = pathfinder.map(|class| class.job(&subject, ask.given).paths(seen, &findings));
     let mut report = Report {
         command: ask.command().into(),
         target: target_line(&subject),
@@ -160,6 +162,7 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Rc<Snapshot>, subject: Subject) -> 
         pods: pod_lines(&subject, &findings),
         findings: suppressed(findings, &run.typed.read.suppress),
         unknown: Vec::new(),
+        paths: paths.unwrap_or_default(),
         plan: None,
         rehearsal: Vec::new(),
         lacks: Vec::new(),

@@ -177,7 +177,7 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
         let context = world.context().clone();
         let world = Rc::new(world);
         let everywhere = typed.kube.all_namespaces;
-        let inside = Rc::default();
+        let inside = Rc::new(RefCell::new(Inside { forwards: true, ..Inside::default() }));
         return Ok(Run {
             typed,
             world,
@@ -212,7 +212,12 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
         None => BTreeMap::new(),
     };
     let consented = typed.change.inspect.is_some();
-    let inside = Rc::new(RefCell::new(Inside { agents, consented, ..Inside::default() }));
+    let inside = Rc::new(RefCell::new(Inside {
+        agents,
+        consented,
+        forwards: consented,
+        ..Inside::default()
+    }));
     let client = Some(client);
     Ok(Run { typed, world, client, context, namespace, everywhere, screen, inside, outage })
 }

@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::model::{Code, CodeDoc, Finding, Need, Next, Snapshot, Stage, Verdict};
+use crate::model::{Code, CodeDoc, Finding, Need, Next, Path, Snapshot, Stage, Verdict};
 use crate::subject::Subject;
 
 /// Every class, in the order in which commands and codes are listed.
@@ -76,6 +76,10 @@ pub trait Class: Sync {
     fn on_disk(&self) -> Option<OnDisk> {
         None
     }
+    /// Lines to copy beyond those that every class has, as its help shows them.
+    fn examples(&self) -> &'static str {
+        ""
+    }
     /// Its codes, with what `explain` says of them.
     fn docs(&self) -> &'static [CodeDoc];
     /// What a person does where a helper of its plan refuses the work, and has changed nothing.
@@ -90,10 +94,18 @@ pub trait Class: Sync {
 pub trait Job {
     /// What it must see next, given what was seen; empty when it has enough.
     fn needs(&self, seen: &Snapshot) -> Vec<Need>;
+    /// What it must see beside, where the person asked for this class by name.
+    fn needs_when_asked(&self, _seen: &Snapshot) -> Vec<Need> {
+        Vec::new()
+    }
     /// What the facts mean.
     fn check(&self, seen: &Snapshot) -> Verdict;
     /// What further facts a repair of `found` needs; asked only when its finding is the root.
     fn needs_to_fix(&self, _seen: &Snapshot, _found: &[Finding]) -> Vec<Need> {
+        Vec::new()
+    }
+    /// The way to its pods, step by step, where the class is about that; all classes' findings joined.
+    fn paths(&self, _seen: &Snapshot, _found: &[Finding]) -> Vec<Path> {
         Vec::new()
     }
     /// What to do about the findings, all classes' findings joined.

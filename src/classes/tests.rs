@@ -9,6 +9,7 @@ mod inventory;
 mod lines;
 mod locked;
 mod owned;
+mod paths;
 mod reach;
 mod repairs;
 mod replay;

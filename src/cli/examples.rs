@@ -17,7 +17,8 @@ pub fn of(name: &str) -> String {
         class => {
             let found = classes::ALL.iter().find(|c| c.name() == class);
             let on_disk = found.and_then(|c| c.on_disk()).map_or("", of_data);
-            return format!("{CLASS}{on_disk}").replace("CLASS", class);
+            let own = found.map_or("", |c| c.examples());
+            return format!("{CLASS}{own}{on_disk}").replace("CLASS", class);
         }
     };
     text.to_owned()

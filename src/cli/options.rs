@@ -114,8 +114,8 @@ pub enum Inspect {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Changing")]
 pub struct ChangeFlags {
-    /// Look inside the volume where the verdict or the plan needs it: one helper pod that mounts it
-    /// read-only, made and removed
+    /// Look inside where the verdict or the plan needs it: one helper pod that mounts the volume
+    /// read-only, made and removed; of a pod whose address refuses, a port-forward to its loopback
     #[arg(
         long,
         global = true,

@@ -16,6 +16,8 @@ pub const REFERENCE: &str = "sha256:";
 pub struct Inside {
     /// A look was allowed (`--inspect`).
     pub consented: bool,
+    /// A pod's loopback may be asked: that was allowed, or a recording is read, which may hold it.
+    pub forwards: bool,
     /// By architecture, as Kubernetes names it, the SHA-256 of the agent.
     pub agents: BTreeMap<String, String>,
     /// By claim, what the agent told of whose its files are (`prom-fix-agent owners --json`).
@@ -37,6 +39,7 @@ impl Inside {
     /// one behind it.
     pub fn forget(&mut self) {
         self.consented = false;
+        self.forwards = false;
         self.owners.clear();
         self.surveys.clear();
         self.inventories.clear();

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::code::Code;
 use super::finding::{Danger, Finding, Unknown};
 use super::object::{ObjectRef, Owner};
+use super::path::Path;
 use super::plan::{Blocked, Plan};
 use super::receipt::Receipt;
 
@@ -110,6 +111,8 @@ pub struct Report {
     /// Errors first, the root first of them.
     pub findings: Vec<Finding>,
     pub unknown: Vec<Unknown>,
+    /// Where reaching it was asked about, or is what is broken.
+    pub paths: Vec<Path>,
     pub plan: Option<Plan>,
     /// One per step of the plan.
     pub rehearsal: Vec<Rehearsal>,

@@ -9,7 +9,7 @@ use crate::model::receipt::Receipt;
 use crate::model::report::{
     Context, Outcome, PodLine, Rehearsal, Report, State, StepOutcome, Target,
 };
-use crate::model::{Action, Blocked, Evidence, Finding, Plan, Step, Undo, Unknown};
+use crate::model::{Action, Blocked, Evidence, Finding, Path, PathStep, Plan, Step, Undo, Unknown};
 
 /// What stands above the reports of a run.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +83,7 @@ fn report(of: &Report) -> Value {
         pods,
         findings,
         unknown: unread,
+        paths,
         plan: fix,
         rehearsal,
         lacks,
@@ -101,6 +102,7 @@ fn report(of: &Report) -> Value {
         "pods": list(pods, pod),
         "findings": list(findings, finding),
         "unknown": list(unread, unknown),
+        "paths": list(paths, path),
         "plan": optional(fix.as_ref(), |fix| plan(fix, rehearsal)),
         "blocked": optional(refused.as_ref(), blocked),
         "outcome": optional(done.as_ref(), outcome),
@@ -189,6 +191,19 @@ fn finding(of: &Finding) -> Value {
 fn unknown(of: &Unknown) -> Value {
     let Unknown { need, why, get, vital: _ } = of;
     json!({ "need": need, "why": why, "get": get })
+}
+
+fn path(of: &Path) -> Value {
+    let Path { from, to, steps } = of;
+    json!({
+        "from": from,
+        "to": to.short(),
+        "broken": of.broken().map(|step| step.name),
+        "steps": list(steps, |one| {
+            let PathStep { name, passage, says, code } = one;
+            json!({ "step": name, "state": passage.word(), "says": says, "code": code })
+        }),
+    })
 }
 
 fn plan(of: &Plan, rehearsal: &[Rehearsal]) -> Value {

@@ -16,6 +16,7 @@ mod headline;
 mod json;
 mod list;
 mod page;
+mod path;
 mod plan;
 mod plan_file;
 mod question;

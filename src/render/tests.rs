@@ -182,6 +182,7 @@ fn sample() -> Report {
             get: "it is not known that 4Gi fits a node".into(),
             vital: false,
         }],
+        paths: Vec::new(),
         plan: Some(plan()),
         rehearsal: vec![],
         lacks: vec![],

@@ -9,7 +9,7 @@ use super::clean::{clean, when};
 use super::page::Page;
 use super::shell::Command;
 use super::style::{Role, Style};
-use super::{findings, headline, plan};
+use super::{findings, headline, path, plan};
 
 /// One report as people read it.
 pub fn text(report: &Report, context: &Context, style: &Style) -> String {
@@ -23,6 +23,7 @@ pub fn text(report: &Report, context: &Context, style: &Style) -> String {
         pods: _,
         findings,
         unknown,
+        paths,
         plan,
         rehearsal: _,
         lacks: _,
@@ -47,6 +48,7 @@ pub fn text(report: &Report, context: &Context, style: &Style) -> String {
     }
     findings::write(&mut page, findings, *root);
     findings::write_unknown(&mut page, unknown, *state, target, context);
+    path::write(&mut page, paths);
     if let Some(blocked) = blocked {
         write_blocked(&mut page, blocked);
     }

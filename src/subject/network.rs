@@ -78,13 +78,7 @@ pub fn rule<'a>(policies: &[&'a Value], way: &Way<'_>, direction: Direction) -> 
     };
     // Policies are about pods.
     let End::Pod { pod, .. } = own else { return Ruling::Open };
-    let selecting: Vec<&Value> = policies
-        .iter()
-        .copied()
-        .filter(|policy| policy.namespace() == pod.namespace())
-        .filter(|policy| is_of(policy, direction))
-        .filter(|policy| policy.pointer("/spec/podSelector").is_none_or(|s| selects(s, pod)))
-        .collect();
+    let selecting = of_pod(policies, pod, direction);
     if selecting.is_empty() {
         return Ruling::Open;
     }
@@ -103,6 +97,38 @@ pub fn rule<'a>(policies: &[&'a Value], way: &Way<'_>, direction: Direction) -> 
         }
         (None, _) => Ruling::Denied(selecting),
     }
+}
+
+/// The policies that select a pod in one direction, and among them the first that lets everybody on
+/// the port pass.
+#[must_use]
+pub fn selecting<'a>(
+    policies: &[&'a Value],
+    way: &Way<'_>,
+    direction: Direction,
+) -> (Vec<&'a Value>, Option<&'a Value>) {
+    let (own, rules, peers) = match direction {
+        Direction::Ingress => (way.server, "/spec/ingress", "/from"),
+        Direction::Egress => (way.client, "/spec/egress", "/to"),
+    };
+    let End::Pod { pod, .. } = own else { return (Vec::new(), None) };
+    let selecting = of_pod(policies, pod, direction);
+    let to_all = |rule: &Value| {
+        let ports = rule.list("/ports");
+        rule.list(peers).is_empty() && (ports.is_empty() || ports.iter().any(|p| is_port(p, way)))
+    };
+    let open = selecting.iter().copied().find(|policy| policy.list(rules).iter().any(to_all));
+    (selecting, open)
+}
+
+fn of_pod<'a>(policies: &[&'a Value], pod: &Value, direction: Direction) -> Vec<&'a Value> {
+    policies
+        .iter()
+        .copied()
+        .filter(|policy| policy.namespace() == pod.namespace())
+        .filter(|policy| is_of(policy, direction))
+        .filter(|policy| policy.pointer("/spec/podSelector").is_none_or(|s| selects(s, pod)))
+        .collect()
 }
 
 /// By what of the other end a rule lets it through.

@@ -1,10 +1,14 @@
 //! Up and not reached: asked by a client before, after the repair, and after its undo.
 
+use serde_json::Value;
+
+use super::audit::{Mark, Rung};
 use super::enforcer::Enforcer;
 use super::install::{Install, Kind, ROOMY};
 use super::life::{carry_out_as, first, text, until_told};
 use super::objects::FRONT;
 use super::scene::{Scene, essence, until};
+use super::sight::reader;
 
 /// Somebody who asks five times a second, through a Service of their own.
 fn client(scene: &Scene, install: &Install, url: &str) {
@@ -27,6 +31,18 @@ fn answered(scene: &Scene) -> Option<bool> {
 fn install(kind: Kind, image: &str) -> Install {
     Install { scrapes: false, ..Install::new(kind, image, ROOMY) }
 }
+
+/// Of a way of a report each step and its state.
+fn states(report: &Value, way: usize) -> String {
+    let steps = report.pointer(&format!("/reports/0/paths/{way}/steps")).and_then(Value::as_array);
+    let steps = steps.unwrap_or_else(|| panic!("a way: {report:#}"));
+    let one = |step: &Value| format!("{} {}", text(step, "/step"), text(step, "/state"));
+    steps.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+/// From any pod, where nothing is in the way and all may be read.
+const WHOLE: &str = "name ok listens ok port ok probes ok service ok endpoints ok policies ok \
+                     scheme ok login ok prefix ok";
 
 /// Told, repaired, undone: `changed` is the object that the plan changes.
 #[track_caller]
@@ -63,6 +79,61 @@ fn an_argument_that_keeps_it_on_the_loopback_is_replaced() {
     let install = install(Kind::Set, "v2.42.0");
     with_argument(&scene, &install, r#""--web.listen-address=127.0.0.1:9090""#);
     lives(&scene, &install, "bind/loopback", "sts/prom");
+}
+
+/// The address comes from a ConfigMap, and the log is silent: no object shows the loopback.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_loopback_that_no_object_shows_answers_a_port_forward() {
+    let scene = Scene::new("forward");
+    let install = install(Kind::Deployment, "v3.16.0");
+    scene.apply(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: address}\ndata: {at: localhost:9090}\n",
+    );
+    let env = "env: [{name: POD_NAME,";
+    let from = "valueFrom: {configMapKeyRef: {name: address, key: at}}";
+    let last = "--storage.tsdb.path=/prometheus]";
+    let more =
+        "--storage.tsdb.path=/prometheus, --log.level=error, \"--web.listen-address=$(AT)\"]";
+    let manifest =
+        install.manifest().replace(env, &format!("env: [{{name: AT, {from}}}, {{name: POD_NAME,"));
+    scene.apply(&manifest.replace(last, more));
+    client(&scene, &install, ASKS);
+    let bind =
+        |more: &[&str]| scene.plugin(&[&["bind", "deploy/prom", "-o", "json"], more].concat());
+    let broken = |report: &Value| first(report, "/paths/0/broken");
+    // Without a look it is known that nothing answers, not why; and nothing but reading was done.
+    let mark = Mark::now();
+    until("its address refuses", 90, || broken(&bind(&[]).json()) == "listens");
+    let report = bind(&[]).expect(2).json();
+    assert_ne!(first(&report, "/rootCause"), "bind/loopback", "{report:#}");
+    assert!(report.pointer("/reports/0/plan").is_some_and(Value::is_null), "{report:#}");
+    assert!(report.to_string().contains("--inspect"), "{report:#}");
+    let rungs = mark.rungs(&scene.ns);
+    assert!(rungs.keys().all(|rung| *rung == Rung::Read), "{rungs:#?}");
+
+    let mark = Mark::now();
+    let report = bind(&["--inspect"]).expect(2).json();
+    assert_eq!(first(&report, "/rootCause"), "bind/loopback", "{report:#}");
+    assert_eq!([0, 1].map(|way| first(&report, &format!("/paths/{way}/broken"))), ["listens"; 2]);
+    let rungs = mark.rungs(&scene.ns);
+    assert!(rungs.keys().all(|r| matches!(r, Rung::Read | Rung::Inside)), "{rungs:#?}");
+    let [forward] = rungs[&Rung::Inside].as_slice() else { panic!("one port-forward: {rungs:#?}") };
+    assert!(forward.starts_with("get ") && forward.contains("/portforward"), "{forward}");
+
+    let reader = [("KUBECONFIG", reader(&scene, &|_| true))];
+    let reader = reader.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let args = ["bind", "deploy/prom", "-o", "json", "--inspect"];
+    let said = scene.plugin_with(&args, &reader).expect(2).stdout;
+    assert!(
+        said.contains("create on pods/portforward") && !said.contains("bind/loopback"),
+        "{said}"
+    );
+
+    carry_out_as("bind", &scene, "deploy/prom", &["--allow-downtime", "--inspect"]);
+    until("the client is answered", 60, || answered(&scene) == Some(true));
+    assert_eq!(states(&bind(&[]).expect(0).json(), 0), WHOLE);
+    scene.plugin(&["undo", "deploy/prom", "--yes"]).expect(0);
 }
 
 #[test]
@@ -213,6 +284,14 @@ metadata: {name: front}
 spec: {selector: {app: prom}, ports: [{port: 9090}]}
 "#;
 
+/// No controller is there to give it an address.
+const INGRESS: &str = r#"
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: door}
+spec: {defaultBackend: {service: {name: front, port: {number: @PORT@}}}}
+"#;
+
 /// Nobody gets in, or nobody out.
 const CLOSED: &str = r#"
 apiVersion: networking.k8s.io/v1
@@ -254,6 +333,9 @@ fn let_through(scene: &Scene, of: &Scene, types: &str, ends: &[&str]) {
     };
     let report = ask(&[]).expect(2).json();
     assert_eq!(first(&report, "/rootCause"), "bind/network-policy", "{report:#}");
+    // Who may not go out may not ask for names either, which comes first.
+    let step = if ends.len() == 1 { "policies" } else { "name" };
+    assert_eq!(first(&report, "/paths/0/broken"), step, "{report:#}");
     ask(&["--apply", "--yes", "--settle", "2s"]).expect(0);
     until("the client is answered again", 60, || is_answered(of) == Some(true));
     let policies = || {
@@ -267,6 +349,7 @@ fn let_through(scene: &Scene, of: &Scene, types: &str, ends: &[&str]) {
     assert_eq!(policies(), all);
     let told = ask(&[]).expect(0).json();
     assert!(told.to_string().contains("is reached by"), "{told:#}");
+    assert_eq!(states(&told, 0), format!("{WHOLE} url ok"), "{told:#}");
     scene.plugin(&["undo", "deploy/prom", "--yes"]).expect(0);
     assert_eq!(policies(), ["closed"]);
     until("the client is kept away again", 60, || is_answered(of) == Some(false));
@@ -301,8 +384,15 @@ fn a_client_that_asks_in_its_own_namespace_is_told_the_right_address() {
     let said = scene.plugin(&["bind", "deploy/prom", "--client", &client, "-o", "json"]);
     let report = said.expect(2).json();
     assert_eq!(first(&report, "/rootCause"), "bind/client-address", "{report:#}");
+    assert_eq!(states(&report, 0), format!("{WHOLE} url broken"), "{report:#}");
     let right = format!("http://front.{}.svc:9090", scene.ns);
     assert!(report.to_string().contains(&right), "{report:#}");
+    // From an Ingress: to a port that the Service does not have, then to one that it has.
+    for (port, code, state) in [(80, 2, "broken"), (9090, 0, "not-known")] {
+        scene.apply(&INGRESS.replace("@PORT@", &port.to_string()));
+        let report = scene.plugin(&["bind", "deploy/prom", "-o", "json"]).expect(code).json();
+        assert!(states(&report, 2).ends_with(&format!(" ingress {state}")), "{report:#}");
+    }
     other.apply(&CLIENT.replace("@URL@", &format!("{right}/-/ready")));
     until("the client is answered", 60, || is_answered(&other) == Some(true));
     scene.plugin(&["bind", "deploy/prom", "--client", &client]).expect(0);

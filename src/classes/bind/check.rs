@@ -1,14 +1,18 @@
 //! What the facts mean for reaching Prometheus.
 
-mod absent;
+pub(super) mod absent;
 pub(super) mod address;
 pub(super) mod asked;
 pub(super) mod foreign;
+pub(super) mod ingress;
+pub(super) mod knock;
+pub(super) mod names;
 mod nowhere;
 pub(super) mod policies;
 pub(super) mod probes;
-mod services;
+pub(super) mod services;
 pub(super) mod sources;
+pub(super) mod speech;
 
 use serde_json::Value;
 
@@ -16,10 +20,10 @@ use crate::model::log::{Listen, Runs, Sign, runs};
 use crate::model::{Code, Finding, ObjectRef, Snapshot, Verdict};
 use crate::subject::{Subject, pod};
 
-const ADDRESS: Code = Code("bind/address-unusable");
-const LOOPBACK: Code = Code("bind/loopback");
-const PORT: Code = Code("bind/port-mismatch");
-const SCHEME_OR_PATH: Code = Code("bind/scheme-or-path");
+pub(super) const ADDRESS: Code = Code("bind/address-unusable");
+pub(super) const LOOPBACK: Code = Code("bind/loopback");
+pub(super) const PORT: Code = Code("bind/port-mismatch");
+pub(super) const SCHEME_OR_PATH: Code = Code("bind/scheme-or-path");
 
 pub fn check(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> Verdict {
     let mut verdict = Verdict::default();
@@ -27,14 +31,21 @@ pub fn check(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> 
         let runs = runs::of(seen, pod, &subject.container);
         let last_words = last_words(seen, pod, &runs);
         if last_words.is_none() {
-            verdict.findings.extend(address::check(subject, pod, &runs));
-            verdict.findings.extend(probes::check(subject, seen, pod, &runs));
+            let address = address::check(subject, pod, &runs)
+                .or_else(|| address::loopback(subject, seen, pod, &runs));
+            let probes = probes::check(subject, seen, pod, &runs);
+            if address.is_none() && probes.is_none() {
+                verdict.unknown.extend(knock::open(subject, seen, pod, &runs));
+            }
+            verdict.findings.extend(address.into_iter().chain(probes));
         }
         verdict.findings.extend(last_words);
     }
     let services = services::check(subject, seen);
     verdict.findings.extend(services.findings);
     verdict.unknown.extend(services.unknown);
+    verdict.findings.extend(names::check(seen));
+    verdict.findings.extend(ingress::check(subject, seen));
     if let Some(client) = client {
         let policies = policies::check(subject, seen, client);
         verdict.findings.extend(policies.findings);

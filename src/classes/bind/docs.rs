@@ -21,7 +21,8 @@ pub const DOCS: &[CodeDoc] = &[
         stage: Stage::Reach,
         meaning: "Prometheus listens on the pod's loopback only, and nothing in the pod passes requests on",
         proof: "--web.listen-address is 127.0.0.1, localhost or [::1] (spec.listenLocal of the custom \
-                resource does that); probes are refused, while kubectl port-forward works",
+                resource does that), or its log says so; or probes and the pod proxy are refused, while a \
+                port-forward is answered (bind --inspect), wherever it was told that",
         plan: "listen on 0.0.0.0:9090, or remove listenLocal, or put a proxy container in front",
         risk: "what is opened is open to the cluster: if loopback was meant as protection, use a \
                NetworkPolicy or the web configuration instead",

@@ -8,6 +8,7 @@ mod ways;
 
 use serde_json::Value;
 
+use super::check::address::{FORWARDED, GIVEN, HEARD};
 use crate::model::object::{Kind, ObjectExt};
 use crate::model::{Blocked, Finding, Next, ObjectRef, Plan, Severity, Snapshot};
 use crate::subject::Subject;
@@ -53,7 +54,15 @@ fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
                 format!("the address is {}'s own, and not of Prometheus", case.root.object.short());
             return Err(case.blocked(why));
         }
+        "bind/no-ready-endpoint" if case.root.because_down.is_some() => {
+            return Err(case.unexplained());
+        }
         _ => {}
+    }
+    if case.root.object.kind == Kind::Ingress {
+        let why =
+            format!("{} is not of Prometheus: who owns it says its port", case.root.object.short());
+        return Err(case.blocked(why));
     }
     if case.root.object.kind == Kind::Service {
         return service::plan(case);
@@ -85,11 +94,31 @@ impl<'a> Case<'a> {
         Blocked { ways, ..Blocked::no_safe_plan(why, &[]) }
     }
 
+    /// Its pods are not ready, and no finding says why.
+    fn unexplained(&self) -> Blocked {
+        let pod = self.root.because_down.as_deref().unwrap_or_default();
+        let (root, namespace) = (self.subject.root.short(), self.subject.namespace());
+        let mut ways = vec![format!("kubectl describe pod {pod} -n {namespace}")];
+        if !self.seen.inside.consented {
+            ways.insert(0, format!("kubectl prom-fix bind {root} -n {namespace} --inspect"));
+        }
+        let why = format!("pod/{pod} is not ready, and nothing that was read says why");
+        Blocked { ways, ..Blocked::no_safe_plan(why, &[]) }
+    }
+
+    /// What it takes to come to the same plan again: a look, where only that shows the fault.
+    fn inputs(&self) -> Vec<String> {
+        let is = |field: &str| self.root.evidence.iter().any(|e| e.field == field);
+        let by_look = is(FORWARDED) && !is(GIVEN) && !is(HEARD);
+        if by_look { vec!["--inspect".into()] } else { Vec::new() }
+    }
+
     /// The plan of a change that all pods get.
     fn draft(&self, title: String, wanted: Wanted) -> Result<Plan, Blocked> {
         let acts = repair::acts(self.subject, self.seen)?;
         let doubts = acts.doubt.into_iter().collect();
-        let draft = Draft { class: "bind", title, wanted, doubts, ..Draft::default() };
+        let inputs = self.inputs();
+        let draft = Draft { class: "bind", title, wanted, doubts, inputs };
         repair::plan(self.subject, self.seen, draft)
     }
 }

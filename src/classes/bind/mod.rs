@@ -5,9 +5,10 @@ mod client;
 mod docs;
 mod fix;
 mod needs;
+mod path;
 
 use super::{Class, Given, Job};
-use crate::model::{CodeDoc, Finding, Need, Next, ObjectRef, Snapshot, Verdict};
+use crate::model::{CodeDoc, Finding, Need, Next, ObjectRef, Path, Snapshot, Verdict};
 use crate::subject::{Subject, repair};
 
 pub struct Bind;
@@ -23,6 +24,10 @@ impl Class for Bind {
 
     fn docs(&self) -> &'static [CodeDoc] {
         docs::DOCS
+    }
+
+    fn examples(&self) -> &'static str {
+        EXAMPLES
     }
 
     fn options(&self, command: clap::Command) -> clap::Command {
@@ -41,7 +46,7 @@ impl Class for Bind {
                 .value_parser(|text: &str| client::parse(text, "x").map(|_| text.to_owned()))
                 .help(
                     "The workload that cannot reach Prometheus, e.g. monitoring/deploy/grafana: \
-                       whether policies let it through",
+                       the way from it, whether policies let it through, and the URL it has",
                 ),
         )
     }
@@ -52,6 +57,15 @@ impl Class for Bind {
         Box::new(Work { subject, client: named.and_then(Result::ok), secrets })
     }
 }
+
+const EXAMPLES: &str = "
+
+The way to its pods is told step by step, the first broken one marked:
+  kubectl prom-fix bind sts/prometheus -n mon               from any pod, the kubelet, an Ingress
+  kubectl prom-fix bind sts/prometheus -n mon --client apps/deploy/grafana
+                                                        from that workload, up to the URL it has
+  kubectl prom-fix bind sts/prometheus -n mon --inspect     where a pod's address refuses, a
+                                                        port-forward asks its loopback";
 
 /// The option that names a client.
 const CLIENT: &str = "client";
@@ -73,8 +87,16 @@ impl Job for Work<'_> {
         out
     }
 
+    fn needs_when_asked(&self, seen: &Snapshot) -> Vec<Need> {
+        needs::when_asked(self.subject, seen)
+    }
+
     fn check(&self, seen: &Snapshot) -> Verdict {
         check::check(self.subject, seen, self.client.as_ref())
+    }
+
+    fn paths(&self, seen: &Snapshot, found: &[Finding]) -> Vec<Path> {
+        path::paths(self.subject, seen, found, self.client.as_ref())
     }
 
     fn needs_to_fix(&self, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {

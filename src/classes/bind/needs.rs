@@ -2,7 +2,7 @@
 //! only once every pod runs, for before that they say nothing of their own: one that is killed for
 //! memory time and again runs only between two kills.
 
-use super::check::{foreign, sources};
+use super::check::{foreign, knock, sources};
 use super::client::{pods_need, spaces};
 use crate::model::log::runs;
 use crate::model::{Kind, Need, ObjectRef, Snapshot};
@@ -19,10 +19,36 @@ pub fn needs(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> 
         out.push(Need::list(Kind::Service, namespace));
         out.push(Need::list(Kind::EndpointSlice, namespace));
     }
+    out.extend(knock::needs(subject, seen, false));
     out.extend(client.into_iter().flat_map(|client| of_client(namespace, client)));
     out.extend(client.and_then(|client| pods_need(seen.object(client).known()?)));
     out.extend(client.into_iter().flat_map(|client| sources::needs(seen, client)));
     out
+}
+
+/// What says of each step of the way how it is, also where nothing is wrong: the cluster's DNS, who is
+/// kept away, an Ingress in front, and whether anything answers.
+pub fn when_asked(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
+    let namespace = subject.namespace();
+    let mut out = vec![
+        dns(),
+        Need::object(Kind::Namespace, "", namespace),
+        Need::list(Kind::NetworkPolicy, namespace),
+        Need::list(Kind::Ingress, namespace),
+    ];
+    out.extend(foreign::needs(&[namespace]));
+    out.extend(knock::needs(subject, seen, true));
+    out
+}
+
+/// Who answers behind the Service that clusters have for their DNS; its name is `kube-dns` whatever
+/// runs behind it (kubernetes cluster/addons/dns).
+pub fn dns() -> Need {
+    Need::List {
+        kind: Kind::EndpointSlice,
+        namespace: Some("kube-system".into()),
+        labels: "kubernetes.io/service-name=kube-dns".into(),
+    }
 }
 
 /// The client, both namespaces, and what may stand between them.
@@ -32,7 +58,7 @@ fn of_client(namespace: &str, client: &ObjectRef) -> Vec<Need> {
         out.push(Need::object(Kind::Namespace, "", space));
         out.push(Need::list(Kind::NetworkPolicy, space));
     }
-    out.extend(foreign::needs(namespace, client));
+    out.extend(foreign::needs(&spaces(namespace, client)));
     out
 }
 

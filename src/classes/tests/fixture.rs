@@ -6,7 +6,7 @@ use crate::classes::{ALL, Given, stage};
 use crate::model::finding::Danger;
 use crate::model::object::Owner;
 use crate::model::{
-    Fact, Finding, Kind, Need, Next, ObjectRef, Seen, Severity, Snapshot, Unknown, fold,
+    Fact, Finding, Kind, Need, Next, ObjectRef, Path, Seen, Severity, Snapshot, Unknown, fold,
 };
 use crate::subject::{Flags, Install, Subject};
 
@@ -173,17 +173,34 @@ impl World {
         self
     }
 
+    pub fn fact(mut self, need: Need, fact: Fact) -> World {
+        self.seen.facts.insert(need, fact);
+        self
+    }
+
     pub fn flag(mut self, name: &str, value: &str) -> World {
         self.subject.flags.all.push((name.into(), value.into()));
         self
     }
 
+    /// The ways to its pods, with what was given on the command line.
+    pub fn paths(&self, given: &Given) -> Vec<Path> {
+        let (_, findings, _) = self.diagnose_with(given);
+        ALL.iter().flat_map(|c| c.job(&self.subject, given).paths(&self.seen, &findings)).collect()
+    }
+
     /// Every class's findings, joined, and the code of the root cause.
     pub fn diagnose(&self) -> (Option<&'static str>, Vec<Finding>, Vec<Unknown>) {
-        let given = Given::new();
+        self.diagnose_with(&Given::new())
+    }
+
+    pub fn diagnose_with(
+        &self,
+        given: &Given,
+    ) -> (Option<&'static str>, Vec<Finding>, Vec<Unknown>) {
         let (mut findings, mut unknown) = (Vec::new(), Vec::new());
         for class in ALL {
-            let verdict = class.job(&self.subject, &given).check(&self.seen);
+            let verdict = class.job(&self.subject, given).check(&self.seen);
             findings.extend(verdict.findings);
             unknown.extend(verdict.unknown);
         }

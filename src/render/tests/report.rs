@@ -6,7 +6,7 @@ use super::*;
 use crate::model::finding::Danger;
 use crate::model::receipt::{Progress, Receipt, State as ReceiptState, StepState};
 use crate::model::report::{Outcome, Rehearsal, StepOutcome};
-use crate::model::{Blocked, BlockedReason};
+use crate::model::{Blocked, BlockedReason, Path, PathStep};
 use crate::render::{Style, json, short, sweep, text};
 
 fn shown(report: &Report) -> String {
@@ -249,10 +249,44 @@ fn colour_changes_no_word() {
     }
 }
 
+fn ways() -> Vec<Path> {
+    let listens =
+        || PathStep::broken("listens", Some(Code("bind/loopback")), "listens on the loopback only");
+    let name =
+        PathStep::not_known("name", "prom.mon.svc is 10.0.0.1; whether DNS answers: forbidden");
+    let last = || PathStep::ok("probes", "ready");
+    vec![
+        Path::new("any pod", pod("prometheus-k8s-0"), vec![name, listens(), last()]),
+        Path::new("the kubelet", pod("prometheus-k8s-0"), vec![listens(), last()]),
+        Path::new("ingress/prom", pod("prometheus-k8s-0"), vec![last()]),
+    ]
+}
+
+#[test]
+fn a_way_has_one_mark_where_it_breaks() {
+    let mut report = sample();
+    report.plan = None;
+    report.paths = ways();
+    let text = shown(&report);
+    let want = "
+Path from any pod to pod/prometheus-k8s-0: broken at listens
+ ? name       prom.mon.svc is 10.0.0.1; whether DNS answers: forbidden
+ x listens    listens on the loopback only (bind/loopback) <- broken here
+ . not reached: probes
+Path from the kubelet, the same steps: broken at listens
+
+Path from ingress/prom: every step ok
+ + probes     ready
+";
+    assert!(text.contains(want), "{text}");
+    assert_eq!(text.matches("<- broken here").count(), 1);
+}
+
 #[test]
 fn json_has_the_fields_of_the_contract() {
     let mut report = sample();
     report.rehearsal = vec![Rehearsal::AcceptedAsYou, Rehearsal::Rejected("no".into())];
+    report.paths = ways();
     let value = json(
         &crate::render::Head { command: "oom", exit: 2, context: Some(&context()), message: None },
         &[report],
@@ -282,12 +316,18 @@ fn json_has_the_fields_of_the_contract() {
         reports.plan.steps.undo.value.type reports.plan.steps.rehearsal
         reports.plan.forecast.pointer reports.plan.forecast.verdict reports.plan.forecast.by
         reports.plan.forecast.commit reports.blocked reports.outcome
-        reports.lacks reports.waits reports.unfinished reports.next";
+        reports.lacks reports.waits reports.unfinished reports.next
+        reports.paths.from reports.paths.to reports.paths.broken reports.paths.steps.step
+        reports.paths.steps.state reports.paths.steps.says reports.paths.steps.code";
     let want: BTreeSet<String> = want.split_whitespace().map(str::to_owned).collect();
     assert_eq!(paths, want);
     assert_eq!(value["reports"][0]["plan"]["steps"][0]["rehearsal"], "accepted-as-you");
     assert_eq!(value["reports"][0]["plan"]["steps"][1]["rehearsal"], "rejected: no");
     assert_eq!(value["reports"][0]["plan"]["steps"][2]["rehearsal"], "not-run");
+    let way = &value["reports"][0]["paths"][0];
+    assert_eq!(way["broken"], "listens");
+    let states = ["not-known", "broken", "not-reached"];
+    assert_eq!([0, 1, 2].map(|at| way["steps"][at]["state"].as_str().unwrap()), states);
     assert_eq!(value["reports"][0]["rootCause"], "oom/limit-below-need");
     assert_eq!(value["reports"][0]["findings"][1]["because"], "oom/limit-below-need");
 }

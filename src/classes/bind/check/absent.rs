@@ -6,7 +6,7 @@ use super::super::client;
 use crate::model::object::ObjectExt;
 use crate::model::{Code, Finding, ObjectRef, Severity, Snapshot};
 
-const DOWN: Code = Code("bind/client-down");
+pub const DOWN: Code = Code("bind/client-down");
 
 pub fn check(seen: &Snapshot, of: &ObjectRef) -> Option<Finding> {
     let workload = seen.object(of).known()?;

@@ -1,14 +1,20 @@
-//! The address that the arguments give.
+//! The address on which it listens: as the arguments give it, as its log says it, as it answers.
 
 use serde_json::Value;
 
+use super::knock::{self, Door};
 use super::{ADDRESS, LOOPBACK};
-use crate::model::log::Runs;
+use crate::model::log::{Line, Runs};
 use crate::model::object::ObjectExt;
-use crate::model::{Finding, Severity};
+use crate::model::{Finding, Severity, Snapshot};
 use crate::subject::{Subject, pod};
 
-const FLAG: &str = "web.listen-address";
+pub const FLAG: &str = "web.listen-address";
+
+/// By what it is known to listen on the loopback: labels of the evidence.
+pub const GIVEN: &str = "--web.listen-address";
+pub const HEARD: &str = "its log";
+pub const FORWARDED: &str = "port-forward";
 
 pub fn check(subject: &Subject, pod: &Value, runs: &Runs) -> Option<Finding> {
     let all: Vec<&str> = subject.flags.every(FLAG).collect();
@@ -21,23 +27,59 @@ pub fn check(subject: &Subject, pod: &Value, runs: &Runs) -> Option<Finding> {
     if let Some(address) = malformed {
         let says = "is told to listen on a malformed address; it must be HOST:PORT or :PORT";
         let finding = Finding::new(ADDRESS, &pod::reference(pod), Severity::Error, says)
-            .with("--web.listen-address", *address);
+            .with(GIVEN, *address);
         return Some(stopping(finding, runs));
     }
-    if !all.iter().all(|a| is_loopback(a)) || has_proxy(subject, pod) {
+    None
+}
+
+/// It listens on the loopback only: by its arguments, by its own log, or since it answers there and
+/// not at the pod's address, wherever it is told that.
+pub fn loopback(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Option<Finding> {
+    let (outside, inside) =
+        (knock::at_address(subject, seen, pod), knock::at_loopback(subject, seen, pod));
+    // Whoever answers at the address passes it on.
+    if has_proxy(subject, pod) || matches!(outside, Door::Answers(..)) {
+        return None;
+    }
+    let told: Vec<&str> = subject.flags.every(FLAG).collect();
+    let told = Some(told).filter(|all| !all.is_empty() && all.iter().all(|a| is_loopback(a)));
+    let heard =
+        Some(heard(runs)).filter(|all| !all.is_empty() && all.iter().all(|a| is_loopback(a)));
+    let seen_so = match (outside, inside) {
+        (Door::Refused(why), Door::Answers(status, _)) if knock::is_up(runs, seen) => {
+            Some((why, status))
+        }
+        _ => None,
+    };
+    if told.is_none() && heard.is_none() && seen_so.is_none() {
         return None;
     }
     let asked = subject.root_object.is_true("/spec/listenLocal");
     let weight = if runs.ready && asked { Severity::Warn } else { Severity::Error };
     let says = "listens on the pod's loopback only: no probe, Service or scrape can reach it";
-    let finding = Finding::new(LOOPBACK, &pod::reference(pod), weight, says);
-    let finding = finding.with("--web.listen-address", all.join(" "));
-    let finding = if asked {
-        finding.with("set by", "spec.listenLocal of the custom resource")
-    } else {
-        finding
-    };
+    let mut finding = Finding::new(LOOPBACK, &pod::reference(pod), weight, says);
+    if let Some(all) = &told {
+        finding = finding.with(GIVEN, all.join(" "));
+    }
+    if let Some(all) = heard.filter(|_| told.is_none()) {
+        finding = finding.with(HEARD, format!("Listening on {}", all.join(", ")));
+    }
+    if let Some((why, status)) = seen_so {
+        finding = finding
+            .with(FORWARDED, format!("its loopback answers {status}"))
+            .with("pod proxy", format!("its address does not: {why}"));
+    }
+    if asked {
+        finding = finding.with("set by", "spec.listenLocal of the custom resource");
+    }
     Some(stopping(finding, runs))
+}
+
+/// The addresses that the present run said it listens on.
+pub fn heard(runs: &Runs) -> Vec<&str> {
+    let own = |line: &&Line| line.msg() == "Listening on";
+    runs.now.iter().flatten().filter(own).filter_map(|line| line.field("address")).collect()
 }
 
 fn stopping(finding: Finding, runs: &Runs) -> Finding {
@@ -52,14 +94,14 @@ pub fn port_of(address: &str) -> Option<u16> {
     (bracketed || !host.contains(':')).then(|| port.parse().ok()).flatten()
 }
 
-fn is_loopback(address: &str) -> bool {
+pub fn is_loopback(address: &str) -> bool {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     host == "localhost" || host.starts_with("127.") || host == "[::1]"
 }
 
 /// Another container of the pod that passes requests on. The reloader also speaks to localhost,
 /// and serves nobody.
-fn has_proxy(subject: &Subject, pod: &Value) -> bool {
+pub fn has_proxy(subject: &Subject, pod: &Value) -> bool {
     let others =
         pod.list("/spec/containers").iter().filter(|c| c.text("/name") != subject.container);
     others.into_iter().any(|container| {

@@ -3,26 +3,35 @@
 
 use serde_json::Value;
 
-use super::services::selects;
+use super::services::{in_front, target_number};
 use super::sources::{Asked, asked};
+use super::speech::{self, Speech};
 use crate::model::address::Address;
 use crate::model::object::ObjectExt;
 use crate::model::{Code, Finding, Kind, ObjectRef, Severity, Snapshot};
 use crate::subject::Subject;
 
 pub const ADDRESS: Code = Code("bind/client-address");
-/// Addresses of the client that name a Service of this Prometheus and do not lead there.
-pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Vec<Finding> {
+/// Of the evidence, what it should be.
+pub const RIGHT: &str = "it should be";
+
+/// An address of the client that names a Service of this Prometheus.
+pub struct Judged<'a> {
+    /// Where it stands.
+    pub place: String,
+    pub url: Address,
+    pub service: &'a Value,
+    /// Why it does not lead there, and what would.
+    pub wrong: Option<(String, String)>,
+}
+
+pub fn judged<'a>(subject: &'a Subject, seen: &'a Snapshot, of: &ObjectRef) -> Vec<Judged<'a>> {
     let own = subject.namespace();
-    let in_front: Vec<&Value> = seen
-        .items(Kind::Service, own)
-        .filter(|service| subject.pods.iter().any(|pod| selects(service, pod)))
-        .collect();
     let mut out = Vec::new();
     for Asked { place, address: url, is_source: _ } in asked(seen, of) {
         let mut parts = url.host.split('.');
         let name = parts.next().unwrap_or("");
-        let Some(service) = in_front.iter().find(|s| s.name() == name) else { continue };
+        let Some(service) = in_front(subject, seen).find(|s| s.name() == name) else { continue };
         // A name alone is looked up in the client's own namespace; one of another namespace, or of
         // the world, is somebody else's.
         let namespace = match (parts.next(), parts.next()) {
@@ -32,13 +41,54 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Vec<Finding>
             (Some(space), None | Some("svc")) if space == own => own,
             (Some(_), _) => continue,
         };
-        let Some(says) = wrong(subject, service, &url, namespace) else { continue };
-        let finding = Finding::new(ADDRESS, of, Severity::Error, says);
-        let right = right(subject, service, &url);
-        out.push(finding.with(&place, url.text()).with("it should be", right));
+        let spoken = spoken(subject, seen, service);
+        let wrong = wrong(subject, service, &url, namespace).or_else(|| scheme(spoken, &url));
+        let mut meant = url.clone();
+        meant.scheme = of_spoken(spoken, &url);
+        let wrong = wrong.map(|says| (says, right(subject, service, &meant)));
+        out.push(Judged { place, url, service, wrong });
     }
+    out
+}
+
+/// Addresses of the client that name a Service of this Prometheus and do not lead there.
+pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Vec<Finding> {
+    let finding = |one: Judged<'_>| {
+        let (says, right) = one.wrong?;
+        let finding = Finding::new(ADDRESS, of, Severity::Error, says);
+        Some(finding.with(&one.place, one.url.text()).with(RIGHT, right))
+    };
+    let mut out: Vec<Finding> = judged(subject, seen, of).into_iter().filter_map(finding).collect();
     out.dedup();
     out
+}
+
+fn scheme(spoken: Option<Speech>, url: &Address) -> Option<String> {
+    match (url.scheme.as_str(), spoken) {
+        ("https", Some(Speech::Plain(_))) => {
+            Some("asks with TLS, and it speaks plain HTTP".to_owned())
+        }
+        ("http", Some(Speech::Tls(_))) => Some("asks in plain HTTP, and it speaks TLS".to_owned()),
+        _ => None,
+    }
+}
+
+fn of_spoken(spoken: Option<Speech>, url: &Address) -> String {
+    match spoken {
+        Some(Speech::Plain(_)) => "http".to_owned(),
+        Some(Speech::Tls(_)) => "https".to_owned(),
+        Some(Speech::NotKnown(_)) | None => url.scheme.clone(),
+    }
+}
+
+/// What is spoken behind a Service, where all of it leads to Prometheus itself and to no proxy.
+fn spoken(subject: &Subject, seen: &Snapshot, service: &Value) -> Option<Speech> {
+    let pod = subject.pods.first()?;
+    let own = Some(i64::from(subject.flags.port()));
+    let headless = service.text("/spec/clusterIP") == "None";
+    let mut ports = service.list("/spec/ports").iter();
+    let leads = ports.all(|port| target_number(port, pod) == own) || headless;
+    leads.then(|| speech::of(subject, seen, pod))
 }
 
 /// Whether the client's namespace has a Service of this name, as far as is known.

@@ -10,6 +10,7 @@ use crate::model::fact::Got;
 use crate::model::object::ObjectExt;
 use crate::model::{Kind, Need, ObjectRef, Snapshot, Unknown};
 use crate::subject::Subject;
+use crate::subject::network::Direction;
 use crate::subject::plugin::{MESH_ROOT, Side, concerns};
 
 /// Rules of a namespace.
@@ -35,10 +36,10 @@ const OF_MESH: [Kind; 2] = [Kind::AuthorizationPolicy, Kind::PeerAuthentication]
 const NAMED: usize = 5;
 
 /// Every listing, by kind and namespace. An API that is not there answers at once that it is not.
-pub fn places<'a>(server: &'a str, of: &'a ObjectRef) -> Vec<(Kind, &'a str)> {
+fn places<'a>(spaces: &[&'a str]) -> Vec<(Kind, &'a str)> {
     let mut out: Vec<(Kind, &str)> = Vec::new();
-    for space in spaces(server, of) {
-        out.extend(LOCAL.map(|kind| (kind, space)));
+    for space in spaces {
+        out.extend(LOCAL.map(|kind| (kind, *space)));
     }
     out.extend(OF_MESH.map(|kind| (kind, MESH_ROOT)));
     out.extend(WIDE.map(|kind| (kind, "")));
@@ -47,8 +48,8 @@ pub fn places<'a>(server: &'a str, of: &'a ObjectRef) -> Vec<(Kind, &'a str)> {
     out
 }
 
-pub fn needs(server: &str, of: &ObjectRef) -> Vec<Need> {
-    places(server, of).into_iter().map(|(kind, space)| Need::list(kind, space)).collect()
+pub fn needs(spaces: &[&str]) -> Vec<Need> {
+    places(spaces).into_iter().map(|(kind, space)| Need::list(kind, space)).collect()
 }
 
 /// Rules that have a say on the way, and rules that could not be read.
@@ -58,10 +59,25 @@ pub fn check(
     of: &ObjectRef,
     scene: &Scene<'_>,
 ) -> Vec<Unknown> {
+    let who = format!("{} -n {}", of.short(), of.namespace);
+    let spaces = spaces(subject.namespace(), of);
+    rules(seen, &spaces, &scene.sides(&subject.pods), &who)
+}
+
+/// The same of everybody's way into a pod.
+pub fn of_anybody(subject: &Subject, seen: &Snapshot, pod: &Value) -> Vec<Unknown> {
+    let own = subject.namespace();
+    let object = ObjectRef::new(Kind::Namespace, "", own);
+    let namespace = seen.object(&object).known().unwrap_or(&Value::Null);
+    let port = subject.flags.port();
+    let side = Side { pod, namespace, direction: Direction::Ingress, port };
+    rules(seen, &[own], &[side], "anybody")
+}
+
+fn rules(seen: &Snapshot, spaces: &[&str], sides: &[Side<'_>], who: &str) -> Vec<Unknown> {
     let mut out = Vec::new();
     let (mut unread, mut reason) = (Vec::new(), "");
-    let who = format!("{} -n {}", of.short(), of.namespace);
-    for (kind, space) in places(subject.namespace(), of) {
+    for (kind, space) in places(spaces) {
         let all = match seen.list(kind, space) {
             Got::Known(all) => all,
             Got::Absent => continue,
@@ -77,9 +93,8 @@ pub fn check(
             }
         };
         for rule in all {
-            let sides = scene.sides(&subject.pods);
             let Some(side) = sides.iter().find(|side| concerns(rule, side)) else { continue };
-            out.push(unjudged(kind, rule, side, &who));
+            out.push(unjudged(kind, rule, side, who));
         }
     }
     let more = out.len().saturating_sub(NAMED);

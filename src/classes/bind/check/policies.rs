@@ -12,7 +12,7 @@ use crate::subject::Subject;
 use crate::subject::network::{Direction, End, Ruling, Way, rule};
 use crate::subject::plugin::Side;
 
-const POLICY: Code = Code("bind/network-policy");
+pub const POLICY: Code = Code("bind/network-policy");
 
 /// What is known of the way from a client to one pod.
 pub struct Scene<'a> {
@@ -60,7 +60,7 @@ pub fn scene<'a>(
 }
 
 /// A client whose pods could not be read is judged by its template, and that is said.
-fn template_only(seen: &Snapshot, of: &ObjectRef) -> Option<Unknown> {
+pub fn template_only(seen: &Snapshot, of: &ObjectRef) -> Option<Unknown> {
     let why = client::pods(seen, seen.object(of).known()?).err()?;
     Some(Unknown {
         need: format!("the pods of {}", of.short()),
@@ -215,17 +215,24 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
     verdict
 }
 
-/// The way, step by step, with what the policies say of each.
-fn path(finding: Finding, scene: &Scene<'_>, pod: &Value) -> Finding {
-    let word = |direction| match scene.ruling(pod, direction) {
+/// What a ruling says, in a few words.
+pub fn word(ruling: &Ruling<'_>) -> String {
+    match ruling {
         Ruling::Open => "open: no policy selects it".to_owned(),
         Ruling::Allowed(by) => format!("allowed by {}", reference(by).short()),
-        Ruling::Denied(by) => {
-            let names: Vec<String> = by.iter().map(|p| reference(p).short()).collect();
-            format!("DENIED: none of {} names the other end", names.join(", "))
-        }
+        Ruling::Denied(by) => format!("DENIED: none of {} names the other end", names(by)),
         Ruling::Plugin(why) => format!("not known: {why}"),
-    };
+    }
+}
+
+pub fn names(policies: &[&Value]) -> String {
+    let names: Vec<String> = policies.iter().map(|p| reference(p).short()).collect();
+    names.join(", ")
+}
+
+/// The way, in both directions, with what the policies say of each.
+fn path(finding: Finding, scene: &Scene<'_>, pod: &Value) -> Finding {
+    let word = |direction| word(&scene.ruling(pod, direction));
     finding
         .with("out of the client", word(Direction::Egress))
         .with(&format!("into pod/{} port {}", pod.name(), scene.port), word(Direction::Ingress))

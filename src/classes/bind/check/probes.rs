@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{PORT, SCHEME_OR_PATH};
+use crate::model::log::Runs;
 use crate::model::log::events::{self, Note};
-use crate::model::log::{Line, Runs};
 use crate::model::object::ObjectExt;
 use crate::model::{Finding, Severity, Snapshot};
 use crate::subject::Subject;
@@ -42,10 +42,8 @@ pub fn check(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Op
 
 /// The ports it listens on: what it logged, else what it was told.
 pub fn listens(subject: &Subject, runs: &Runs) -> Vec<u16> {
-    let own = |l: &&Line| l.msg() == "Listening on";
-    let lines = runs.now.iter().flatten().filter(own);
-    let logged: Vec<u16> =
-        lines.filter_map(|l| super::address::port_of(l.field("address")?)).collect();
+    let heard = super::address::heard(runs).into_iter();
+    let logged: Vec<u16> = heard.filter_map(super::address::port_of).collect();
     if !logged.is_empty() {
         return logged;
     }

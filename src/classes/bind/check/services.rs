@@ -9,8 +9,8 @@ use crate::model::object::ObjectExt;
 use crate::model::{Code, Finding, Kind, ObjectRef, Severity, Snapshot, Unknown, Verdict};
 use crate::subject::{Subject, pod, selector};
 
-const SELECTOR: Code = Code("bind/service-selector");
-const NO_ENDPOINT: Code = Code("bind/no-ready-endpoint");
+pub const SELECTOR: Code = Code("bind/service-selector");
+pub const NO_ENDPOINT: Code = Code("bind/no-ready-endpoint");
 
 pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
     let mut verdict = Verdict::default();
@@ -40,6 +40,15 @@ pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
         verdict.findings.extend(finding);
     }
     verdict
+}
+
+/// Services that select any of its pods.
+pub fn in_front<'a>(
+    subject: &'a Subject,
+    seen: &'a Snapshot,
+) -> impl Iterator<Item = &'a Value> + 'a {
+    let all = seen.items(Kind::Service, subject.namespace());
+    all.filter(|service| subject.pods.iter().any(|pod| selects(service, pod)))
 }
 
 pub fn selects(service: &Value, pod: &Value) -> bool {
@@ -99,6 +108,24 @@ fn target(port: &Value) -> Value {
     port.get("targetPort").or_else(|| port.get("port")).cloned().unwrap_or(Value::Null)
 }
 
+/// The number that a port of a Service comes to in a pod; a name is looked up among its containers'.
+pub fn target_number(port: &Value, pod: &Value) -> Option<i64> {
+    let target = target(port);
+    let Some(name) = target.as_str() else { return target.as_i64() };
+    let mut ports = pod.list("/spec/containers").iter().flat_map(|c| c.list("/ports"));
+    ports.find(|p| p.text("/name") == name)?.number("/containerPort")
+}
+
+/// `9090 -> web (9090)`, `80 -> 9090`.
+pub fn shown(port: &Value, pod: &Value) -> String {
+    let from = port.number("/port").unwrap_or(0);
+    let number = target_number(port, pod).map_or_else(|| "none".to_owned(), |n| n.to_string());
+    match target(port).as_str() {
+        Some(name) => format!("{from} -> {name} ({number})"),
+        None => format!("{from} -> {number}"),
+    }
+}
+
 fn leads(subject: &Subject, port: &Value, pod: &Value) -> bool {
     let target = target(port);
     let declared = || pod.list("/spec/containers").iter().flat_map(|c| c.list("/ports"));
@@ -113,12 +140,17 @@ fn leads(subject: &Subject, port: &Value, pod: &Value) -> bool {
 }
 
 /// The endpoints of a Service over all its slices; `None` where slices were not read.
-fn endpoints<'a>(seen: &'a Snapshot, service: &'a Value) -> Option<Vec<&'a Value>> {
+pub fn endpoints<'a>(seen: &'a Snapshot, service: &'a Value) -> Option<Vec<&'a Value>> {
     seen.list(Kind::EndpointSlice, service.namespace()).known()?;
     let own = seen
         .items(Kind::EndpointSlice, service.namespace())
         .filter(|slice| slice.label("kubernetes.io/service-name") == Some(service.name()));
     Some(own.flat_map(|slice| slice.list("/endpoints")).collect())
+}
+
+/// An unset `ready` means ready (kubernetes discovery/v1 EndpointConditions).
+pub fn is_ready(endpoint: &Value) -> bool {
+    endpoint.pointer("/conditions/ready").is_none_or(|r| r.as_bool() != Some(false))
 }
 
 fn no_endpoint(
@@ -128,10 +160,7 @@ fn no_endpoint(
     behind: &[&Value],
 ) -> Option<Finding> {
     let endpoints = endpoints(seen, service)?;
-    // An unset `ready` means ready (kubernetes discovery/v1 EndpointConditions).
-    let ready =
-        |e: &&Value| e.pointer("/conditions/ready").is_none_or(|r| r.as_bool() != Some(false));
-    if endpoints.iter().any(ready) {
+    if endpoints.iter().any(|endpoint| is_ready(endpoint)) {
         return None;
     }
     let says = "has no ready endpoint: who asks it is refused";

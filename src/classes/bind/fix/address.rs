@@ -2,15 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::super::check::address::port_of;
+use super::super::check::address::{FLAG, port_of};
 use super::Case;
 use crate::model::object::ObjectExt;
 use crate::model::patch::Change;
 use crate::model::{Blocked, Plan};
 use crate::subject::rollout::Wanted;
 use crate::subject::template;
-
-const FLAG: &str = "web.listen-address";
 
 pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
     if case.root.says.contains("another process has the port") {
@@ -23,6 +21,12 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
     }
     if case.subject.root.kind.is_operator_resource() {
         return of_resource(case);
+    }
+    if case.subject.flags.every(FLAG).next().is_none() {
+        return Err(case.blocked(
+            "its address stands in none of its arguments: a script or a file of the container \
+             gives it",
+        ));
     }
     let spec = case.subject.pod_spec();
     let index = template::container(case.subject, spec)
