@@ -139,14 +139,14 @@ async fn one(fetch: &Fetch, need: &Need, keep: Keep) -> Fact {
         Need::Http { namespace, pod, port, path } => {
             let pod = format!("{}:{port}", pod_path(namespace, pod));
             let asked = format!("{pod}/proxy/{}", encode_path(path.trim_start_matches('/')));
-            match knocks(path) {
-                true => within(http(fetch, &asked)).await,
-                false => http(fetch, &asked).await,
+            match patience(path) {
+                Some(limit) => within(limit, http(fetch, &asked)).await,
+                None => http(fetch, &asked).await,
             }
         }
         Need::Forward { namespace, pod, port, path } => {
             let pod = ObjectRef::new(Kind::Pod, namespace, pod);
-            within(forward(fetch, &pod, *port, path)).await
+            within(KNOCK, forward(fetch, &pod, *port, path)).await
         }
         Need::May { .. } => may(fetch, need).await,
         Need::Rules { namespace } => rules(fetch, namespace).await,
@@ -285,13 +285,23 @@ async fn http(fetch: &Fetch, path: &str) -> Result<Fact, Failure> {
 /// address gets no answer, and the API server waits half a minute for it.
 const KNOCK: Duration = Duration::from_secs(3);
 
-/// Whether it is only asked if anything answers.
-fn knocks(path: &str) -> bool {
-    path.ends_with("/-/ready")
+/// How long a replay says is told by its log too: a server that hangs is not waited for.
+const STATUS: Duration = Duration::from_secs(8);
+
+fn patience(path: &str) -> Option<Duration> {
+    let ends = |end: &str| path.ends_with(end);
+    match (ends("/-/ready"), ends("/api/v1/status/walreplay")) {
+        (true, _) => Some(KNOCK),
+        (false, true) => Some(STATUS),
+        (false, false) => None,
+    }
 }
 
-async fn within(asking: impl Future<Output = Result<Fact, Failure>>) -> Result<Fact, Failure> {
-    tokio::time::timeout(KNOCK, asking).await.unwrap_or(Err(Failure::TimedOut))
+async fn within(
+    limit: Duration,
+    asking: impl Future<Output = Result<Fact, Failure>>,
+) -> Result<Fact, Failure> {
+    tokio::time::timeout(limit, asking).await.unwrap_or(Err(Failure::TimedOut))
 }
 
 async fn forward(fetch: &Fetch, pod: &ObjectRef, port: u16, path: &str) -> Result<Fact, Failure> {
