@@ -184,6 +184,11 @@ fn the_loopback_is_proved_by_who_answers_where() {
     let proxy = json!({"name": "oauth-proxy", "image": "p"});
     behind.pod()["spec"]["containers"].as_array_mut().expect("containers").push(proxy);
     assert_ne!(behind.diagnose().0, Some("bind/loopback"));
+    // Something that bears no known name passes it on.
+    let passed_on = healthy().flag("web.listen-address", "127.0.0.1:9090");
+    assert_eq!(passed_on.diagnose().0, Some("bind/loopback"));
+    let passed_on = passed_on.at_address(answers(200, "Ready."));
+    assert_eq!(passed_on.diagnose().0, None);
 }
 
 #[test]
@@ -259,6 +264,15 @@ fn silence_is_a_hint_and_never_a_fault() {
     let slow = silent.at_loopback(unread("timed out"));
     assert!(says(&slow, &Given::new(), "policies").ends_with("it is slow"));
     assert_eq!(slow.diagnose().0, None);
+}
+
+#[test]
+fn what_the_kubelet_is_told_is_quoted() {
+    let event = "Readiness probe failed: Get \"http://10.0.0.1:9090/x\": EOF";
+    let world = healthy().read().running(UP, "").pod_event("Unhealthy", event);
+    let paths = world.paths(&Given::new());
+    let broken = paths[1].broken().expect("its probes");
+    assert!(broken.says.ends_with(event), "{broken:?}");
 }
 
 /// An open way, and a server that is too slow for its probes.

@@ -6,7 +6,9 @@ use super::super::check::probes::{self, asked_port};
 use super::super::check::{ADDRESS, LOOPBACK, PORT, SCHEME_OR_PATH};
 use super::{Case, broken};
 use crate::model::PathStep;
+use crate::model::log::events;
 use crate::model::object::ObjectExt;
+use crate::subject::pod;
 
 const LISTENS: &str = "listens";
 const PROBES: &str = "probes";
@@ -96,5 +98,13 @@ pub(super) fn probes(case: &Case<'_>) -> PathStep {
         };
         return PathStep::ok(PROBES, says);
     }
-    PathStep::broken(PROBES, case.stopped_by(), "it runs, and the kubelet does not call it ready")
+    let says = "it runs, and the kubelet does not call it ready";
+    let stopped_by = case.stopped_by();
+    if stopped_by.is_some() {
+        return PathStep::broken(PROBES, stopped_by, says);
+    }
+    let notes = events::of(case.seen, &pod::reference(case.pod), case.pod.uid());
+    let refusal = notes.iter().find(|note| note.reason == "Unhealthy");
+    let refusal = refusal.map(|note| format!(": {}", note.quote())).unwrap_or_default();
+    PathStep::broken(PROBES, None, format!("{says}{refusal}"))
 }
