@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use super::answer::{self, Answer};
 use super::change::{self, in_namespace};
-use super::{Ask, Done, Run, back};
+use super::{Ask, Done, Run, back, conclusion};
 use crate::classes::Given;
 use crate::cli::Output;
 use crate::effects::{self, Cluster, Ended};
@@ -163,7 +163,7 @@ pub async fn resume(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
     let given = Given::new();
     let scoped = in_namespace(run, &plan.target.namespace);
     let ask = Ask { class: None, target: &target, word: None, given: &given };
-    change::conclude(&scoped, &ask, journal, ended).await
+    conclusion::of(&scoped, &ask, journal, ended).await
 }
 
 pub async fn undo(run: &Run<'_>, which: Option<&str>) -> Result<Done> {

@@ -7,6 +7,7 @@ mod asks;
 mod asks_tests;
 mod back;
 mod change;
+mod conclusion;
 mod data;
 mod examine;
 mod follow;
