@@ -277,6 +277,11 @@ fn a_replay_is_no_fault() {
     let given = Given::new();
     let wal = ALL.iter().find(|c| c.name() == "wal").expect("a class");
     assert!(matches!(wal.job(&world.subject, &given).next(&world.seen, &findings), Next::Wait(_)));
+    // Its last words are there before the kubelet says that it has ended.
+    let denied = "level=error ts=x msg=\"Opening storage failed\" err=\"open WAL segment: 0: open \
+                  /prometheus/wal/00000000: permission denied\"";
+    let world = healthy().running(since, &format!("{REPLAY}\n{denied}"));
+    assert_eq!(world.told(), ["error perms/owner-mismatch"]);
     // Past the lock by now: what ended the run before is no error any more.
     let locked = GAP.replace(
         "get segment range: segments are not sequential",

@@ -96,6 +96,12 @@ pub fn of(seen: &Snapshot, pod: &Value, container: &str) -> Runs {
         runs.now = log(false).known().map(lines);
         runs.now_unread = log(false).unreadable().map(str::to_owned);
     }
+    // Its last words are in its log before the kubelet says that it has ended.
+    if !runs.ready && runs.now.as_deref().is_some_and(|now| sign::ended_by(now).is_some()) {
+        runs.running = false;
+        runs.dead = runs.now.take();
+        return runs;
+    }
     if runs.end.is_none() {
         return runs;
     }
