@@ -102,6 +102,18 @@ fn a_change_of_the_template_fits_the_files_of_every_replica() {
 }
 
 #[test]
+fn a_replica_whose_words_are_not_at_hand_is_given_its_files_too() {
+    let mut both = owned(owned(two(false), "data-p-0", 0, 0, 1), "data-p-1", 0, 0, 1);
+    for previous in [false, true] {
+        let need = Need::log(&both.subject.pods[1], "prometheus", previous);
+        both.seen.facts.insert(need, Fact::Unreadable("unable to retrieve container logs".into()));
+    }
+    let plan = plan(&both);
+    assert!(plan.title.contains("2 files"), "{}", plan.title);
+    assert_eq!(helpers(&plan).len(), 3, "{:?}", helpers(&plan));
+}
+
+#[test]
 fn it_is_tried_on_every_volume_before_the_first_is_changed() {
     let both = owned(owned(two(false), "data-p-0", 0, 0, 1), "data-p-1", 0, 0, 1);
     let plan = plan(&both);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{Case, landing};
 use crate::classes::perms::check::denied;
 use crate::classes::perms::honours::on_node;
+use crate::model::log::runs;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::{Blocked, Look, Next, Plan, Tells};
 use crate::subject::errand::{self, Errand, Volume};
@@ -74,11 +75,13 @@ impl Place<'_> {
         self.seen(case).number("/offenders/count").unwrap_or(0)
     }
 
-    /// Its pod was refused, and there is something that is not for it.
+    /// Its pod was refused, as far as what it said can be read, and there is something that is not
+    /// for it.
     fn is_to_be_given(&self, case: &Case<'_>) -> bool {
-        let refused =
-            !pod::is_ready(self.pod) && denied(case.subject, case.seen, self.pod).is_some();
-        refused && self.offenders(case) > 0
+        let Case { subject, seen, .. } = case;
+        let unread = || runs::of(seen, self.pod, &subject.container).dead_unread.is_some();
+        let refused = || denied(subject, seen, self.pod).is_some() || unread();
+        !pod::is_ready(self.pod) && refused() && self.offenders(case) > 0
     }
 }
 
