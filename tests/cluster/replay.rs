@@ -72,7 +72,7 @@ fn a_set_gets_more_tries() {
     let install = written(&scene, Kind::Set);
     let probe = "        startupProbe: {httpGet: {path: /-/ready, port: 9090}, periodSeconds: 3, \
                  failureThreshold: 6, terminationGracePeriodSeconds: 2}\n";
-    scene.apply(&slowed(&install, "50m", "        readinessProbe:", probe));
+    scene.apply(&slowed(&install, "35m", "        readinessProbe:", probe));
     let pointer = "/spec/template/spec/containers/0/startupProbe/failureThreshold";
     let told = until_told(&scene, install.target(), KILLED);
     let evidence = told.pointer("/reports/0/findings/0/evidence").expect("evidence").to_string();
@@ -93,7 +93,7 @@ fn a_liveness_probe_that_kills_stays_and_is_held_off() {
     install.until_no_pods(&scene);
     let probe = "        livenessProbe: {httpGet: {path: /-/ready, port: 9090}, periodSeconds: 3, \
                  failureThreshold: 6, terminationGracePeriodSeconds: 2}\n";
-    scene.apply(&slowed(&install, "50m", "        readinessProbe:", probe));
+    scene.apply(&slowed(&install, "35m", "        readinessProbe:", probe));
     let pointer = "/spec/template/spec/containers/0/startupProbe";
     let report = live_with(&scene, &install, Ailment { class: "wal", roots: KILLED, pointer });
     let patch = report.pointer("/reports/0/plan/steps/0").expect("its patch").to_string();
@@ -108,7 +108,7 @@ fn an_element_of_a_resource_gets_more_tries_where_it_wins() {
     let install = written(&scene, Kind::Resource);
     let element = "  containers: [{name: prometheus, startupProbe: {periodSeconds: 3, \
                    failureThreshold: 6, terminationGracePeriodSeconds: 2}}]\n";
-    scene.apply(&slowed(&install, "50m", "  storage:\n", element));
+    scene.apply(&slowed(&install, "35m", "  storage:\n", element));
     let pointer = "/spec/containers/0/startupProbe/failureThreshold";
     live_with(&scene, &install, Ailment { class: "wal", roots: KILLED, pointer });
 }
