@@ -161,18 +161,15 @@ pub(super) fn literal_at(block: &[u8], at: usize) -> Option<(usize, usize)> {
     Some((at + taken, size.checked_add(1)?))
 }
 
-/// Where the element behind a copy stands, its length and how far back it reaches.
+/// Where the element behind a copy stands, its length and how far back it reaches; `None` where it is
+/// cut off.
 pub(super) fn copy_at(block: &[u8], at: usize) -> Option<(usize, usize, usize)> {
     let (tag, rest) = block.get(at..)?.split_first()?;
-    let long = usize::from(tag >> 2) + 1;
-    Some(match tag & 3 {
-        1 => {
-            let back = usize::from(tag >> 5) << 8 | usize::from(*rest.first()?);
-            (at + 2, usize::from(tag >> 2 & 7) + 4, back)
-        }
-        2 => (at + 3, long, usize::from(u16::from_le_bytes(*rest.first_chunk()?))),
-        _ => (at + 5, long, usize::try_from(u32::from_le_bytes(*rest.first_chunk()?)).ok()?),
-    })
+    let mut offset = [0; 4];
+    let there = rest.len().min(offset.len());
+    offset.get_mut(..there)?.copy_from_slice(rest.get(..there)?);
+    let Copy { size, back, taken } = Copy::of(*tag, &offset)?;
+    (taken <= there + 1).then_some((at + taken, size, back))
 }
 
 /// Writes at `end` what stands `back` before it, which may be the very bytes that are written.
