@@ -62,11 +62,13 @@ impl Space {
         if name.is_empty() {
             return;
         }
-        if self.entries.iter().all(|one| one.path != name) {
+        // Of the same name as the one before, as a rule.
+        let at = self.entries.iter().rposition(|one| one.path == name).unwrap_or_else(|| {
             self.entries.push(Entry { path: name.to_owned(), bytes: 0, files: 0, span: None });
-        }
-        let folder = FileType::from_raw_mode(stat.st_mode).is_dir();
-        for one in self.entries.iter_mut().filter(|one| one.path == name) {
+            self.entries.len() - 1
+        });
+        if let Some(one) = self.entries.get_mut(at) {
+            let folder = FileType::from_raw_mode(stat.st_mode).is_dir();
             one.bytes += u64::try_from(stat.st_blocks).unwrap_or_default() * SECTOR;
             one.files += u64::from(!folder);
         }
