@@ -27,9 +27,9 @@ impl Agreement {
         }
         bytes += sum.log(&found.segments);
         bytes += sum.log(&found.wbl);
-        for old in found.repairs.iter().filter(|old| old.stands) {
-            sum.add(old.file.number);
-            bytes += old.file.found.size;
+        for old in found.standing() {
+            sum.add(old.number);
+            bytes += old.found.size;
         }
         for file in &found.chunks_head {
             if file.found.fault.is_some() {

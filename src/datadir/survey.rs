@@ -62,6 +62,11 @@ pub struct Contents {
 }
 
 impl Contents {
+    /// What unfinished repairs left that a salvage puts in the place of segments.
+    pub fn standing(&self) -> impl Iterator<Item = &SegmentFile> {
+        self.repairs.iter().filter(|old| old.stands).map(|old| &old.file)
+    }
+
     /// Whether a file is damaged in a way that Prometheus does not see.
     #[must_use]
     pub fn read_blindly(&self) -> bool {

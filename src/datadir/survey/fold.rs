@@ -125,8 +125,8 @@ pub fn judge(contents: &Contents) -> Judged {
             None | Some(_) => {}
         }
     }
-    for old in contents.repairs.iter().filter(|old| old.stands) {
-        let (number, samples) = (old.file.number, old.file.found.kept.fragment.samples);
+    for old in contents.standing() {
+        let (number, samples) = (old.number, old.found.kept.fragment.samples);
         problems.push(Problem::RepairUnfinished { number, samples });
     }
     if writes(contents) {
@@ -135,11 +135,9 @@ pub fn judge(contents: &Contents) -> Judged {
     let next_start = next_start(contents, &read, &problems);
     let old = checkpoint.map(|checkpoint| checkpoint.files.as_slice()).unwrap_or_default();
     let mut kept = Policies::default();
-    let stand: Vec<&SegmentFile> =
-        contents.repairs.iter().filter(|old| old.stands).map(|old| &old.file).collect();
-    let replaced = |file: &&SegmentFile| stand.iter().any(|old| old.number == file.number);
+    let replaced = |file: &&SegmentFile| contents.standing().any(|old| old.number == file.number);
     let new = read.iter().copied().filter(|file| !replaced(file));
-    for file in old.iter().chain(new).chain(stand.iter().copied()).chain(&contents.wbl) {
+    for file in old.iter().chain(new).chain(contents.standing()).chain(&contents.wbl) {
         kept.page.add(&file.found.kept.page);
         kept.fragment.add(&file.found.kept.fragment);
     }
