@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod code;
+pub mod exposition;
 pub mod fact;
 pub mod finding;
 pub mod fold;

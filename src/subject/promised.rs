@@ -10,7 +10,7 @@ use crate::model::object::ObjectExt;
 use crate::model::plan::{Action, Undo};
 use crate::model::quantity::show_count;
 use crate::model::receipt::Receipt;
-use crate::model::{Fact, Got, Need, Seen, Snapshot};
+use crate::model::{Fact, Got, Need, Seen, Snapshot, exposition};
 
 /// Of one claim, what a start reads of WAL and checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,12 +138,13 @@ impl Server<'_> {
     }
 
     fn number(&self, name: &str) -> Result<i64, String> {
-        number(self.metrics()?, name).ok_or_else(|| self.unread(name, "it does not tell"))
+        exposition::whole(self.metrics()?, name)
+            .ok_or_else(|| self.unread(name, "it does not tell"))
     }
 
     /// Samples that this start left out, for no record says of which series they are.
     fn unknown(&self) -> Result<i64, String> {
-        if let Some(told) = number(self.metrics()?, UNKNOWN) {
+        if let Some(told) = exposition::whole(self.metrics()?, UNKNOWN) {
             return Ok(told);
         }
         let log = match self.seen.log(self.pod, &self.subject.container, false) {
@@ -171,15 +172,6 @@ impl Server<'_> {
     }
 }
 
-/// One series, by its name and labels as they stand in the text format, in whole numbers.
-fn number(text: &str, name: &str) -> Option<i64> {
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    let value: f64 = lines.next()?.trim().parse().ok()?;
-    #[expect(clippy::cast_possible_truncation, reason = "counts, and times in milliseconds")]
-    let whole = value as i64;
-    value.is_finite().then_some(whole)
-}
-
 /// Since 3.4, where there are any; all log it.
 const UNKNOWN: &str = "prometheus_tsdb_wal_replay_unknown_refs_total{type=\"samples\"}";
 
@@ -202,14 +194,6 @@ fn count(number: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_of_the_series_that_is_named() {
-        let text = "# TYPE a gauge\na_b 7\na 1.7e+12\nb{type=\"samples\"} 3\n";
-        assert_eq!(number(text, "a"), Some(1_700_000_000_000));
-        assert_eq!(number(text, "b{type=\"samples\"}"), Some(3));
-        assert_eq!(number(text, "b"), None);
-    }
 
     #[test]
     fn what_a_replay_left_out_is_counted() {

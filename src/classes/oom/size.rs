@@ -4,9 +4,9 @@
 use serde_json::Value;
 
 use super::{inventory, needs};
-use crate::model::Snapshot;
 use crate::model::object::ObjectExt;
 use crate::model::quantity::{parse_bytes, round_up, show_bytes, show_count, write_bytes};
+use crate::model::{Snapshot, exposition};
 use crate::subject::{Subject, Version};
 use crate::walfile::inventory::memory::{self, Line, Need};
 
@@ -72,25 +72,14 @@ fn served(subject: &Subject, seen: &Snapshot) -> Option<Head> {
     let metrics = seen.http(pod, port, &needs::path(subject, "/metrics"));
     let resident = metrics
         .and_then(Result::ok)
-        .and_then(|(_, text)| metric(text, "process_resident_memory_bytes"));
+        .and_then(|(_, text)| exposition::whole(text, "process_resident_memory_bytes"))
+        .and_then(|bytes| bytes.try_into().ok());
     let server = Server {
         pod: pod.name().to_owned(),
         resident,
         limit: super::kill::limit(pod, &subject.container).map(|l| l.bytes),
     };
     Some(Head { series: series.try_into().ok()?, server: Some(server) })
-}
-
-/// The value of a metric without labels in the text format, as whole bytes.
-fn metric(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '))?;
-    // `9.4273536e+07`: an exponent of ten with a fraction, which a quantity also reads.
-    let plain = line.trim().replace("e+", "e");
-    let (mantissa, power) = plain.split_once('e').unwrap_or((plain.as_str(), "0"));
-    let power: usize = power.parse().ok().filter(|p| *p <= 20)?;
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let padded: String = fraction.chars().chain(std::iter::repeat('0')).take(power).collect();
-    parse_bytes(&format!("{whole}{padded}"))
 }
 
 /// What is known of its release; the dearest where it is none that is known.
@@ -205,14 +194,6 @@ pub fn choose(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_metric_in_exponent_form_is_whole_bytes() {
-        let text = "# HELP x y\nprocess_resident_memory_bytes 9.4273536e+07\n";
-        assert_eq!(metric(text, "process_resident_memory_bytes"), Some(94_273_536));
-        assert_eq!(metric("a 12\n", "a"), Some(12));
-        assert_eq!(metric("a_b 12\n", "a"), None);
-    }
 
     #[test]
     fn a_request_follows_the_limit_and_is_never_lowered() {
