@@ -5,7 +5,7 @@ mod danger;
 pub mod killed;
 mod notes;
 mod progress;
-mod surveyed;
+pub(super) mod surveyed;
 
 use serde_json::Value;
 

@@ -33,7 +33,8 @@ pub fn told(subject: &Subject, seen: &Snapshot, findings: Vec<Finding>) -> Vec<F
     findings.into_iter().map(one).collect()
 }
 
-fn count(value: &Value, pointer: &str) -> String {
+/// A number of a survey as it is shown.
+pub fn count(value: &Value, pointer: &str) -> String {
     show_count(u64::try_from(value.number(pointer).unwrap_or(0)).unwrap_or(0))
 }
 

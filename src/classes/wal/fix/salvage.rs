@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 
+use crate::classes::wal::check::surveyed::count;
 use crate::model::Snapshot;
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Blocked, Plan};
-use crate::model::quantity::show_count;
 use crate::subject::errand::{self, Errand, Volume};
 use crate::subject::hold::{self, Hold};
 use crate::subject::{Subject, identity, pod, repair, sharers};
@@ -128,8 +128,4 @@ fn by_hand(why: &str) -> Blocked {
         why,
         &["freeze it, and mend a copy of the volume:  kubectl prom-fix wal --data DIR --apply"],
     )
-}
-
-fn count(value: &Value, pointer: &str) -> String {
-    show_count(u64::try_from(value.number(pointer).unwrap_or(0)).unwrap_or(0))
 }
