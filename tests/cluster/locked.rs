@@ -31,9 +31,16 @@ fn rolled(scene: &Scene) -> (Install, String, String) {
     (install, old, new)
 }
 
-fn restarts(scene: &Scene, pod: &str) -> u32 {
-    let count = scene.field(&format!("pod/{pod}"), ".status.containerStatuses[0].restartCount");
-    count.parse().unwrap_or(0)
+/// Started again so often that its back-off is long by now, and in it: the count alone rises while the
+/// last start is still under way.
+fn until_it_waits_long(scene: &Scene, pod: &str) {
+    let status = |path: &str| {
+        scene.field(&format!("pod/{pod}"), &format!(".status.containerStatuses[0].{path}"))
+    };
+    until("it crashed four times", 120, || status("restartCount").parse().unwrap_or(0) >= 4);
+    until("it waits for its next start", 30, || {
+        status("state.waiting.reason") == "CrashLoopBackOff"
+    });
 }
 
 #[test]
@@ -45,8 +52,7 @@ fn the_old_pod_of_a_deployment_is_stopped_before_the_new_one_starts() {
     let evidence = report.pointer("/reports/0/findings/0/evidence").expect("evidence").to_string();
     assert!(evidence.contains(&format!("pod/{old} of deploy/prom: is Ready")), "{evidence}");
     scene.until_ready(&old, 5);
-    // Its back-off is long by now.
-    until("it crashed four times", 120, || restarts(&scene, &new) >= 4);
+    until_it_waits_long(&scene, &new);
 
     let refused = scene.plugin(&["wal", install.target(), "--apply", "--yes", "-o", "json"]);
     assert_eq!(first(&refused.expect(3).json(), "/blocked/reason"), "needs-consent");
@@ -66,7 +72,7 @@ fn a_patch_of_the_strategy_alone_leaves_the_new_pod_to_its_back_off() {
     let scene = Scene::new("alone");
     let (_, old, new) = rolled(&scene);
     let uid = scene.field(&format!("pod/{new}"), ".metadata.uid");
-    until("it crashed four times", 120, || restarts(&scene, &new) >= 4);
+    until_it_waits_long(&scene, &new);
     let type_alone = r#"[{"op": "replace", "path": "/spec/strategy/type", "value": "Recreate"}]"#;
     let patch = |ops| scene.kubectl(&["patch", "deploy/prom", "--type=json", "-p", ops]);
     assert!(patch(type_alone).expect(1).stderr.contains("may not be specified"));
