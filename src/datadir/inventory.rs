@@ -4,15 +4,17 @@
 //! Two threads read files, one tells which series are new, one counts their labels. Files are handed
 //! on in order whatever thread is ahead, so that the same log gives the same bytes.
 
+mod queue;
+
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use serde::Serialize;
 
+use self::queue::{Give, Take, queue};
 use super::layout::{self, Layout};
 use crate::walfile::inventory::hours::{Hour, Hours};
 use crate::walfile::inventory::identity::{Identity, Told};
@@ -138,25 +140,25 @@ struct Counted {
 }
 
 /// A file, and where its series go; taken by the thread that reads it.
-type Job<'a> = (&'a Path, SyncSender<Batch>);
+type Job<'a> = (&'a Path, Give<Batch>);
 
 fn count(paths: &[PathBuf]) -> io::Result<Counted> {
-    let (jobs, batches): (Vec<Job<'_>>, Vec<Receiver<Batch>>) = paths
+    let (jobs, batches): (Vec<Job<'_>>, Vec<Take<Batch>>) = paths
         .iter()
         .map(|path| {
-            let (give, take) = sync_channel(WAITING);
+            let (give, take) = queue(WAITING);
             ((path.as_path(), give), take)
         })
         .unzip();
     let jobs = Mutex::new(jobs.into_iter().enumerate());
     let emptied = Mutex::new(Vec::new());
-    let (give, told) = sync_channel::<Told>(WAITING);
+    let (give, told) = queue::<Told>(WAITING);
     thread::scope(|scope| {
         let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(|| work(&jobs, &emptied))).collect();
         let identity = scope.spawn(move || {
             let mut identity = Identity::default();
             for batch in batches.into_iter().flatten() {
-                if give.send(identity.tell(batch)).is_err() {
+                if !give.give(identity.tell(batch)) {
                     break;
                 }
             }
@@ -195,7 +197,7 @@ fn work<'a>(
         })?;
         let found = inventory::read(file, |batch| {
             // Whoever does not take it has ended, and says why.
-            drop(give.send(batch));
+            give.give(batch);
             emptied.lock().ok().and_then(|mut emptied| emptied.pop()).unwrap_or_default()
         });
         done.push((at, found));
