@@ -21,6 +21,7 @@ use crate::walfile::inventory::identity::{Identity, Told};
 use crate::walfile::inventory::pairs::{Pairs, Values};
 use crate::walfile::inventory::ranking::Ranks;
 use crate::walfile::inventory::{self, Batch};
+use crate::walfile::segment::Pages;
 
 const READERS: usize = 2;
 /// Batches that wait for the next thread: what is held of a log beside the counts.
@@ -195,7 +196,7 @@ fn work<'a>(
         let file = File::open(path).map_err(|error| {
             io::Error::new(error.kind(), format!("{}: {error}", path.display()))
         })?;
-        let found = inventory::read(file, |batch| {
+        let found = inventory::read(Pages::new(file, None), |batch| {
             // Whoever does not take it has ended, and says why.
             give.give(batch);
             emptied.lock().ok().and_then(|mut emptied| emptied.pop()).unwrap_or_default()

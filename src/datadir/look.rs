@@ -10,7 +10,7 @@ use crate::walfile::block::BlockFault;
 use crate::walfile::fault::FaultKind;
 use crate::walfile::headchunks::{self, ChunkFault};
 use crate::walfile::mend::mend;
-use crate::walfile::segment::{self, Depth, Segment};
+use crate::walfile::segment::{self, Depth, Order, Pages, Segment};
 
 use super::disk::{Disk, Done, Failed};
 use super::layout::{self, Layout, Numbered};
@@ -140,7 +140,7 @@ impl Looker<'_> {
             Some(found) => found.clone(),
             None => self.segment(&path, Depth::Full)?,
         };
-        let mended = if found.is_healthy() { found.size } else { self.mended(&path)? };
+        let mended = if found.is_healthy() { found.size } else { self.mended(&path, found.order)? };
         Ok(LogFile { number: file.number, path, found, mended })
     }
 
@@ -160,16 +160,18 @@ impl Looker<'_> {
     }
 
     /// Bytes that a file will have once it is written anew.
-    fn mended(&self, path: &str) -> Done<u64> {
+    fn mended(&self, path: &str, order: Option<Order>) -> Done<u64> {
         let mut out = Counted(0);
-        match mend(self.disk.reader(path)?, &mut out) {
+        match mend(Pages::new(self.disk.reader(path)?, order), &mut out) {
             Ok(_) => Ok(out.0),
             Err(error) => Err(Failed { path: self.disk.named(path), error }),
         }
     }
 
     fn segment(&self, path: &str, depth: Depth) -> Done<Segment> {
-        let found = segment::survey(self.disk.reader(path)?, depth);
+        let open = || self.disk.reader(path).map_err(|failed| failed.error);
+        let found = segment::survey_in_order(&open, depth)
+            .map_err(|error| Failed { path: self.disk.named(path), error })?;
         if found.faults.iter().any(|fault| fault.kind == FaultKind::Io) {
             return Err(self.disk_fails(path));
         }

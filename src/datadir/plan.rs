@@ -93,6 +93,17 @@ pub struct Planned {
     pub why: Why,
 }
 
+impl Planned {
+    /// The file whose records the new one will hold.
+    #[must_use]
+    pub fn records_of(&self) -> &str {
+        match &self.act {
+            Act::Copy(from) => from,
+            _ => &self.path,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {

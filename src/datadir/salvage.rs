@@ -12,7 +12,7 @@ use crate::walfile::count::Kept;
 use crate::walfile::fault::Fault;
 use crate::walfile::mend::Traces;
 use crate::walfile::refs::Refs;
-use crate::walfile::segment::Depth;
+use crate::walfile::segment::{Depth, Pages};
 
 use super::agreement::Agreement;
 use super::calendar::Utc;
@@ -262,7 +262,7 @@ fn trace(disk: &Disk, seen: &Seen, read: &[&LogFile]) -> Done<Traces> {
     read.iter().for_each(|file| known.extend(&file.found.refs));
     let mut traces = Traces::default();
     for file in read.iter().copied().chain(&seen.wbl.files) {
-        traces.read(disk.reader(&file.path)?, &known);
+        traces.read(Pages::new(disk.reader(&file.path)?, file.found.order), &known);
     }
     seen.chunks.iter().for_each(|file| traces.see(file.found.highest));
     Ok(traces)
@@ -279,12 +279,9 @@ fn guard(plan: &mut Plan, seen: &Seen, reference: u64) {
 }
 
 fn touched(seen: &Seen, planned: Planned) -> Touched {
-    let of = match &planned.act {
-        Act::Copy(from) => from,
-        _ => &planned.path,
-    };
-    let log = seen.logs().find(|file| file.path == *of);
-    let chunks = seen.chunks.iter().find(|file| file.path == *of);
+    let of = planned.records_of();
+    let log = seen.logs().find(|file| file.path == of);
+    let chunks = seen.chunks.iter().find(|file| file.path == of);
     let was = log.map(|file| file.found.size).or(chunks.map(|file| file.found.size));
     let mut faults = log.map(|file| file.found.faults.clone()).unwrap_or_default();
     faults.truncate(MOST_FAULTS);

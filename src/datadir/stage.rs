@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 
 use crate::walfile::headchunks;
 use crate::walfile::mend;
+use crate::walfile::segment::{Order, Pages};
 
 use super::disk::{Disk, Done, Owner, Sum};
 use super::journal::{Change, Journal, LOGS, Phase, Step};
@@ -53,7 +54,9 @@ pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> 
     let own = disk.owner(&journal.folder)?;
     disk.make_folder(&format!("{}/new", journal.folder), own)?;
     for (at, file) in prepared.report.files.iter().enumerate() {
-        let new = new_file(disk, &file.planned, &journal.new_path(at))?;
+        let of = file.planned.records_of();
+        let order = prepared.seen.logs().find(|log| log.path == of).and_then(|l| l.found.order);
+        let new = new_file(disk, &file.planned, order, &journal.new_path(at))?;
         let Some(step) = journal.manifest.steps.get_mut(at) else { continue };
         step.new = new;
         step.old = match step.change {
@@ -89,7 +92,7 @@ fn sum(disk: &Disk, path: &str) -> Done<Option<Sum>> {
     if disk.is_file(path)? { disk.sum(path).map(Some) } else { Ok(None) }
 }
 
-fn new_file(disk: &Disk, planned: &Planned, new: &str) -> Done<Option<Sum>> {
+fn new_file(disk: &Disk, planned: &Planned, order: Option<Order>, new: &str) -> Done<Option<Sum>> {
     let path = planned.path.as_str();
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let like_folder = || owner_of_folder(disk, folder).map(Owner::of_file);
@@ -103,8 +106,8 @@ fn new_file(disk: &Disk, planned: &Planned, new: &str) -> Done<Option<Sum>> {
         Act::Guard(reference) => {
             disk.create(new, like_folder()?, |out| mend::guard(*reference, out))
         }
-        Act::Rewrite => mended(disk, path, new),
-        Act::Copy(from) => mended(disk, from, new),
+        Act::Rewrite => mended(disk, path, order, new),
+        Act::Copy(from) => mended(disk, from, order, new),
         Act::Shorten(end) => {
             let input = disk.reader(path)?;
             disk.create(new, disk.owner(path)?, |out| shortened(input, *end, out))
@@ -113,8 +116,8 @@ fn new_file(disk: &Disk, planned: &Planned, new: &str) -> Done<Option<Sum>> {
     made.map(Some)
 }
 
-fn mended(disk: &Disk, from: &str, new: &str) -> Done<Sum> {
-    let input = disk.reader(from)?;
+fn mended(disk: &Disk, from: &str, order: Option<Order>, new: &str) -> Done<Sum> {
+    let input = Pages::new(disk.reader(from)?, order);
     disk.create(new, disk.owner(from)?, |out| mend::mend(input, out).map(|_| ()))
 }
 

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::agreement::Agreement;
 use super::layout::{self, Log, Numbered};
 use super::unfinished;
+use crate::walfile::refs::Refs;
 use crate::walfile::segment::{Depth, Segment};
 pub use blocks::{BlockSurvey, FileFault};
 pub use heads::{ChunkFile, SnapshotSurvey};
@@ -214,11 +215,10 @@ impl<'a> Reader<'a> {
             found.size = found.size.max(file.size);
             found.faults.truncate(self.room);
             self.room -= found.faults.len();
-            let (refs, sampled) =
-                (std::mem::take(&mut found.refs), std::mem::take(&mut found.sampled));
             if replayed(file.number) {
-                self.known.read(file, &refs, &sampled);
+                self.known.read(file, &found);
             }
+            (found.refs, found.sampled) = (Refs::default(), Refs::default());
             done.push(SegmentFile { number: file.number, path: file.path.clone(), closed, found });
             self.passed(file.size);
         });

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io;
 
 use crate::walfile::contents;
+use crate::walfile::segment::Pages;
 
 /// Whether the old segment may stand in the place of the new one. `goes_on`: it begins with all that
 /// the new one holds; `None` where there is no new one. `others` are the numbers of the log's files,
@@ -23,8 +24,8 @@ pub(super) fn stands(
 
 /// Whether one file begins with all records of another.
 pub(super) fn goes_on(old: File, new: File) -> io::Result<bool> {
-    let new = contents::sum(new, u64::MAX)?;
-    Ok(contents::sum(old, new.records)? == new)
+    let new = contents::sum(Pages::new(new, None), u64::MAX)?;
+    Ok(contents::sum(Pages::new(old, None), new.records)? == new)
 }
 
 #[cfg(test)]

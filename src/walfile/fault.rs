@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What Prometheus' reader finds wrong, but for [`FaultKind::MissingFragment`] and
-/// [`FaultKind::RepeatedPage`] (tsdb/wlog/reader.go `nextNew`, tsdb/wlog/wlog.go `validateRecord`,
-/// tsdb/record/record.go), in the order in which it looks.
+/// What Prometheus' reader finds wrong, but for [`FaultKind::MissingFragment`],
+/// [`FaultKind::RepeatedPage`] and [`FaultKind::MisplacedPage`] (tsdb/wlog/reader.go `nextNew`,
+/// tsdb/wlog/wlog.go `validateRecord`, tsdb/record/record.go), in the order in which it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
@@ -34,6 +34,9 @@ pub enum FaultKind {
     /// A page is, byte for byte, the one before it. Prometheus' reader reads it again, and joins the
     /// record that goes on behind the first with the end of the one that goes on into it.
     RepeatedPage,
+    /// A page whose place is another one, see [`super::segment::Order`]. Prometheus' reader sees of it
+    /// what does not fit at its ends.
+    MisplacedPage,
     /// The segment ends while the rest of a record is due.
     TornRecord,
     /// The record cannot be decompressed as its flags say. It is kept where they alone are wrong.

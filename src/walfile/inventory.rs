@@ -6,7 +6,6 @@
 //! or 49 of a hash: two are taken for one once in 16 logs that reach the bound, and once in thousands
 //! of those a tenth of its size.
 
-mod hash;
 pub mod head;
 pub mod hours;
 pub mod identity;
@@ -22,6 +21,7 @@ use std::io::Read;
 use super::compression::{Compression, Decompressor};
 use super::contents;
 use super::frame::{Frame, Frames, Item};
+use super::hash;
 use super::record::{self, RecordType};
 use hours::Hours;
 

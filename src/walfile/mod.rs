@@ -13,6 +13,7 @@ pub mod contents;
 pub mod count;
 pub mod fault;
 pub mod frame;
+mod hash;
 pub mod head_chunks;
 pub mod headchunks;
 mod histogram;

@@ -1,6 +1,9 @@
 //! One file of a log, judged: a segment, or one of a checkpoint, of the out-of-order log (wbl), of
 //! an agent. They are all framed alike.
 
+mod loose;
+mod order;
+
 use std::io::Read;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +16,8 @@ use super::fault::{Fault, FaultKind};
 use super::frame::{Frame, Frames, Item, PAGE, Part};
 use super::record::{self, Entry, RecordType};
 use super::refs::Refs;
+pub use loose::Loose;
+pub use order::{Open, Order, Pages, survey_in_order};
 
 /// How closely to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +44,9 @@ pub struct Segment {
     /// Also those beyond the first thousand.
     pub fault_count: u64,
     pub kept: Policies,
+    /// In which what can be read is read, where it is not that of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
     /// Where Prometheus' reader stops: at the first fault, unless it does not see it.
     pub stops: Option<u64>,
     /// The highest ref of any entry, told by more than Series records; none where not decoded.
@@ -49,6 +57,8 @@ pub struct Segment {
     /// Of samples.
     #[serde(skip)]
     pub sampled: Refs,
+    #[serde(skip)]
+    pub loose: Vec<Loose>,
 }
 
 /// What is kept of a file by each way to go on after a fault.
@@ -68,7 +78,14 @@ impl Segment {
         self.fault_count == 0
     }
 
-    /// Adds the next part of the same file, whose size is up to its end; neither has a fault.
+    /// Whether it shows by itself that its pages stand in their places: not so where a record that
+    /// goes from one to the next is not compressed.
+    #[must_use]
+    pub fn holds_together(&self) -> bool {
+        self.is_healthy() && self.loose.is_empty()
+    }
+
+    /// Adds the next part of the same file, whose size is up to its end; each holds together.
     pub fn join(&mut self, part: &Segment) {
         self.size = self.size.max(part.size);
         self.counts.add(&part.counts);
@@ -105,6 +122,7 @@ impl Segment {
         }
         match read {
             Ok(kind) => {
+                self.loose.extend(Loose::of(frame, kind, &reader.told.sampled));
                 if frame.offset >= lost_page {
                     self.kept.page.record(&reader.told.entries);
                 }
@@ -173,13 +191,16 @@ pub fn survey_part<R: Read>(input: R, part: Part, depth: Depth) -> Segment {
 }
 
 /// Whether a file has to be read again to know what Prometheus makes of it: its reader does not see
-/// that a page was lost inside a record, or stands there twice, and passes over a record that it takes
-/// for one of a type to come.
+/// that a page was lost inside a record, stands there twice or in another's place, and passes over a
+/// record that it takes for one of a type to come.
 #[must_use]
 pub fn is_in_doubt(found: &Segment) -> bool {
     use FaultKind as F;
     found.faults.first().is_some_and(|fault| {
-        matches!(fault.kind, F::MissingFragment | F::RepeatedPage | F::Compression)
+        matches!(
+            fault.kind,
+            F::MissingFragment | F::RepeatedPage | F::MisplacedPage | F::Compression
+        )
     })
 }
 

@@ -8,4 +8,5 @@ mod damage;
 mod entries;
 mod headchunks;
 mod mend;
+mod order;
 pub mod writer;

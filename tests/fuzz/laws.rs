@@ -1,7 +1,7 @@
 //! What holds whatever the bytes are.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Cursor, Read};
 
 use prom_fix::walfile::compression::{Compression, Decompressor, MOST, cut, peek};
 use prom_fix::walfile::count::Kept;
@@ -11,7 +11,7 @@ use prom_fix::walfile::headchunks;
 use prom_fix::walfile::mend::{self, Traces};
 use prom_fix::walfile::record::{self, Entry, RecordType, Undecodable};
 use prom_fix::walfile::refs::Refs;
-use prom_fix::walfile::segment::{Depth, Segment, survey};
+use prom_fix::walfile::segment::{Depth, Pages, Segment, survey, survey_in_order};
 
 use super::chance::Chance;
 
@@ -28,7 +28,7 @@ pub fn log(bytes: &[u8], chance: &mut Chance) {
         }
         1 => lost(bytes, &full),
         2 => mended(bytes, &full),
-        _ => {}
+        _ => in_order(bytes),
     }
 }
 
@@ -139,6 +139,16 @@ fn mended(bytes: &[u8], full: &Segment) {
     let mut again = Vec::new();
     mend::mend(&out[..], &mut again).expect("memory");
     assert_eq!(again, out);
+}
+
+/// Where pages are read in another order than they stand in, nothing is wrong in that order.
+fn in_order(bytes: &[u8]) {
+    let open = || Ok(Cursor::new(bytes));
+    let found = survey_in_order(&open, Depth::Full).expect("memory");
+    if let Some(order) = found.order {
+        let read = survey(Pages::new(Cursor::new(bytes), Some(order)), Depth::Full);
+        assert_eq!((read.faults, &read.counts), (Vec::new(), &found.counts));
+    }
 }
 
 pub fn record(bytes: &[u8]) {

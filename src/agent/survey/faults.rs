@@ -8,6 +8,7 @@ use crate::datadir::survey::{SegmentFile, Survey};
 use crate::walfile::block::BlockFault;
 use crate::walfile::fault::FaultKind;
 use crate::walfile::head_chunks::ChunkFault;
+use crate::walfile::segment::Order;
 
 /// Of one file; all of them are in the JSON.
 const MOST: usize = 5;
@@ -98,6 +99,12 @@ fn file(found: &Survey, log: LogName, number: u64) -> Option<&SegmentFile> {
 
 fn of_file(file: &SegmentFile, out: &mut String) -> fmt::Result {
     let faults = &file.found.faults;
+    if let Some(Order::Swapped(a, b)) = file.found.order {
+        return writeln!(
+            out,
+            "     pages {a} and {b} stand in each other's place: a salvage reads all of both"
+        );
+    }
     for fault in faults.iter().take(MOST) {
         writeln!(
             out,
@@ -154,6 +161,7 @@ pub fn says(kind: FaultKind) -> &'static str {
         FaultKind::UnexpectedType => "a fragment of no known type",
         FaultKind::MissingFragment => "zeros inside a record: a page was lost",
         FaultKind::RepeatedPage => "the page before it once more",
+        FaultKind::MisplacedPage => "a page that belongs in another place",
         FaultKind::TornRecord => "the file ends inside a record",
         FaultKind::Compression => "a record that cannot be decompressed",
         FaultKind::Decoding => "a record whose fields do not fit",

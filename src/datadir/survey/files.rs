@@ -9,7 +9,7 @@ use std::thread;
 
 use crate::datadir::layout::Numbered;
 use crate::walfile::refs::Refs;
-use crate::walfile::segment::{self, Depth, Segment};
+use crate::walfile::segment::{self, Depth, Order, Pages, Segment};
 
 use super::pieces::{Found, Piece, SIZE, Split};
 
@@ -46,10 +46,11 @@ fn in_pieces(files: &[Numbered], size: u64, depth: Depth, each: &mut dyn FnMut(&
 }
 
 fn one(file: &Numbered, depth: Depth) -> Read {
-    let mut found = segment::survey(File::open(&file.path)?, depth);
+    let open = || File::open(&file.path);
+    let mut found = segment::survey_in_order(&open, depth)?;
     if segment::is_in_doubt(&found) {
         // A record that was joined shows only when it is decompressed and decoded.
-        let full = segment::as_prometheus(File::open(&file.path)?, Depth::Full);
+        let full = segment::as_prometheus(Pages::new(open()?, None), Depth::Full);
         (found.kept.prometheus, found.stops) = full;
         if depth == Depth::Quick {
             (found.kept.prometheus.series, found.kept.prometheus.samples) = (0, 0);
@@ -133,19 +134,19 @@ pub(super) struct Known {
     lost: Refs,
     samples: u64,
     /// Files to be read again, with the refs to count in them.
-    again: Vec<(PathBuf, Refs)>,
+    again: Vec<(PathBuf, Option<Order>, Refs)>,
 }
 
 /// Files are read again once so many have to be.
 const AGAIN: usize = 16;
 
 impl Known {
-    pub(super) fn read(&mut self, file: &Numbered, series: &Refs, sampled: &Refs) {
-        self.series.extend(series);
-        let missing = sampled.without(&self.series);
+    pub(super) fn read(&mut self, file: &Numbered, found: &Segment) {
+        self.series.extend(&found.refs);
+        let missing = found.sampled.without(&self.series);
         if !missing.is_empty() {
             self.lost.extend(&missing);
-            self.again.push((file.path.clone(), missing));
+            self.again.push((file.path.clone(), found.order, missing));
             if self.again.len() >= AGAIN {
                 self.count();
             }
@@ -153,8 +154,9 @@ impl Known {
     }
 
     fn count(&mut self) {
-        let count = |(path, missing): &(PathBuf, Refs)| {
-            File::open(path).map_or(0, |file| segment::samples_of(file, missing))
+        let count = |(path, order, missing): &(PathBuf, Option<Order>, Refs)| {
+            let pages = File::open(path).map(|file| Pages::new(file, *order));
+            pages.map_or(0, |pages| segment::samples_of(pages, missing))
         };
         let again = std::mem::take(&mut self.again);
         in_order(&again, count, &mut |_, samples| self.samples += samples);

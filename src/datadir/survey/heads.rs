@@ -9,7 +9,7 @@ use super::files::in_order;
 use crate::datadir::layout::{Log, Snapshot};
 use crate::walfile::fault::Fault;
 use crate::walfile::head_chunks::{self, ChunkFault, HeadChunks};
-use crate::walfile::segment::{self, Depth};
+use crate::walfile::segment::{self, Depth, Pages};
 
 /// A file of `chunks_head`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +69,7 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> SnapshotSurvey {
         match File::open(&file.path) {
             // Its records are not those of a log; they are framed alike.
             Ok(input) => {
-                let read = segment::survey(input, Depth::Quick);
+                let read = segment::survey(Pages::new(input, None), Depth::Quick);
                 found.records += read.counts.records;
                 found.fault_count += read.fault_count;
                 let room = MOST_FAULTS - found.faults.len();

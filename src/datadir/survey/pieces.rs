@@ -1,6 +1,7 @@
 //! A file of a log is read in pieces, so that no core waits where files are few. A piece ends where
 //! the first record of the next begins: of a file without a fault, what its pieces hold comes to what
-//! the file holds. One with a fault is read as a whole, for a fault may reach over any page.
+//! the file holds. One with a fault is read as a whole, for a fault may reach over any page, and so is
+//! one that has to be looked at as a whole to see whether it has none.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::datadir::layout::Numbered;
 use crate::walfile::frame::{PAGE, Part, begins_record};
-use crate::walfile::segment::{self, Depth, Segment};
+use crate::walfile::segment::{self, Depth, Pages, Segment};
 
 /// Bytes: a segment of the usual size is four pieces.
 pub(super) const SIZE: u64 = 32 << 20;
@@ -20,8 +21,8 @@ pub(super) struct Split<'a> {
     /// Bytes of a piece; whole pages.
     size: u64,
     pieces: u64,
-    /// Whoever is the first to find a fault reads the whole.
-    faulty: AtomicBool,
+    /// Whoever is the first to find that a piece is not enough reads the whole.
+    as_whole: AtomicBool,
 }
 
 pub(super) struct Piece<'a> {
@@ -40,7 +41,7 @@ pub(super) enum Found {
 impl<'a> Split<'a> {
     pub fn of(file: &'a Numbered, size: u64) -> Split<'a> {
         let pieces = file.size.div_ceil(size).max(1);
-        Split { file, size, pieces, faulty: AtomicBool::new(false) }
+        Split { file, size, pieces, as_whole: AtomicBool::new(false) }
     }
 
     pub fn pieces(&'a self) -> impl Iterator<Item = Piece<'a>> {
@@ -55,14 +56,14 @@ impl Piece<'_> {
 
     /// `whole` reads all of the file.
     pub fn read(&self, depth: Depth, whole: impl Fn(&Numbered) -> io::Result<Segment>) -> Found {
-        let Split { file, faulty, .. } = self.of;
+        let Split { file, as_whole, .. } = self.of;
         if self.of.pieces > 1 {
-            if faulty.load(Ordering::Relaxed) {
+            if as_whole.load(Ordering::Relaxed) {
                 return Found::Nothing;
             }
             match self.part(depth) {
-                Ok(part) if part.is_healthy() => return Found::Part(part),
-                _ if faulty.swap(true, Ordering::Relaxed) => return Found::Nothing,
+                Ok(part) if part.holds_together() => return Found::Part(part),
+                _ if as_whole.swap(true, Ordering::Relaxed) => return Found::Nothing,
                 _ => {}
             }
         }
@@ -77,7 +78,7 @@ impl Piece<'_> {
         let to = if self.is_last() { u64::MAX } else { first_record(&file, from + size)? };
         file.seek(SeekFrom::Start(from))?;
         let part = Part { bytes: to.saturating_sub(from), under_way: self.at > 0 };
-        let mut found = segment::survey_part(file, part, depth);
+        let mut found = segment::survey_part(Pages::new(file, None), part, depth);
         found.size += from;
         Ok(found)
     }

@@ -131,7 +131,7 @@ pub(super) fn fetch<'a, T: 'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::walfile::inventory::hash;
+    use crate::walfile::hash;
 
     #[test]
     fn series_are_found_again_after_buckets_were_split() {

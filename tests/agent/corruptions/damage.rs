@@ -17,19 +17,6 @@ pub struct Damage {
     /// Whether it is also done to what Prometheus' storage makes as a library, which has neither
     /// checkpoint nor much of chunks_head.
     pub of_log: bool,
-    pub joins: Joins,
-}
-
-/// Whether fragments of two records stand where those of one would, with every checksum right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Joins {
-    No,
-    /// It shows, but not whether the page between them is one too many: the rest of a record that is
-    /// not compressed is given up. Prometheus keeps it, and with it what nobody wrote.
-    Seen,
-    /// Nothing shows it: what is read may be what nobody wrote, as it is for Prometheus itself. How
-    /// much of it shows differs from start to start by a record, also without a salvage.
-    Unseen,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +30,7 @@ pub enum Costs {
 }
 
 const fn damage(name: &'static str, does: fn(&Dir)) -> Damage {
-    Damage { name, does, costs: Costs::More, of_log: false, joins: Joins::No }
+    Damage { name, does, costs: Costs::More, of_log: false }
 }
 
 const fn of_log(name: &'static str, does: fn(&Dir)) -> Damage {
@@ -70,13 +57,11 @@ pub const ALL: &[Damage] = &[
     // Pages.
     of_log("page of zeros", |d| edit(&d.middle(), |b| b[PAGE..2 * PAGE].fill(0))),
     of_log("page twice", |d| edit(&d.middle(), |b| b.copy_within(PAGE..2 * PAGE, 2 * PAGE))),
+    Damage { of_log: true, ..nothing("page inserted again", |d| edit(&d.middle(), insert_page)) },
+    Damage { of_log: true, ..nothing("pages swapped", |d| edit(&d.middle(), |b| swap_pages(b))) },
     Damage {
-        joins: Joins::Seen,
-        ..one_record("page inserted again", |d| edit(&d.middle(), insert_page))
-    },
-    Damage {
-        joins: Joins::Unseen,
-        ..of_log("pages swapped", |d| edit(&d.middle(), |b| swap_pages(b)))
+        of_log: true,
+        ..nothing("pages swapped, far apart", |d| edit(&d.middle(), |b| swap_far(b)))
     },
     of_log("garbage in a page", |d| edit(&d.middle(), |b| garbage(&mut b[PAGE + 900..2 * PAGE]))),
     // Ends.
@@ -225,8 +210,19 @@ fn insert_page(bytes: &mut Vec<u8>) {
 }
 
 fn swap_pages(bytes: &mut [u8]) {
-    let (first, second) = bytes.split_at_mut(2 * PAGE);
-    first[PAGE..].swap_with_slice(&mut second[..PAGE]);
+    swap(bytes, 1, 2);
+}
+
+/// The first with the last that is full.
+fn swap_far(bytes: &mut [u8]) {
+    let last = bytes.len() / PAGE - 1;
+    assert!(last > 2, "{last}: too few pages");
+    swap(bytes, 0, last);
+}
+
+fn swap(bytes: &mut [u8], a: usize, b: usize) {
+    let (first, second) = bytes.split_at_mut(b * PAGE);
+    first[a * PAGE..(a + 1) * PAGE].swap_with_slice(&mut second[..PAGE]);
 }
 
 /// The same bytes at each run, and no fragment among them.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::damage::{Costs, Damage, Joins};
+use super::damage::{Costs, Damage};
 use super::dir::{self, Dir};
 use super::history::{self, START};
 use super::map::{self, Held, Map};
@@ -143,13 +143,7 @@ impl Row {
         };
         let mut wrong = Vec::new();
         let own: Vec<&Held> = self.own.iter().filter_map(|s| s.held.as_ref().ok()).collect();
-        let foreign = own.iter().map(|held| held.foreign).max().unwrap_or_default();
         let kept = own.iter().map(|held| held.kept).max().unwrap_or_default();
-        let (least, foreign) = match self.damage.joins {
-            Joins::No => (kept, 0),
-            Joins::Seen => (kept.saturating_sub(history::MOST_OF_RECORD), 0),
-            Joins::Unseen => (kept, foreign + history::MOST_OF_RECORD),
-        };
         for (number, start) in ours.iter().enumerate() {
             let at = format!("{at}, start {}", number + 1);
             let held = match &start.held {
@@ -159,10 +153,10 @@ impl Row {
                     continue;
                 }
             };
-            if held.kept < least {
+            if held.kept < kept {
                 wrong.push(format!("{at}: kept {}, Prometheus by itself {kept}", held.kept));
             }
-            if held.foreign > foreign {
+            if held.foreign > 0 {
                 wrong.push(format!("{at}: {} samples under foreign series", held.foreign));
             }
             if held.fresh != number * 600 {
