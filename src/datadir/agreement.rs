@@ -70,7 +70,8 @@ impl Sum {
     }
 
     /// Where numbers are missing and where faults begin; the bytes of all. Of the last file that
-    /// holds anything only the bytes: one that is written may end anywhere.
+    /// holds anything only the bytes: one that is written may end anywhere. One that follows it and
+    /// is whole is no news.
     fn log(&mut self, files: &[SegmentFile]) -> u64 {
         self.add(u64::MAX);
         let last = files.iter().rposition(|file| file.found.size > 0);
@@ -82,7 +83,8 @@ impl Sum {
             }
             next = Some(file.number + 1);
             bytes += file.found.size;
-            if Some(place) != last {
+            if Some(place) != last && (file.closed.is_some() || !file.found.is_healthy()) {
+                self.add(file.number);
                 self.add(u64::from(file.closed.is_some()));
                 file.found.faults.iter().for_each(|fault| self.add(fault.offset));
             }
@@ -94,6 +96,35 @@ impl Sum {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::walfile::fault::{Fault, FaultKind};
+    use crate::walfile::segment::Segment;
+
+    fn file(number: u64, fault_at: Option<u64>) -> SegmentFile {
+        let fault = |offset| Fault { kind: FaultKind::Checksum, offset, page: 0, skipped: 9 };
+        let faults: Vec<Fault> = fault_at.map(fault).into_iter().collect();
+        let fault_count = faults.len() as u64;
+        let found = Segment { size: 100, faults, fault_count, ..Segment::default() };
+        SegmentFile { number, found, ..SegmentFile::default() }
+    }
+
+    fn sum(files: &[SegmentFile]) -> u32 {
+        let mut sum = Sum(0);
+        sum.log(files);
+        sum.0
+    }
+
+    #[test]
+    fn what_a_server_wrote_since_is_no_news_and_what_it_lost_is() {
+        let files = [file(3, None), file(4, Some(50)), file(5, None)];
+        let agreed = sum(&files);
+        let [first, damaged, last] = files;
+        let since = [first.clone(), damaged.clone(), last.clone(), file(6, None), file(7, None)];
+        assert_eq!(sum(&since), agreed);
+        assert_ne!(sum(&[first.clone(), last.clone()]), agreed);
+        assert_ne!(sum(&[first.clone(), file(4, Some(51)), last.clone()]), agreed);
+        assert_ne!(sum(&[first.clone(), file(4, None), file(5, Some(50)), file(6, None)]), agreed);
+        assert_ne!(sum(&[damaged, last]), agreed);
+    }
 
     #[test]
     fn more_bytes_are_covered_and_fewer_are_not() {
