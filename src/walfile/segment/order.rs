@@ -163,7 +163,8 @@ fn swapped(found: &Segment, records: impl ExactSizeIterator<Item = (u64, u64)>) 
     pairs.map(|(a, b)| Order::Swapped(a, b)).collect()
 }
 
-/// What is wrong where pages meet that do not belong to each other.
+/// What is wrong where pages meet that do not belong to each other, or where one that is not the last
+/// stands at the end.
 fn is_at_joint(kind: FaultKind) -> bool {
     use FaultKind as F;
     matches!(
@@ -172,6 +173,8 @@ fn is_at_joint(kind: FaultKind) -> bool {
             | F::UnexpectedFirst
             | F::UnexpectedMiddle
             | F::UnexpectedLast
+            | F::MissingFragment
+            | F::TornRecord
             | F::Compression
             | F::Decoding
     )
