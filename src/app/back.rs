@@ -67,7 +67,7 @@ pub async fn undo(run: &Run<'_>, receipt: Receipt) -> Result<Done> {
                 return Ok(halted(run, &journal, &error.whole()));
             };
             let why = format!("{}; no file was changed, and it is as it was", error.whole());
-            let blocked = Blocked::no_safe_plan(why, &["--force"]);
+            let blocked = Blocked::no_safe_plan(why, ways(run));
             Ok(answer::blocked(run, &approved, &[], &blocked))
         }
         Ended::Stale { why, .. } | Ended::TimedOut { says: why, .. } => {
@@ -76,6 +76,11 @@ pub async fn undo(run: &Run<'_>, receipt: Receipt) -> Result<Done> {
         Ended::Failed { error, .. } => Ok(halted(run, &journal, &error.whole())),
         Ended::Stopped { .. } | Ended::Detached => Ok(halted(run, &journal, "stopped")),
     }
+}
+
+/// By force it was tried already.
+fn ways(run: &Run<'_>) -> &'static [&'static str] {
+    if run.typed.change.force { &[] } else { &["--force"] }
 }
 
 /// Files were changed, and none was put back: another change lies on top.

@@ -190,7 +190,7 @@ fn is_temporary(path: &Path) -> bool {
 }
 
 /// 26 letters of Crockford's base 32, the first at most 7 (github.com/oklog/ulid `ParseStrict`).
-fn is_ulid(name: &str) -> bool {
+pub(super) fn is_ulid(name: &str) -> bool {
     let letter = |b: u8| b.is_ascii_alphanumeric() && !b"ILOUilou".contains(&b);
     name.len() == 26 && name.bytes().all(letter) && name.bytes().next() <= Some(b'7')
 }

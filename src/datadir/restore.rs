@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::disk::Disk;
 use super::journal::{Change, Journal, LOGS, Phase, State};
+use super::layout;
 use super::lock::Lock;
 use super::look::Known;
 use super::salvage::{self, AtWork, NotDone, Report};
@@ -82,7 +83,7 @@ pub fn restore(root: &Path, terms: &terms::Restore) -> Result<Option<Restored>, 
     if journal.manifest.lock_created {
         lock.adopt();
     }
-    if terms.force && journal.manifest.phase == Phase::Done {
+    if terms.force && journal.manifest.phase == Phase::Done && changed_logs(&journal) {
         check_steps_back(&disk, &journal)?;
         later::set_aside(&disk, &journal)?;
     }
@@ -147,8 +148,19 @@ fn check_steps_back(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
     Ok(())
 }
 
+/// Whether it changed files of a log. A block that was moved aside fits beside any.
+fn changed_logs(journal: &Journal) -> bool {
+    journal.manifest.steps.iter().any(|step| {
+        let folder = step.path.split('/').next().unwrap_or_default();
+        !layout::is_ulid(folder)
+    })
+}
+
 /// Each start of Prometheus makes a segment: what was not there tells that it has written.
 fn check_untouched(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
+    if !changed_logs(journal) {
+        return Ok(());
+    }
     let now = now(disk)?;
     let known = &journal.manifest.untouched;
     let differs = |(path, size): (&String, &u64)| known.get(path) != Some(size);

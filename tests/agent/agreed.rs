@@ -99,6 +99,25 @@ fn what_prometheus_took_away_is_no_past_to_go_back_to() {
     fs::remove_file(root.join("wal/00000003")).expect("a segment");
     d::put(root, "wal/00000012", &[]);
     let written = everything(root);
-    run(&["restore", "--force"], root, 3);
+    let refused = run(&["restore", "--force"], root, 3);
+    assert!(refused.contains("not the past") && !refused.contains("--force"), "{refused}");
     assert_eq!(everything(root), written);
+}
+
+/// A block fits beside any log: where nothing else was changed, it comes back whatever was written since.
+#[test]
+fn a_block_comes_back_whatever_was_written_since() {
+    let folder = folder();
+    let root = folder.path();
+    d::healthy(root);
+    let index = "01M827CT0DKCN5KG2K87TH0H4K/index";
+    d::flip(root, index, 0);
+    let block = fs::read(root.join(index)).expect("an index");
+    run(&["salvage"], root, 0);
+    assert!(!root.join(index).exists());
+    fs::remove_file(root.join("wal/00000003")).expect("a segment");
+    d::put(root, "wal/00000012", &[]);
+    run(&["restore"], root, 0);
+    assert_eq!(fs::read(root.join(index)).expect("it is back"), block);
+    assert!(root.join("wal/00000012").exists());
 }

@@ -4,7 +4,7 @@
 use super::super::disk::Disk;
 use super::super::journal::Journal;
 use super::super::salvage::{self, NotDone};
-use super::{changed, is_ours, now};
+use super::{is_ours, now};
 
 /// Moves every new file of the logs to a folder of its own, `prom-fix-<time>/later/…`.
 pub fn set_aside(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
@@ -13,7 +13,12 @@ pub fn set_aside(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
     let grown = now.iter().find(|(path, size)| known.get(*path).is_some_and(|was| was != *size));
     let gone = known.keys().find(|path| !now.contains_key(*path));
     if let Some(path) = grown.map(|(path, _)| path).or(gone) {
-        return Err(changed(disk, path));
+        return Err(NotDone::Refused(format!(
+            "{}: gone, or another, since the salvage: the old files are not the past of what is \
+             there now. They stay in {}",
+            disk.named(path).display(),
+            journal.folder
+        )));
     }
     let new = |path: &String| !known.contains_key(path) && !is_ours(journal, path);
     let mut moved: Vec<String> = Vec::new();
