@@ -5,6 +5,8 @@
 mod agent;
 #[path = "cluster/audit.rs"]
 mod audit;
+#[path = "cluster/beside.rs"]
+mod beside;
 #[path = "cluster/bind.rs"]
 mod bind;
 #[path = "cluster/chaos.rs"]

@@ -68,6 +68,8 @@ pub struct Install {
     pub uneven: bool,
     /// The pods' security context, in the flow style of YAML.
     pub security: String,
+    /// Arguments beside its own; of a set or a Deployment.
+    pub arguments: &'static [&'static str],
     /// The StorageClass of its claim, where it is not the cluster's own choice.
     pub class: Option<&'static str>,
 }
@@ -87,6 +89,7 @@ impl Install {
                 _ => "{fsGroup: 65534, runAsUser: 65534, runAsNonRoot: true}",
             }
             .to_owned(),
+            arguments: &[],
             class: None,
         }
     }
@@ -168,6 +171,10 @@ impl Install {
             self.class.map_or(String::new(), |class| format!("storageClassName: {class}, "));
         all.replace("@JOBS@", &jobs)
             .replace("@SECURITY@", &self.security)
+            .replace(
+                "@ARGUMENTS@",
+                &self.arguments.iter().map(|a| format!(", {a}")).collect::<String>(),
+            )
             .replace("@CLASS@", &class)
             .replace("@BOTH@", &both)
             .replace("@SIDECAR@", &listed)

@@ -28,7 +28,7 @@ pub const POD: &str = r#"
       containers:
       - name: prometheus
         image: quay.io/prometheus/prometheus:@IMAGE@
-        args: ["--config.file=/etc/prometheus/@FILE@", --storage.tsdb.path=/prometheus]
+        args: ["--config.file=/etc/prometheus/@FILE@", --storage.tsdb.path=/prometheus@ARGUMENTS@]
         env: [{name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
         ports: [{containerPort: 9090}]
         resources: {limits: {memory: @LIMIT@}}
