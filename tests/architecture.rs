@@ -117,7 +117,8 @@ const ROOMS: &[Room] = &[
     },
     Room {
         at: "render",
-        rooms: &["marks", "model"],
+        // What a helper pod saw is told in the lines in which the agent tells it.
+        rooms: &["agent", "marks", "model"],
         crates: &["colored", "similar", "serde", "serde_json", "serde_saphyr", "jiff"],
         ..QUIET
     },

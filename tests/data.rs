@@ -86,8 +86,8 @@ fn a_healthy_directory_is_told_and_left_alone() {
     assert!(json(&owners.out)["files"].is_array(), "{}", owners.out);
 }
 
-/// Names of the damage, and the samples of three hundred that live.
-fn damaged() -> Vec<(&'static str, tempfile::TempDir, u64)> {
+/// Names of the damage, the samples of three hundred that live, and what the map says of it.
+fn damaged() -> Vec<(&'static str, tempfile::TempDir, u64, &'static str)> {
     let flipped = made(3);
     let path = flipped.path().join("wal/00000001");
     let mut bytes = fs::read(&path).expect("its bytes");
@@ -95,12 +95,15 @@ fn damaged() -> Vec<(&'static str, tempfile::TempDir, u64)> {
     fs::write(path, bytes).expect("written");
     let gap = made(3);
     fs::remove_file(gap.path().join("wal/00000001")).expect("it was there");
-    vec![("a flipped byte", flipped, 299), ("a gap", gap, 200)]
+    vec![
+        ("a flipped byte", flipped, 299, " x 1  damaged at byte 34 (page 0): wrong checksum\n"),
+        ("a gap", gap, 200, " ! 1  missing: what was in it, no way brings back\n"),
+    ]
 }
 
 #[test]
 fn damage_is_told_mended_when_told_to_and_put_back() {
-    for (name, folder, kept) in damaged() {
+    for (name, folder, kept, row) in damaged() {
         let dir = folder.path();
         let before = files(dir);
         let told = run("wal", dir);
@@ -108,6 +111,7 @@ fn damage_is_told_mended_when_told_to_and_put_back() {
         let mend = format!("  kubectl prom-fix wal --data {} --apply\n", dir.display());
         assert!(told.out.starts_with("FAULTS") && told.out.ends_with(&mend), "{}", told.out);
         assert!(!told.out.contains("prom-fix-agent"), "{}", told.out);
+        assert!(told.out.contains(row), "{name}: {}", told.out);
         let planned = run("wal --dry-run=client -o json", dir);
         assert_eq!(planned.code, Some(2), "{name}");
         assert_eq!(json(&planned.out)["kept"]["samples"], kept, "{name}");
@@ -135,7 +139,7 @@ fn damage_is_told_mended_when_told_to_and_put_back() {
 
 #[test]
 fn a_script_is_told_why_in_json() {
-    let (_, folder, _) = damaged().remove(0);
+    let (_, folder, ..) = damaged().remove(0);
     let rows = [
         ("wal --apply -o json", folder.path().to_owned(), 3, "add --yes"),
         ("wal -o json", folder.path().join("none"), 1, "none"),
@@ -153,7 +157,7 @@ fn a_script_is_told_why_in_json() {
 
 #[test]
 fn while_a_prometheus_holds_the_lock_nothing_is_written() {
-    let (_, folder, _) = damaged().remove(0);
+    let (_, folder, ..) = damaged().remove(0);
     let before = files(folder.path());
     let lock = fs::File::create(folder.path().join("lock")).expect("made");
     lock.try_lock().expect("nobody has it");

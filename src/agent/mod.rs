@@ -29,6 +29,7 @@ use std::io::Write;
 pub use crate::walfile::segment::Depth;
 pub use args::{Act, Asked, Command, How};
 pub use caller::Caller;
+pub use survey::map::lines as map_lines;
 
 /// How a run ended: the numbers of the plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 mod beside;
 mod faults;
-mod map;
+pub mod map;
 mod start;
 
 use std::fmt::{self, Write as _};
@@ -100,9 +100,12 @@ fn report(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
         log(&name, &checkpoint.files, found.depth, out)?;
     }
     log("wal", &contents.segments, found.depth, out)?;
-    map::write(contents, out)?;
     log("wbl", &contents.wbl, found.depth, out)?;
     beside::write(contents, out)?;
+    let map = map::lines(&found.map);
+    if !map.is_empty() {
+        writeln!(out, "\nMap of the log, by number\n{}", map.join("\n"))?;
+    }
     faults::write(found, out)?;
     policies(found, out)?;
     start::write(found, caller, out)

@@ -152,6 +152,8 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Rc<Snapshot>, subject: Subject) -> 
     };
     let pathfinder = asks::asked_class(ask).or_else(|| root.and_then(asks::class_of));
     let paths = pathfinder.map(|class| class.job(&subject, ask.given).paths(seen, &findings));
+    let all = classes::ALL.iter().map(|class| class.job(&subject, ask.given));
+    let directories = all.flat_map(|job| job.directories(seen)).collect();
     let mut report = Report {
         command: ask.command().into(),
         target: target_line(&subject),
@@ -163,6 +165,7 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Rc<Snapshot>, subject: Subject) -> 
         findings: suppressed(findings, &run.typed.read.suppress),
         unknown: Vec::new(),
         paths: paths.unwrap_or_default(),
+        directories,
         plan: None,
         rehearsal: Vec::new(),
         lacks: Vec::new(),

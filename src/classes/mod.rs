@@ -13,6 +13,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use crate::model::report::Directory;
 use crate::model::{Code, CodeDoc, Finding, Need, Next, Path, Snapshot, Stage, Verdict};
 use crate::subject::Subject;
 
@@ -106,6 +107,10 @@ pub trait Job {
     }
     /// The way to its pods, step by step, where the class is about that; all classes' findings joined.
     fn paths(&self, _seen: &Snapshot, _found: &[Finding]) -> Vec<Path> {
+        Vec::new()
+    }
+    /// What a look inside told of the files, where the class reads them.
+    fn directories(&self, _seen: &Snapshot) -> Vec<Directory> {
         Vec::new()
     }
     /// What to do about the findings, all classes' findings joined.

@@ -8,6 +8,7 @@ mod files;
 pub mod fold;
 mod heads;
 mod lock;
+mod map;
 mod pieces;
 
 use std::fs::File;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::agreement::Agreement;
 use super::layout::{self, Log, Numbered};
 use super::unfinished;
+use crate::walfile::map::Map;
 use crate::walfile::refs::Refs;
 use crate::walfile::segment::{Depth, Segment};
 pub use blocks::{BlockSurvey, FileFault};
@@ -35,6 +37,8 @@ pub struct Survey {
     #[serde(flatten)]
     pub contents: Contents,
     pub judged: fold::Judged,
+    #[serde(default)]
+    pub map: Map,
     /// What whoever sees this agrees to: for `salvage --expect`.
     pub agreement: String,
 }
@@ -161,8 +165,9 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
     contents.blocks = blocks::all(&layout.blocks);
     contents.orphans = reader.orphans();
     let judged = fold::judge(&contents);
-    let mut survey =
-        Survey { root: root.to_owned(), depth, contents, judged, agreement: String::new() };
+    let map = map::of(&contents, &judged);
+    let root = root.to_owned();
+    let mut survey = Survey { root, depth, contents, judged, map, agreement: String::new() };
     survey.agreement = Agreement::of(&survey).to_string();
     Ok(survey)
 }

@@ -38,9 +38,7 @@ pub(super) async fn report(cluster: &Cluster, pod: &ObjectRef) -> Result<Value, 
     Err(Error::Helper { pod: pod.short(), why: "its log holds no report".into() })
 }
 
-/// Faults of one file that are kept; the number of all stays.
-const FAULTS: usize = 20;
-/// Damaged files that are kept.
+/// Files of a salvage that are kept.
 const FILES: usize = 50;
 
 /// Names in a directory that are kept.
@@ -92,20 +90,11 @@ fn brief_salvage(fields: &mut Map<String, Value>) {
     }
 }
 
-/// The verdict, and the files with faults.
+/// The verdict, and the map, which is small however many files there are.
 fn brief_survey(fields: &mut Map<String, Value>) {
     fields.retain(|name, _| {
-        matches!(name.as_str(), "root" | "judged" | "segments" | "lock" | "agreement")
+        matches!(name.as_str(), "root" | "judged" | "map" | "lock" | "agreement")
     });
-    if let Some(segments) = fields.get_mut("segments").and_then(Value::as_array_mut) {
-        segments.retain(|one| one.number("/faultCount").is_some_and(|count| count > 0));
-        segments.truncate(FILES);
-        for one in segments.iter_mut() {
-            if let Some(faults) = one.get_mut("faults").and_then(Value::as_array_mut) {
-                faults.truncate(FAULTS);
-            }
-        }
-    }
 }
 
 /// Progress comes before it, a line each.

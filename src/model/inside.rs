@@ -22,8 +22,8 @@ pub struct Inside {
     pub agents: BTreeMap<String, String>,
     /// By claim, what the agent told of whose its files are (`prom-fix-agent owners --json`).
     pub owners: BTreeMap<ObjectRef, Value>,
-    /// By claim, what the agent told of its files (`prom-fix-agent survey --json`): `judged`, and of
-    /// `segments` those with faults.
+    /// By claim, what the agent told of its files (`prom-fix-agent survey --json`): what it judged,
+    /// and the map.
     pub surveys: BTreeMap<ObjectRef, Value>,
     /// By claim, what the agent counted in its log (`prom-fix-agent inventory --json`), the first of
     /// each list.

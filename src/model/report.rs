@@ -8,6 +8,7 @@ use super::object::{ObjectRef, Owner};
 use super::path::Path;
 use super::plan::{Blocked, Plan};
 use super::receipt::Receipt;
+use crate::walfile::map::Map;
 
 /// The first word of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +72,14 @@ pub struct PodLine {
     pub root_cause: Option<Code>,
 }
 
+/// The data directory of a pod, as a look inside found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    /// The claim it is on.
+    pub claim: ObjectRef,
+    pub map: Map,
+}
+
 /// How a step of a plan went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepOutcome {
@@ -113,6 +122,8 @@ pub struct Report {
     pub unknown: Vec<Unknown>,
     /// Where reaching it was asked about, or is what is broken.
     pub paths: Vec<Path>,
+    /// What a look inside saw of their files.
+    pub directories: Vec<Directory>,
     pub plan: Option<Plan>,
     /// One per step of the plan.
     pub rehearsal: Vec<Rehearsal>,

@@ -7,7 +7,7 @@ use crate::model::finding::Danger;
 use crate::model::plan::{Forecast, Impact, SCHEMA};
 use crate::model::receipt::Receipt;
 use crate::model::report::{
-    Context, Outcome, PodLine, Rehearsal, Report, State, StepOutcome, Target,
+    Context, Directory, Outcome, PodLine, Rehearsal, Report, State, StepOutcome, Target,
 };
 use crate::model::{Action, Blocked, Evidence, Finding, Path, PathStep, Plan, Step, Undo, Unknown};
 
@@ -84,6 +84,7 @@ fn report(of: &Report) -> Value {
         findings,
         unknown: unread,
         paths,
+        directories,
         plan: fix,
         rehearsal,
         lacks,
@@ -103,6 +104,7 @@ fn report(of: &Report) -> Value {
         "findings": list(findings, finding),
         "unknown": list(unread, unknown),
         "paths": list(paths, path),
+        "directories": list(directories, directory),
         "plan": optional(fix.as_ref(), |fix| plan(fix, rehearsal)),
         "blocked": optional(refused.as_ref(), blocked),
         "outcome": optional(done.as_ref(), outcome),
@@ -204,6 +206,11 @@ fn path(of: &Path) -> Value {
             json!({ "step": name, "state": passage.word(), "says": says, "code": code })
         }),
     })
+}
+
+fn directory(of: &Directory) -> Value {
+    let Directory { claim, map } = of;
+    json!({ "claim": claim.short(), "map": map })
 }
 
 fn plan(of: &Plan, rehearsal: &[Rehearsal]) -> Value {

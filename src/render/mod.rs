@@ -10,6 +10,7 @@ mod changes;
 mod clean;
 mod commands;
 mod diff;
+mod directory;
 mod export;
 mod findings;
 mod headline;

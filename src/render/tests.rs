@@ -1,5 +1,6 @@
 //! Whole texts are compared, from values made here; then what each part promises.
 
+mod directory;
 mod parts;
 mod plans;
 mod report;
@@ -183,6 +184,7 @@ fn sample() -> Report {
             vital: false,
         }],
         paths: Vec::new(),
+        directories: Vec::new(),
         plan: Some(plan()),
         rehearsal: vec![],
         lacks: vec![],

@@ -9,7 +9,7 @@ use super::clean::{clean, when};
 use super::page::Page;
 use super::shell::Command;
 use super::style::{Role, Style};
-use super::{findings, headline, path, plan};
+use super::{directory, findings, headline, path, plan};
 
 /// One report as people read it.
 pub fn text(report: &Report, context: &Context, style: &Style) -> String {
@@ -24,6 +24,7 @@ pub fn text(report: &Report, context: &Context, style: &Style) -> String {
         findings,
         unknown,
         paths,
+        directories,
         plan,
         rehearsal: _,
         lacks: _,
@@ -49,6 +50,7 @@ pub fn text(report: &Report, context: &Context, style: &Style) -> String {
     findings::write(&mut page, findings, *root);
     findings::write_unknown(&mut page, unknown, *state, target, context);
     path::write(&mut page, paths);
+    directory::write(&mut page, directories);
     if let Some(blocked) = blocked {
         write_blocked(&mut page, blocked);
     }

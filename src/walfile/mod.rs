@@ -18,6 +18,7 @@ pub mod head_chunks;
 pub mod headchunks;
 mod histogram;
 pub mod inventory;
+pub mod map;
 pub mod mend;
 pub mod record;
 pub mod refs;

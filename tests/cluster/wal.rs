@@ -32,6 +32,11 @@ fn a_gap_is_looked_at_and_what_can_be_kept_is_said() {
     let evidence = report.pointer("/reports/0/findings/0/evidence").expect("evidence").to_string();
     assert!(evidence.contains("wal goes from segment 0 to 2"), "{evidence}");
     assert!(evidence.contains("kept by a salvage"), "{evidence}");
+    let rows = report.pointer("/reports/0/directories/0/map/rows").expect("a map");
+    let rows = rows.as_array().expect("rows").iter();
+    let rows: Vec<String> =
+        rows.map(|row| format!("{}-{} {}", row["first"], row["last"], row["state"])).collect();
+    assert_eq!(rows[..2], ["0-0 \"whole\"", "1-1 \"missing\""], "{rows:?}");
     assert!(first(&report, "/plan/title").starts_with("mend the log of pod/prom-0"));
     until("nothing of it is left", 20, || {
         let managed = "app.kubernetes.io/managed-by=prom-fix";

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::super::words::{count, grouped, size};
-use crate::datadir::survey::fold::{LogName, Losses, Problem};
+use crate::datadir::survey::fold::{LogName, Problem};
 use crate::datadir::survey::{SegmentFile, Survey};
 use crate::walfile::block::BlockFault;
 use crate::walfile::fault::FaultKind;
@@ -58,30 +58,16 @@ pub fn write(found: &Survey, out: &mut String) -> fmt::Result {
             Problem::Closed { log, number, why } => {
                 writeln!(out, " x {log}/{number:08} cannot be opened: {why}")?;
             }
-            Problem::Damaged { log, number, faults, lost } => {
+            // What it costs stands in the map.
+            Problem::Damaged { log, number, faults, lost: _ } => {
                 writeln!(out, " x {log}/{number:08}: {}", count(*faults, "fault"))?;
                 if let Some(file) = file(found, *log, *number) {
                     of_file(file, out)?;
                 }
-                costs(lost, out)?;
             }
         }
     }
     Ok(())
-}
-
-fn costs(lost: &Losses, out: &mut String) -> fmt::Result {
-    writeln!(
-        out,
-        "     costs  {} that cannot be read by any way; in this file also,\n            \
-         by Prometheus' repair  {}, {}\n            \
-         by the next page       {}, {}",
-        size(lost.unreadable_bytes),
-        count(lost.prometheus.records, "record"),
-        count(lost.prometheus.samples, "sample"),
-        count(lost.page.records, "record"),
-        count(lost.page.samples, "sample"),
-    )
 }
 
 fn file(found: &Survey, log: LogName, number: u64) -> Option<&SegmentFile> {

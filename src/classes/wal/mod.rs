@@ -7,6 +7,7 @@ mod fix;
 mod needs;
 
 use super::{BUDGET, Class, Given, Job, OnDisk};
+use crate::model::report::Directory;
 use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};
 use crate::subject::{Subject, rivals};
 
@@ -59,6 +60,10 @@ impl Job for Work<'_> {
 
     fn needs_to_fix(&self, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {
         fix::needs(self.subject, seen, found)
+    }
+
+    fn directories(&self, seen: &Snapshot) -> Vec<Directory> {
+        check::surveyed::directories(self.subject, seen)
     }
 
     fn next(&self, seen: &Snapshot, found: &[Finding]) -> Next {

@@ -19,8 +19,9 @@ use start::{kept_by_prometheus, next_start};
 use super::{ChunkFile, Contents, FileFault, Lock, SegmentFile};
 use crate::walfile::block::BlockFault;
 use crate::walfile::count::Kept;
-use crate::walfile::fault::FaultKind;
+use crate::walfile::fault::{Fault, FaultKind};
 use crate::walfile::head_chunks::ChunkFault;
+pub use crate::walfile::map::Losses;
 use crate::walfile::segment::Policies;
 
 /// What the directory means.
@@ -66,17 +67,6 @@ pub enum Problem {
     Snapshot { name: String, faults: u64 },
     /// A file of a block.
     Block { ulid: String, file: String, fault: BlockFault },
-}
-
-/// What a damaged file costs by each way to go on, of what can be read in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Losses {
-    /// Only what follows in the file itself.
-    pub prometheus: Kept,
-    pub page: Kept,
-    /// Bytes that no way can read.
-    pub unreadable_bytes: u64,
 }
 
 /// A folder of numbered files.
@@ -205,10 +195,12 @@ fn of_log(log: LogName, files: &[SegmentFile], problems: &mut Vec<Problem>) {
             problems.push(Problem::Closed { log, number, why: why.clone() });
         } else if !file.found.is_healthy() {
             let kept = &file.found.kept;
+            // Of pages that stand in the wrong places all is read.
+            let unread = |fault: &Fault| if file.found.order.is_some() { 0 } else { fault.skipped };
             let lost = Losses {
                 prometheus: without(kept.fragment, kept.prometheus),
                 page: without(kept.fragment, kept.page),
-                unreadable_bytes: file.found.faults.iter().map(|fault| fault.skipped).sum(),
+                unreadable_bytes: file.found.faults.iter().map(unread).sum(),
             };
             problems.push(Problem::Damaged { log, number, faults: file.found.fault_count, lost });
         }

@@ -9,7 +9,7 @@ use crate::model::report::{Outcome, Rehearsal, StepOutcome};
 use crate::model::{Blocked, BlockedReason, Path, PathStep};
 use crate::render::{Style, json, short, sweep, text};
 
-fn shown(report: &Report) -> String {
+pub fn shown(report: &Report) -> String {
     text(report, &context(), &Style::plain())
 }
 
@@ -318,7 +318,8 @@ fn json_has_the_fields_of_the_contract() {
         reports.plan.forecast.commit reports.blocked reports.outcome
         reports.lacks reports.waits reports.unfinished reports.next
         reports.paths.from reports.paths.to reports.paths.broken reports.paths.steps.step
-        reports.paths.steps.state reports.paths.steps.says reports.paths.steps.code";
+        reports.paths.steps.state reports.paths.steps.says reports.paths.steps.code
+        reports.directories";
     let want: BTreeSet<String> = want.split_whitespace().map(str::to_owned).collect();
     assert_eq!(paths, want);
     assert_eq!(value["reports"][0]["plan"]["steps"][0]["rehearsal"], "accepted-as-you");

@@ -1,13 +1,16 @@
 //! What a survey of the files told, as evidence.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::model::object::ObjectExt;
 use crate::model::quantity::show_count;
+use crate::model::report::Directory;
 use crate::model::{Finding, Severity, Snapshot};
 use crate::subject::{Subject, errand, frozen};
+use crate::walfile::map::Map;
 
-/// Damaged files that are told one by one.
+/// What is wrong beside damaged files, which the map tells: so much of it one by one.
 const MOST: usize = 5;
 
 /// The findings of damage with what is known of the files, where they were looked at.
@@ -33,27 +36,28 @@ pub fn told(subject: &Subject, seen: &Snapshot, findings: Vec<Finding>) -> Vec<F
     findings.into_iter().map(one).collect()
 }
 
+/// What was seen of each volume that was looked at.
+pub fn directories(subject: &Subject, seen: &Snapshot) -> Vec<Directory> {
+    let stand_in = frozen::pod(subject);
+    let pods = subject.pods.iter().chain(stand_in.as_ref());
+    let mut found: Vec<Directory> = Vec::new();
+    for volume in pods.filter_map(|pod| errand::volume(subject, pod).ok()) {
+        let claim = volume.claim;
+        let Some(survey) = seen.inside.surveys.get(&claim) else { continue };
+        let map = survey.get("map").and_then(|map| Map::deserialize(map).ok());
+        if found.iter().all(|one| one.claim != claim) {
+            found.push(Directory { claim, map: map.unwrap_or_default() });
+        }
+    }
+    found
+}
+
 /// A number of a survey as it is shown.
 pub fn count(value: &Value, pointer: &str) -> String {
     show_count(u64::try_from(value.number(pointer).unwrap_or(0)).unwrap_or(0))
 }
 
 fn with(mut finding: Finding, survey: &Value) -> Finding {
-    let damaged = survey.list("/segments");
-    for segment in damaged.iter().take(MOST) {
-        let path: Vec<&str> = segment.text("/path").rsplitn(3, '/').collect();
-        let name = format!("{}/{}", path.get(1).unwrap_or(&""), path.first().unwrap_or(&""));
-        let first = segment.list("/faults").first();
-        let place = first.map_or(String::new(), |fault| {
-            format!("; {} at byte {}", fault.text("/kind"), fault.number("/offset").unwrap_or(0))
-        });
-        let faults = segment.number("/faultCount").unwrap_or(0);
-        let words = if faults == 1 { "1 fault" } else { &format!("{faults} faults") };
-        finding = finding.with(&name, format!("{words}{place}"));
-    }
-    if damaged.len() > MOST {
-        finding = finding.with("more damaged files", (damaged.len() - MOST).to_string());
-    }
     for problem in survey.list("/judged/problems").iter().take(MOST) {
         if let Some(words) = words(problem) {
             finding = finding.with("found", words);

@@ -1,0 +1,65 @@
+//! What a look inside saw, as text and as JSON.
+
+use serde_json::{Value, json};
+
+use super::report::shown;
+use super::sample;
+use crate::model::report::{Directory, Report};
+use crate::model::{Kind, ObjectRef};
+use crate::render::{self, Head};
+
+fn kept(samples: u64) -> Value {
+    json!({"records": samples / 100, "series": 0, "samples": samples})
+}
+
+/// A segment in the middle is damaged, and those behind it would be deleted.
+fn map() -> Value {
+    let whole = |first: u64, last: u64, fate: &str, samples: u64| {
+        json!({
+            "log": "wal", "first": first, "last": last, "state": "whole", "fate": fate,
+            "bytes": 1 << 20, "holds": kept(samples), "faults": 0,
+            "fault": null, "costs": null, "why": null,
+        })
+    };
+    let damaged = json!({
+        "log": "wal", "first": 8, "last": 8, "state": "damaged", "fate": "read",
+        "bytes": 1 << 20, "holds": kept(900), "faults": 2,
+        "fault": {"kind": "checksum", "offset": 1_234_567, "page": 37, "skipped": 500},
+        "costs": {"prometheus": kept(700), "page": kept(400), "unreadableBytes": 500},
+        "why": null,
+    });
+    let rows = [whole(3, 7, "read", 5000), damaged, whole(9, 2011, "deleted", 200_300)];
+    json!({"rows": rows, "leftOut": 0, "starts": true})
+}
+
+fn looked_at() -> Report {
+    let claim = ObjectRef::new(Kind::PersistentVolumeClaim, "monitoring", "data-prometheus-k8s-0");
+    let map = serde_json::from_value(map()).expect("a map");
+    Report { directories: vec![Directory { claim, map }], ..sample() }
+}
+
+#[test]
+fn what_was_seen_inside_is_a_map_of_few_lines() {
+    let text = shown(&looked_at());
+    let want = "
+
+Map of the log on pvc/data-prometheus-k8s-0, by number
+   3-7     whole, 1.0 MiB, 5 000 samples
+ x 8       damaged at byte 1 234 567 (page 37): wrong checksum; 2 faults in all
+           lost by a salvage (by fragment): 500 B that no way reads
+           lost page by page: 400 samples more
+           lost by Prometheus' repair: 201 000 samples more, with 2 003 files
+           behind it
+   9-2011  whole, 1.0 MiB, 200 300 samples; the next start deletes it
+
+Plan ";
+    assert!(text.contains(want), "{text}");
+}
+
+#[test]
+fn a_script_finds_the_places_and_what_they_cost() {
+    let head = Head { command: "wal", exit: 2, context: None, message: None };
+    let value = render::json(&head, &[looked_at()]);
+    let want = json!([{"claim": "pvc/data-prometheus-k8s-0", "map": map()}]);
+    assert_eq!(value["reports"][0]["directories"], want);
+}
