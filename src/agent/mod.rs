@@ -30,6 +30,7 @@ pub use crate::walfile::segment::Depth;
 pub use args::{Act, Asked, Command, How};
 pub use caller::Caller;
 pub use survey::map::lines as map_lines;
+pub use survey::uploads::lines as uploads_lines;
 
 /// How a run ended: the numbers of the plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

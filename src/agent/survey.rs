@@ -4,6 +4,7 @@ mod beside;
 mod faults;
 pub mod map;
 mod start;
+pub mod uploads;
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
@@ -105,6 +106,9 @@ fn report(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
     let map = map::lines(&found.map);
     if !map.is_empty() {
         writeln!(out, "\nMap of the log, by number\n{}", map.join("\n"))?;
+    }
+    if let Some(uploads) = &found.uploads {
+        writeln!(out, "\n{}", uploads::lines(uploads).join("\n"))?;
     }
     faults::write(found, out)?;
     policies(found, out)?;

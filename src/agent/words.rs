@@ -96,6 +96,23 @@ pub fn file_name(path: &Path) -> String {
     printable(&path.file_name().unwrap_or_default().to_string_lossy())
 }
 
+const WIDTH: usize = 80;
+
+/// Words behind a lead, in lines of 80 columns.
+pub fn flow(lead: &str, text: &str, lines: &mut Vec<String>) {
+    let mut line = lead.to_owned();
+    for word in text.split(' ') {
+        let used = line.chars().count();
+        if used + word.chars().count() >= WIDTH && used > lead.len() {
+            lines.push(line.trim_end().to_owned());
+            line = " ".repeat(lead.len());
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    lines.push(line.trim_end().to_owned());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,3 +15,4 @@ mod repairs;
 mod replay;
 mod states;
 mod storage;
+mod uploads;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::walfile::uploads;
+
 /// Where the old files of a salvage are kept: this and a time.
 pub const ASIDE: &str = "prom-fix-";
 
@@ -189,8 +191,7 @@ fn is_temporary(path: &Path) -> bool {
         || name.starts_with("tmp_dbro_sandbox")
 }
 
-/// 26 letters of Crockford's base 32, the first at most 7 (github.com/oklog/ulid `ParseStrict`).
+/// What a block is called.
 pub(super) fn is_ulid(name: &str) -> bool {
-    let letter = |b: u8| b.is_ascii_alphanumeric() && !b"ILOUilou".contains(&b);
-    name.len() == 26 && name.bytes().all(letter) && name.bytes().next() <= Some(b'7')
+    uploads::made(name).is_some()
 }

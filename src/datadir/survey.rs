@@ -10,6 +10,7 @@ mod heads;
 mod lock;
 mod map;
 mod pieces;
+mod uploads;
 
 use std::fs::File;
 use std::io;
@@ -24,6 +25,7 @@ use super::unfinished;
 use crate::walfile::map::Map;
 use crate::walfile::refs::Refs;
 use crate::walfile::segment::{Depth, Segment};
+use crate::walfile::uploads::Uploads;
 pub use blocks::{BlockSurvey, FileFault};
 pub use heads::{ChunkFile, SnapshotSurvey};
 pub use lock::Lock;
@@ -39,6 +41,9 @@ pub struct Survey {
     pub judged: fold::Judged,
     #[serde(default)]
     pub map: Map,
+    /// None where no Thanos sidecar left a note.
+    #[serde(default)]
+    pub uploads: Option<Uploads>,
     /// What whoever sees this agrees to: for `salvage --expect`.
     pub agreement: String,
 }
@@ -166,8 +171,9 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
     contents.orphans = reader.orphans();
     let judged = fold::judge(&contents);
     let map = map::of(&contents, &judged);
-    let root = root.to_owned();
-    let mut survey = Survey { root, depth, contents, judged, map, agreement: String::new() };
+    let uploads = uploads::look(root, &contents);
+    let (root, agreement) = (root.to_owned(), String::new());
+    let mut survey = Survey { root, depth, contents, judged, map, uploads, agreement };
     survey.agreement = Agreement::of(&survey).to_string();
     Ok(survey)
 }

@@ -93,7 +93,7 @@ fn brief_salvage(fields: &mut Map<String, Value>) {
 /// The verdict, and the map, which is small however many files there are.
 fn brief_survey(fields: &mut Map<String, Value>) {
     fields.retain(|name, _| {
-        matches!(name.as_str(), "root" | "judged" | "map" | "lock" | "agreement")
+        matches!(name.as_str(), "root" | "judged" | "map" | "uploads" | "lock" | "agreement")
     });
 }
 

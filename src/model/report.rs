@@ -9,6 +9,7 @@ use super::path::Path;
 use super::plan::{Blocked, Plan};
 use super::receipt::Receipt;
 use crate::walfile::map::Map;
+use crate::walfile::uploads::Uploads;
 
 /// The first word of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +79,8 @@ pub struct Directory {
     /// The claim it is on.
     pub claim: ObjectRef,
     pub map: Map,
+    /// None where no Thanos sidecar left a note there.
+    pub uploads: Option<Uploads>,
 }
 
 /// How a step of a plan went.

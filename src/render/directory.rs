@@ -8,13 +8,17 @@ use super::page::Page;
 
 pub(super) fn write(page: &mut Page<'_>, directories: &[Directory]) {
     for directory in directories {
-        let Directory { claim, map } = directory;
+        let Directory { claim, map, uploads } = directory;
         let lines = agent::map_lines(map);
-        if lines.is_empty() {
-            continue;
+        if !lines.is_empty() {
+            page.gap();
+            page.line(&format!("Map of the log on {}, by number", clean(&claim.short())));
+            lines.iter().for_each(|line| page.line(&clean(line)));
         }
-        page.gap();
-        page.line(&format!("Map of the log on {}, by number", clean(&claim.short())));
-        lines.iter().for_each(|line| page.line(&clean(line)));
+        if let Some(uploads) = uploads {
+            page.gap();
+            let lines = agent::uploads_lines(uploads);
+            lines.iter().for_each(|line| page.line(&clean(line)));
+        }
     }
 }

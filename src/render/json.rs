@@ -209,8 +209,8 @@ fn path(of: &Path) -> Value {
 }
 
 fn directory(of: &Directory) -> Value {
-    let Directory { claim, map } = of;
-    json!({ "claim": claim.short(), "map": map })
+    let Directory { claim, map, uploads } = of;
+    json!({ "claim": claim.short(), "map": map, "uploads": uploads })
 }
 
 fn plan(of: &Plan, rehearsal: &[Rehearsal]) -> Value {

@@ -27,6 +27,7 @@ pub mod startup;
 pub mod template;
 #[cfg(test)]
 mod tests;
+pub mod thanos;
 pub mod version;
 pub mod volume;
 

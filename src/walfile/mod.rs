@@ -24,6 +24,7 @@ pub mod record;
 pub mod refs;
 pub mod segment;
 mod snappy;
+pub mod uploads;
 pub mod writer;
 
 #[cfg(test)]

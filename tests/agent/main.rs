@@ -14,3 +14,4 @@ mod inventory;
 mod salvage;
 mod space;
 mod truncations;
+mod uploads;

@@ -30,6 +30,9 @@ enum Damage {
 const LIVES: usize = 3;
 const LOAD: u32 = 40;
 
+/// What a Thanos sidecar would note; the block is not here.
+const UPLOADED: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
 /// Files of a log by name, with their bytes.
 pub type Files = BTreeMap<String, Vec<u8>>;
 type Samples = BTreeMap<(String, i64), String>;
@@ -115,6 +118,8 @@ impl<'a> Server<'a> {
                 Install { replicas: 0, ..install.clone() }.apply(scene);
                 install.until_no_pods(scene);
                 if damage == Damage::Gap {
+                    let note = format!("{{\"version\": 1, \"uploaded\": [{UPLOADED:?}]}}");
+                    fs::write(self.data.join("thanos.shipper.json"), note).expect("written");
                     fs::remove_file(self.segment(1)).expect("a segment in the middle");
                 } else {
                     let folder = self.data.join("chunks_head");
@@ -190,6 +195,40 @@ fn served_again(server: &Server<'_>, damage: Damage, before: &Samples) {
     assert!(after.keys().any(|(_, at)| *at > last), "and it takes samples");
 }
 
+/// Where the damage is, and of what was uploaded what is noted, before anything moves.
+fn told_of_the_files(shown: &Value, damage: Damage, before: &Samples) {
+    let directory = shown.pointer("/reports/0/directories/0").expect("it was looked at");
+    let rows = directory["map"]["rows"].as_array().expect("a map");
+    let odd: Vec<&Value> = rows.iter().filter(|row| row["state"] != "whole").collect();
+    let uploads = &directory["uploads"];
+    match damage {
+        Damage::Gap => {
+            assert!(
+                odd.iter().any(|row| row["state"] == "missing" && row["first"] == 1),
+                "{odd:?}"
+            );
+            assert_eq!(uploads["newest"]["made"], 1_469_922_850_259_i64, "{uploads}");
+            let end = uploads["head"]["last"].as_i64().expect("samples");
+            let last = before.keys().map(|(_, at)| *at).max().expect("samples");
+            assert!(end >= last, "{end} {last}");
+            let data = first(shown, "/plan/impact/data");
+            let made = "uploaded was made 2016-07-30 23:54:10Z, and is not here any more; only on \
+                        this volume is the log from ";
+            assert!(data.contains(made), "{data}");
+        }
+        Damage::Flip | Damage::Checkpoint => {
+            let row = odd.iter().find(|row| row["state"] == "damaged").expect("it is damaged");
+            assert_eq!(row["fault"]["kind"], "checksum", "{row}");
+            assert!(row["costs"]["unreadableBytes"].as_u64() > Some(0), "{row}");
+        }
+        Damage::HeadChunks => {
+            // Starts that ended before they wrote.
+            assert!(odd.iter().all(|row| row["state"] == "empty"), "{odd:?}");
+            assert!(uploads.is_null(), "{uploads}");
+        }
+    }
+}
+
 fn run(kind: Kind, image: &str, damage: Damage) {
     let began = std::time::Instant::now();
     let scene = Scene::new("salvage");
@@ -210,6 +249,7 @@ fn run(kind: Kind, image: &str, damage: Damage) {
     let mark = Mark::now();
     let shown = scene.plugin(&["wal", target, "--inspect", "-o", "json"]).expect(2).json();
     mark.only_our_own(&scene.ns);
+    told_of_the_files(&shown, damage, &before);
     let digest = first(&shown, "/plan/digest");
     let args = ["wal", target, "--inspect", "--apply", "--confirm", &digest, "--settle", "6s"];
     let report = scene.plugin(&[&args[..], &["-o", "json"]].concat()).expect(0).json();

@@ -1,14 +1,13 @@
 //! The logs as a map, in lines of 80 columns: runs of whole files in one line, all else by name, with
 //! what it costs. The plugin shows what a helper saw by the same lines.
 
-use super::super::words::{count, grouped, printable, size};
+use super::super::words::{count, flow, grouped, printable, size};
 use super::faults::says;
 use crate::walfile::count::Kept;
 use crate::walfile::map::{Fate, Log, Losses, Map, Row, State};
 
 /// Rows that are told one by one; of what is beyond only numbers.
 const MOST: usize = 12;
-const WIDTH: usize = 80;
 
 /// Nothing where there is no file.
 #[must_use]
@@ -170,20 +169,6 @@ fn beyond(map: &Map) -> Vec<String> {
         lines.push(format!("   and {}, not told apart", count(map.left_out, "further file")));
     }
     lines
-}
-
-fn flow(lead: &str, text: &str, lines: &mut Vec<String>) {
-    let mut line = lead.to_owned();
-    for word in text.split(' ') {
-        let used = line.chars().count();
-        if used + word.chars().count() >= WIDTH && used > lead.len() {
-            lines.push(line.trim_end().to_owned());
-            line = " ".repeat(lead.len());
-        }
-        line.push_str(word);
-        line.push(' ');
-    }
-    lines.push(line.trim_end().to_owned());
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod killed;
 mod notes;
 mod progress;
 pub(super) mod surveyed;
+pub(super) mod uploads;
 
 use serde_json::Value;
 

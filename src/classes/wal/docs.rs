@@ -8,6 +8,23 @@ pub const HELD: Code = Code("other/repair-unfinished");
 
 pub const LOCKED: Code = Code("wal/locked");
 
+/// What a survey of the files tells more of, and a salvage mends.
+pub fn is_damage(code: Code) -> bool {
+    code == HELD
+        || matches!(
+            code.0,
+            "wal/corrupt-segment"
+                | "wal/corrupt-checkpoint"
+                | "wal/gap"
+                | "wal/checkpoint-lost"
+                | "wal/corrupt-wbl"
+                | "wal/corrupt-head-chunks"
+                | "wal/corrupt-block"
+                | "wal/checkpoint-failing"
+                | "wal/repaired-with-loss"
+        )
+}
+
 pub const DOCS: &[CodeDoc] = &[
     CodeDoc {
         code: HELD,

@@ -7,10 +7,10 @@ mod startup;
 mod ways;
 
 use super::check::killed;
-use super::docs::{HELD, LOCKED};
+use super::docs::{HELD, LOCKED, is_damage};
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Look, Tells};
-use crate::model::{Blocked, Code, Finding, Kind, Need, Next, Severity, Snapshot};
+use crate::model::{Blocked, Finding, Kind, Need, Next, Severity, Snapshot};
 use crate::subject::errand::{self, Errand, Volume};
 use crate::subject::identity::Who;
 use crate::subject::{Subject, frozen, hold, rivals};
@@ -43,23 +43,6 @@ pub fn needs(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Vec<Need>
     let lockless = salvage::LOCKLESS.iter().any(|flag| subject.flags.is_on(flag) == Some(true));
     let pods = lockless.then(|| Need::list(Kind::Pod, subject.namespace()));
     [node, rivals::needs(subject), pods.into_iter().collect()].concat()
-}
-
-/// What a survey of the files tells more of, and a salvage mends.
-fn is_damage(code: Code) -> bool {
-    code == HELD
-        || matches!(
-            code.0,
-            "wal/corrupt-segment"
-                | "wal/corrupt-checkpoint"
-                | "wal/gap"
-                | "wal/checkpoint-lost"
-                | "wal/corrupt-wbl"
-                | "wal/corrupt-head-chunks"
-                | "wal/corrupt-block"
-                | "wal/checkpoint-failing"
-                | "wal/repaired-with-loss"
-        )
 }
 
 /// `budget`: seconds for a start, as asked for.

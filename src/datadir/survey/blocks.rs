@@ -31,6 +31,9 @@ pub struct BlockSurvey {
     pub replaced: bool,
     /// The blocks that this one was made from.
     pub parents: Vec<String>,
+    /// 1 of one that was made of the head, more of one that was made of blocks.
+    #[serde(default)]
+    pub level: u64,
 }
 
 /// What is wrong with a file of a block.
@@ -63,6 +66,7 @@ struct Stats {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Compaction {
+    level: u64,
     parents: Option<Vec<Parent>>,
 }
 
@@ -92,6 +96,7 @@ fn one(path: &Path) -> BlockSurvey {
         Ok(meta) => {
             found.span = Some(Span { first: meta.min_time, last: meta.max_time });
             (found.samples, found.series) = (meta.stats.num_samples, meta.stats.num_series);
+            found.level = meta.compaction.level;
             let parents = meta.compaction.parents.unwrap_or_default();
             found.parents = parents.into_iter().map(|parent| parent.ulid).collect();
         }

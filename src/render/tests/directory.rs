@@ -35,7 +35,7 @@ fn map() -> Value {
 fn looked_at() -> Report {
     let claim = ObjectRef::new(Kind::PersistentVolumeClaim, "monitoring", "data-prometheus-k8s-0");
     let map = serde_json::from_value(map()).expect("a map");
-    Report { directories: vec![Directory { claim, map }], ..sample() }
+    Report { directories: vec![Directory { claim, map, uploads: None }], ..sample() }
 }
 
 #[test]
@@ -57,9 +57,31 @@ Plan ";
 }
 
 #[test]
+fn what_was_uploaded_is_told_behind_the_map() {
+    let mut report = looked_at();
+    let uploads = json!({
+        "unread": null, "listed": 12,
+        "newest": {"ulid": "01M827CT0DKCN5KG2K87TH0H4J", "ends": 7_200_000, "made": 0},
+        "here": [], "hereCount": 0, "head": {"first": 7_200_000, "last": 7_260_000},
+    });
+    let uploads = serde_json::from_value(uploads).expect("what was uploaded");
+    report.directories[0].uploads = Some(uploads);
+    let want = "; the next start deletes it
+
+Thanos sidecar  12 blocks noted as uploaded; the newest,
+                01M827CT0DKCN5KG2K87TH0H4J, ends 1970-01-01 02:00:00Z
+  only here     the log behind the blocks, 1970-01-01 02:00:00Z to 1970-01-01
+                02:01:00Z
+
+Plan ";
+    let text = shown(&report);
+    assert!(text.contains(want), "{text}");
+}
+
+#[test]
 fn a_script_finds_the_places_and_what_they_cost() {
     let head = Head { command: "wal", exit: 2, context: None, message: None };
     let value = render::json(&head, &[looked_at()]);
-    let want = json!([{"claim": "pvc/data-prometheus-k8s-0", "map": map()}]);
+    let want = json!([{"claim": "pvc/data-prometheus-k8s-0", "map": map(), "uploads": null}]);
     assert_eq!(value["reports"][0]["directories"], want);
 }

@@ -3,21 +3,20 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::classes::wal::docs::is_damage;
 use crate::model::object::ObjectExt;
 use crate::model::quantity::show_count;
 use crate::model::report::Directory;
 use crate::model::{Finding, Severity, Snapshot};
 use crate::subject::{Subject, errand, frozen};
 use crate::walfile::map::Map;
+use crate::walfile::uploads::Uploads;
 
 /// What is wrong beside damaged files, which the map tells: so much of it one by one.
 const MOST: usize = 5;
 
 /// The findings of damage with what is known of the files, where they were looked at.
 pub fn told(subject: &Subject, seen: &Snapshot, findings: Vec<Finding>) -> Vec<Finding> {
-    if seen.inside.surveys.is_empty() {
-        return findings;
-    }
     let stand_in = frozen::pod(subject);
     let one = |finding: Finding| {
         if finding.severity != Severity::Error {
@@ -27,9 +26,11 @@ pub fn told(subject: &Subject, seen: &Snapshot, findings: Vec<Finding>) -> Vec<F
             true => stand_in.as_ref(),
             false => subject.pods.iter().find(|p| p.name() == finding.object.name),
         };
-        let volume = pod.and_then(|pod| errand::volume(subject, pod).ok());
+        let Some(pod) = pod else { return finding };
+        let volume = errand::volume(subject, pod).ok();
         match volume.and_then(|volume| seen.inside.surveys.get(&volume.claim)) {
             Some(survey) => with(finding, survey),
+            None if is_damage(finding.code) => super::uploads::inferred(finding, pod),
             None => finding,
         }
     };
@@ -44,12 +45,18 @@ pub fn directories(subject: &Subject, seen: &Snapshot) -> Vec<Directory> {
     for volume in pods.filter_map(|pod| errand::volume(subject, pod).ok()) {
         let claim = volume.claim;
         let Some(survey) = seen.inside.surveys.get(&claim) else { continue };
-        let map = survey.get("map").and_then(|map| Map::deserialize(map).ok());
         if found.iter().all(|one| one.claim != claim) {
-            found.push(Directory { claim, map: map.unwrap_or_default() });
+            let map = survey.get("map").and_then(|map| Map::deserialize(map).ok());
+            let map = map.unwrap_or_default();
+            found.push(Directory { claim, map, uploads: uploads(survey) });
         }
     }
     found
+}
+
+/// What a Thanos sidecar noted there.
+pub fn uploads(survey: &Value) -> Option<Uploads> {
+    survey.get("uploads").and_then(|uploads| Uploads::deserialize(uploads).ok())
 }
 
 /// A number of a survey as it is shown.

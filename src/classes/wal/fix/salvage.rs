@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use crate::classes::wal::check::surveyed::count;
+use crate::classes::wal::check::surveyed::{self, count};
+use crate::classes::wal::check::uploads;
 use crate::model::Snapshot;
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Blocked, Plan};
@@ -69,7 +70,7 @@ pub(super) fn plan(
     );
     let mut plan = repair::beside(subject, seen, "wal", &title, steps);
     plan.impact = hold.impact();
-    plan.impact.data = data(survey, lockless.as_deref());
+    plan.impact.data = data(survey, pod, lockless.as_deref());
     plan.inputs = [vec!["--inspect".into()], hold.inputs()].concat();
     plan.doubts.extend(hold.doubts());
     plan.takes = "a few minutes, and its replay".into();
@@ -78,7 +79,7 @@ pub(super) fn plan(
 }
 
 /// What becomes of the data.
-fn data(survey: &Value, lockless: Option<&str>) -> String {
+fn data(survey: &Value, pod: &Value, lockless: Option<&str>) -> String {
     let kept = |policy: &str| count(survey, &format!("/judged/kept/{policy}/samples"));
     let mut says = format!(
         "{} samples of its log are kept ({} by Prometheus' own start); the old files stay on the \
@@ -86,6 +87,9 @@ fn data(survey: &Value, lockless: Option<&str>) -> String {
         kept("fragment"),
         kept("prometheus")
     );
+    if let Some(only) = uploads::only_here(surveyed::uploads(survey).as_ref(), pod) {
+        says.push_str(&format!("; {only}"));
+    }
     if let Some(flag) = lockless {
         let only = "it takes no lock, and only the hold keeps it from the files meanwhile";
         says.push_str(&format!("; with {flag} {only}"));

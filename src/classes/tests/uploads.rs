@@ -1,0 +1,136 @@
+//! What a Thanos sidecar uploaded is said before a log is mended, as far as it is known.
+
+use serde_json::{Value, json};
+
+use super::fixture::{World, healthy};
+use crate::model::plan::Plan;
+use crate::model::{Finding, Kind, Next, ObjectRef, Severity};
+
+const GAP: &str = r#"time=x level=ERROR source=main.go:1373 msg="Fatal error" err="opening storage failed: get segment range: segments are not sequential""#;
+
+/// A gap, and a sidecar beside it.
+fn world(args: &[&str]) -> World {
+    let mut world = healthy().crashed(1, "Error", GAP);
+    let mut sidecar = world.pod()["spec"]["containers"][0].clone();
+    sidecar["name"] = json!("thanos-sidecar");
+    sidecar["image"] = json!("quay.io/thanos/thanos:v0.37.0");
+    sidecar["args"] = json!([&["sidecar"], args].concat());
+    let containers = world.pod()["spec"]["containers"].as_array_mut().expect("a list");
+    containers.push(sidecar);
+    world.set("/spec/securityContext/runAsUser", json!(65534)).set(
+        "/metadata/ownerReferences",
+        json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "p", "uid": "set",
+            "controller": true}]),
+    )
+}
+
+/// The same once its files were seen.
+fn seen(args: &[&str], uploads: &Value) -> World {
+    let mut world = world(args);
+    let kept = json!({"records": 1, "series": 1, "samples": 100});
+    let survey = json!({
+        "judged": {
+            "problems": [{"kind": "gap", "log": "wal", "after": 0, "next": 2}],
+            "nextStart": {"does": "fails", "why": {"because": "notSequential"}},
+            "kept": {"prometheus": kept, "page": kept, "fragment": kept},
+        },
+        "uploads": uploads, "agreement": "0:1",
+    });
+    let claim = ObjectRef::new(Kind::PersistentVolumeClaim, "mon", "data-p-0");
+    world.seen.inside.surveys.insert(claim, survey);
+    world
+}
+
+fn evidence(world: &World) -> Vec<String> {
+    let (_, findings, _) = world.diagnose();
+    let own = |f: &&Finding| f.severity == Severity::Error && f.code.0 == "wal/gap";
+    let all = findings.iter().filter(own).flat_map(|f| &f.evidence);
+    all.filter(|e| e.field == "Thanos sidecar").map(|e| e.value.clone()).collect()
+}
+
+fn plan(world: &World) -> Plan {
+    match world.next() {
+        Next::Fix(plan) => plan,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What the plan says of the data, behind what is kept of the log.
+fn data(world: &World) -> String {
+    let data = plan(world).impact.data;
+    data.split_once("in prom-fix-<time>/").expect("what is kept").1.to_owned()
+}
+
+const BUCKET: &[&str] = &["--objstore.config-file=/etc/bucket.yaml"];
+
+#[test]
+fn without_a_look_it_says_what_the_pod_tells_and_what_it_does_not() {
+    let told = evidence(&world(BUCKET));
+    let want = "container thanos-sidecar is given a bucket (--objstore.config-file), and is taken to \
+                upload blocks, never what is only in the log; which it has uploaded is not known \
+                without --inspect";
+    assert_eq!(told, [want]);
+    let told = evidence(&world(&[]));
+    assert_eq!(told, ["container thanos-sidecar is given no bucket, and uploads nothing"]);
+    assert!(evidence(&healthy().crashed(1, "Error", GAP)).is_empty());
+}
+
+#[test]
+fn what_was_seen_stands_in_the_plan_and_in_the_report() {
+    let head = json!({"first": 7_200_000, "last": 9_000_000});
+    let uploads = json!({
+        "unread": null, "listed": 2,
+        "newest": {"ulid": "01M827CT0DKCN5KG2K87TH0H4J", "ends": 3_600_000, "made": 1},
+        "here": [{"ulid": "01M827CT0DKCN5KG2K87TH0H4K",
+            "span": {"first": 3_600_000, "last": 7_200_000}, "level": 1}],
+        "hereCount": 1, "head": head,
+    });
+    let world = seen(BUCKET, &uploads);
+    assert!(evidence(&world).is_empty(), "the report has a part of its own for it");
+    let want = "; Thanos noted blocks up to 1970-01-01 01:00:00Z as uploaded; only on this volume is \
+                the log from 1970-01-01 02:00:00Z to 1970-01-01 02:30:00Z, and 1 block that is not \
+                noted";
+    assert_eq!(data(&world), want);
+    let given = crate::classes::Given::new();
+    let directories = crate::classes::ALL
+        .iter()
+        .flat_map(|class| class.job(&world.subject, &given).directories(&world.seen));
+    let told: Vec<_> = directories.map(|one| (one.claim.name, one.uploads.is_some())).collect();
+    assert_eq!(told, [("data-p-0".to_owned(), true)]);
+}
+
+#[test]
+fn a_note_that_is_damaged_empty_or_not_there_is_told_as_that() {
+    let uploads = |unread: Value, newest: Value| {
+        json!({"unread": unread, "listed": 0, "newest": newest, "here": [], "hereCount": 3,
+            "head": null})
+    };
+    let rows = [
+        (
+            uploads(json!("not a file"), Value::Null),
+            "; what Thanos uploaded is not known (its note is damaged); only on this volume is what \
+             is in the log and in no block, at least",
+        ),
+        (
+            uploads(Value::Null, Value::Null),
+            "; Thanos noted no block as uploaded; only on this volume is what is in the log and in \
+             no block, and 3 blocks that are not noted",
+        ),
+        (
+            uploads(Value::Null, json!({"ulid": "0", "ends": null, "made": i64::MAX})),
+            "; the newest block that Thanos noted as uploaded was made 9223372036854775807 ms, and \
+             is not here any more; only on this volume is what is in the log and in no block, and \
+             3 blocks that are not noted",
+        ),
+        (
+            Value::Null,
+            "; what Thanos uploaded is not known: container thanos-sidecar has \
+             --objstore.config-file, and no note of it was read (thanos.shipper.json); the log at \
+             least is only on this volume",
+        ),
+    ];
+    for (uploads, want) in rows {
+        assert_eq!(data(&seen(BUCKET, &uploads)), want);
+    }
+    assert_eq!(data(&seen(&[], &Value::Null)), "", "nothing uploads");
+}
