@@ -7,6 +7,7 @@ use super::errand::exit;
 use super::error::Error;
 use super::guards::same;
 use super::metrics::{Intake, intake};
+use crate::model::log::walreplay;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::Until;
 
@@ -269,19 +270,10 @@ async fn replaying(
     else {
         return Ok(look);
     };
-    let position = serde_json::from_str::<Value>(&body).unwrap_or_default();
-    let number = |key: &str| position.number(&format!("/data/{key}"));
-    let (Some(min), Some(max), Some(here)) = (number("min"), number("max"), number("current"))
-    else {
-        return Ok(look);
-    };
-    if max <= min {
-        return Ok(look);
-    }
-    let says = format!("{says}, replaying WAL {here}/{max}");
-    #[expect(clippy::cast_precision_loss, reason = "segment numbers; shown as a bar")]
-    let fraction = ((here - min) as f64 / (max - min) as f64).clamp(0.0, 1.0);
-    Ok(Look::NotYet { says, fraction: Some(fraction) })
+    let Some(at) = walreplay::read(&body).filter(|at| at.last > at.first) else { return Ok(look) };
+    let says = format!("{says}, replaying WAL {}/{}", at.now, at.last);
+    let fraction = at.permille().and_then(|done| i32::try_from(done).ok());
+    Ok(Look::NotYet { says, fraction: fraction.map(|done| f64::from(done) / 1000.0) })
 }
 
 fn rendered(name: &str, live: Option<&Value>, pointer: &str, value: &Value) -> Look {

@@ -5,13 +5,14 @@
 //! `msg` and `err` with them; so keys are searched, never counted, and `caller`/`source` are never
 //! matched on by line number. This file cuts and finds; `sign` says what ended a run, `runs` which
 //! log tells of which run of a container, `kill` who ended one that has no last words, `place` where
-//! a path of a line lies. None knows a code.
+//! a path of a line lies, `pace` and `remaining` how long a replay takes. None knows a code.
 
 mod cut;
 pub mod events;
 pub mod kill;
 pub mod pace;
 pub mod place;
+pub mod remaining;
 pub mod runs;
 pub mod sign;
 pub mod walreplay;

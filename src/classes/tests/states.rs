@@ -270,10 +270,30 @@ fn a_replay_is_no_fault() {
     let world = healthy().running(since, REPLAY).walreplay(body);
     let (_, findings, _) = world.diagnose();
     let said: Vec<_> = findings[0].evidence.iter().map(|e| e.value.as_str()).take(2).collect();
-    assert_eq!(
-        said,
-        ["segment 60 of 120", "about 120 s at this rate".replace("120 s", "2 min").as_str()]
-    );
+    let left = "about 117 s: by the time since its start, with all that it did before it came to \
+                segments; of those to come the newest counts half, and the one that this start made \
+                nothing";
+    assert_eq!(said, ["segment 60 of 120", left]);
+    // Its log says when each was loaded: 4 s the first of ten, 36 s ago, and 4 s each since.
+    let segment = |at: u32| {
+        let at_second = at * 4;
+        format!(
+            "ts=2026-11-22T17:59:{at_second:02}Z level=info msg=\"WAL segment loaded\" \
+             segment={at} maxSegment=120\n"
+        )
+    };
+    let log: String = (0..10).map(segment).collect();
+    let (_, findings, _) = healthy().running(since, &log).diagnose();
+    let left = "about 8 min: 4.0 s a segment, as the 9 in its log; of those to come the newest \
+                counts half, and the one that this start made nothing; the one that it reads now \
+                takes longer";
+    assert_eq!(findings[0].evidence[1].value, left);
+    // It has come to the out-of-order log, which is counted from its own first number.
+    let log =
+        "ts=2026-11-22T17:59:00Z level=info msg=\"WAL segment loaded\" segment=9 maxSegment=9";
+    let wbl = r#"{"status":"success","data":{"min":0,"max":4,"current":1}}"#;
+    let (_, findings, _) = healthy().running(since, log).walreplay(wbl).diagnose();
+    assert!(findings[0].evidence.iter().all(|one| one.field != "left"));
     let given = Given::new();
     let wal = ALL.iter().find(|c| c.name() == "wal").expect("a class");
     assert!(matches!(wal.job(&world.subject, &given).next(&world.seen, &findings), Next::Wait(_)));

@@ -35,4 +35,35 @@ impl At {
     pub fn under_way(&self) -> bool {
         self.last > 0 && self.now < self.last
     }
+
+    /// What is left to load, in halves of a segment, by what is known of their sizes: the last was
+    /// made by this very start before it began to read (prometheus `tsdb/db.go` `open`,
+    /// `tsdb/wlog/wlog.go` `NewSize`), and is empty; the one before it is what the run before was
+    /// writing when it ended, and counts as half of one.
+    pub fn halves_left(&self) -> Option<i64> {
+        let to_go = i64::try_from(self.last.checked_sub(self.now)?).ok()?;
+        Some(to_go.checked_mul(2)?.saturating_sub(3).max(0))
+    }
+
+    /// How much of it is done, weighed like that; in thousandths.
+    pub fn permille(&self) -> Option<i64> {
+        let all = At { now: self.first, ..*self }.halves_left().filter(|all| *all > 0)?;
+        Some(all.checked_sub(self.halves_left()?)?.checked_mul(1000)?.checked_div(all)?.max(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_counts_half_and_the_last_nothing() {
+        let at = |now| At { first: 10, now, last: 20 };
+        let left = [10, 17, 18, 19, 20, 21].map(|now| at(now).halves_left());
+        assert_eq!(left, [Some(17), Some(3), Some(1), Some(0), Some(0), None]);
+        let done = [10, 18, 20].map(|now| at(now).permille());
+        assert_eq!(done, [Some(0), Some(941), Some(1000)]);
+        assert_eq!(At { first: 0, now: 0, last: 1 }.permille(), None);
+        assert_eq!(At { first: 0, now: 0, last: u64::MAX }.permille(), None);
+    }
 }

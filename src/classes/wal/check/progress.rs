@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::model::log::remaining::{self, Remaining};
 use crate::model::log::walreplay::{self, At};
 use crate::model::log::{Runs, replay};
 use crate::model::{Code, Finding, Severity, Snapshot};
@@ -31,7 +32,7 @@ pub fn of(pod: &Value, runs: &Runs, seen: &Snapshot, answer: Option<&str>) -> Op
     if let Some(at) = &at {
         finding = finding.with("progress", format!("segment {} of {}", at.now, at.last));
         finding = match left(at, runs, seen) {
-            Some(left) => finding.with("left", format!("about {left} at this rate")),
+            Some(left) => finding.with("left", left),
             None => finding,
         };
     }
@@ -42,15 +43,43 @@ pub fn of(pod: &Value, runs: &Runs, seen: &Snapshot, answer: Option<&str>) -> Op
     })
 }
 
-/// The time that is left if segments go on to load as fast as since the container started.
-/// Segments differ in size, so this is rough, and said to be.
+/// The time that is left, and what that rests on.
 fn left(at: &At, runs: &Runs, seen: &Snapshot) -> Option<String> {
-    let took = u64::try_from(seen.clock.as_second() - runs.since?.as_second()).ok()?;
-    let done = at.now.checked_sub(at.first).filter(|done| *done > 0)?;
-    let seconds = took.checked_mul(at.last.checked_sub(at.now)?)? / done;
-    Some(if seconds < 120 {
-        format!("{seconds} s")
-    } else {
-        format!("{} min", seconds.div_ceil(60))
-    })
+    let sizes = "of those to come the newest counts half, and the one that this start made nothing";
+    let logged = runs.now.as_deref();
+    if let Some(by_log) = logged.and_then(|log| remaining::of(log, at, seen.clock)) {
+        let Remaining { left_ms, pace_ms, loaded, slower } = by_log;
+        let pace = tenths(pace_ms);
+        let of = match loaded {
+            1 => "the one".to_owned(),
+            more => format!("the {more}"),
+        };
+        let slower = if slower { "; the one that it reads now takes longer" } else { "" };
+        let about = about(left_ms);
+        return Some(format!("{about}: {pace} s a segment, as {of} in its log; {sizes}{slower}"));
+    }
+    // All of the log is loaded: it reads the out-of-order log, whose files are of other sizes.
+    let seen_in_log = logged.map(replay).unwrap_or_default();
+    if seen_in_log.segment.is_some() && seen_in_log.segment == seen_in_log.max_segment {
+        return None;
+    }
+    let left_ms = remaining::since_start(at, runs.since?, seen.clock)?;
+    let about = about(left_ms);
+    Some(format!(
+        "{about}: by the time since its start, with all that it did before it came to segments; {sizes}"
+    ))
+}
+
+fn about(millis: i64) -> String {
+    match (millis + 999) / 1000 {
+        0 => "a moment".to_owned(),
+        seconds @ ..120 => format!("about {seconds} s"),
+        seconds => format!("about {} min", (seconds + 59) / 60),
+    }
+}
+
+/// Milliseconds as seconds.
+fn tenths(millis: i64) -> String {
+    let tenths = (millis + 50) / 100;
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
