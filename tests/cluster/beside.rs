@@ -80,6 +80,9 @@ fn one_block_that_cannot_be_opened_is_moved_aside() {
     damaged(&scene, &install, || fs::write(&index, &whole[..40]).expect("written"));
     until_told(&scene, "sts/prom", &["wal/corrupt-block"]);
 
+    let shown = scene.plugin(&["wal", "sts/prom", "--inspect"]).expect(2).stdout;
+    let said = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains(&format!("moved aside, and not served: block {bad} (")), "{shown}");
     let others: Vec<String> = blocks(&data).into_iter().filter(|other| *other != bad).collect();
     let digest = mended(&scene, &[]);
     let left = blocks(&data);

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::super::words::{count, grouped, size};
+use super::super::words::{count, grouped, size, utc};
 use crate::datadir::survey::fold::{LogName, Problem};
 use crate::datadir::survey::{SegmentFile, Survey};
 use crate::walfile::block::BlockFault;
@@ -52,8 +52,15 @@ pub fn write(found: &Survey, out: &mut String) -> fmt::Result {
                 " x {name}: {}\n     costs  nothing: the log is read in its stead",
                 count(*faults, "fault"),
             )?,
-            Problem::Block { ulid, file, fault } => {
+            Problem::Block { ulid, file, fault, stops, samples, span } => {
                 writeln!(out, " x {ulid}/{file}: {}", says_block(*fault))?;
+                if *stops {
+                    let when = span.map_or(String::new(), |span| {
+                        format!(", {} to {}", utc(span.first), utc(span.last))
+                    });
+                    let samples = count(*samples, "sample");
+                    writeln!(out, "     costs  {samples}{when}: a salvage moves the block aside")?;
+                }
             }
             Problem::Closed { log, number, why } => {
                 writeln!(out, " x {log}/{number:08} cannot be opened: {why}")?;

@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 pub use start::{NextStart, Refusal};
 use start::{kept_by_prometheus, next_start};
 
-use super::{ChunkFile, Contents, FileFault, Lock, SegmentFile};
+use super::{BlockSurvey, ChunkFile, Contents, FileFault, Lock, SegmentFile};
 use crate::walfile::block::BlockFault;
-use crate::walfile::count::Kept;
+use crate::walfile::count::{Kept, Span};
 use crate::walfile::fault::{Fault, FaultKind};
 use crate::walfile::head_chunks::ChunkFault;
 pub use crate::walfile::map::Losses;
@@ -66,7 +66,16 @@ pub enum Problem {
     /// A snapshot of the head, in whose stead the log is read.
     Snapshot { name: String, faults: u64 },
     /// A file of a block.
-    Block { ulid: String, file: String, fault: BlockFault },
+    Block {
+        ulid: String,
+        file: String,
+        fault: BlockFault,
+        /// Beside it Prometheus does not start, and a salvage moves it aside.
+        stops: bool,
+        /// What its meta.json says that it holds.
+        samples: u64,
+        span: Option<Span>,
+    },
 }
 
 /// A folder of numbered files.
@@ -226,12 +235,12 @@ fn beside_the_log(contents: &Contents, problems: &mut Vec<Problem>) {
         }
     }
     for block in &contents.blocks {
-        let ulid = || block.ulid.clone();
-        if let Some(fault) = block.unread {
-            problems.push(Problem::Block { ulid: ulid(), file: "meta.json".to_owned(), fault });
-        }
-        for FileFault { file, fault } in &block.faults {
-            problems.push(Problem::Block { ulid: ulid(), file: file.clone(), fault: *fault });
+        let BlockSurvey { ulid, samples, span, unread, faults, .. } = block;
+        let meta = unread.map(|fault| FileFault { file: "meta.json".to_owned(), fault });
+        for FileFault { file, fault } in meta.iter().chain(faults) {
+            let (ulid, file, fault) = (ulid.clone(), file.clone(), *fault);
+            let (stops, samples, span) = (block.stops(), *samples, *span);
+            problems.push(Problem::Block { ulid, file, fault, stops, samples, span });
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::uploads::time;
 use crate::classes::wal::docs::is_damage;
 use crate::model::object::ObjectExt;
 use crate::model::quantity::show_count;
@@ -104,9 +105,40 @@ fn words(problem: &Value) -> Option<String> {
         "headChunks" => {
             format!("chunks_head {} is damaged at {}", number("number"), number("offset"))
         }
-        "block" => format!("block {}: {}", problem.text("/ulid"), problem.text("/file")),
+        "block" => {
+            let named = format!("block {}: {}", problem.text("/ulid"), problem.text("/file"));
+            match in_block(problem) {
+                Some(holds) => format!("{named}; it holds {holds}"),
+                None => named,
+            }
+        }
         kind => kind.to_owned(),
     })
+}
+
+/// What a block holds beside which no server starts.
+fn in_block(problem: &Value) -> Option<String> {
+    let stops = problem.pointer("/stops").and_then(Value::as_bool) == Some(true);
+    let samples = count(problem, "/samples");
+    let span = problem.number("/span/first").zip(problem.number("/span/last"));
+    stops.then(|| match span {
+        Some((first, last)) => format!("{samples} samples, {} to {}", time(first), time(last)),
+        None => format!("{samples} samples"),
+    })
+}
+
+/// What a salvage moves aside that is served no longer.
+pub fn given_up(survey: &Value) -> Vec<String> {
+    let mut blocks: Vec<String> = Vec::new();
+    for problem in survey.list("/judged/problems") {
+        let Some(holds) = in_block(problem) else { continue };
+        let says = format!("block {} ({holds})", problem.text("/ulid"));
+        // Two files of it may be damaged.
+        if !blocks.contains(&says) {
+            blocks.push(says);
+        }
+    }
+    blocks
 }
 
 fn next_start(start: Option<&Value>) -> String {
@@ -140,7 +172,28 @@ fn spaced(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_block_that_is_given_up_is_told_once_with_what_it_holds() {
+        let file = |file: &str, stops: bool| {
+            json!({
+                "kind": "block", "ulid": "01A", "file": file, "stops": stops, "samples": 1500,
+                "span": {"first": 1_795_371_198_000_i64, "last": 1_795_378_398_000_i64},
+            })
+        };
+        let survey = |files: [Value; 2]| json!({"judged": {"problems": files}});
+        let told = "1 500 samples, 2026-11-22 18:13:18Z to 2026-11-22 20:13:18Z";
+        let stops = survey([file("index", true), file("chunks/000001", true)]);
+        assert_eq!(given_up(&stops), [format!("block 01A ({told})")]);
+        assert_eq!(words(&file("index", true)), Some(format!("block 01A: index; it holds {told}")));
+        // A server starts without one whose meta.json it cannot read.
+        let passed_over = survey([file("meta.json", false), file("index", false)]);
+        assert_eq!(given_up(&passed_over), Vec::<String>::new());
+        assert_eq!(words(&file("meta.json", false)), Some("block 01A: meta.json".to_owned()));
+    }
 
     #[test]
     fn a_name_is_read_as_words() {

@@ -60,7 +60,7 @@ pub fn only_here(uploads: Option<&Uploads>, pod: &Value) -> Option<String> {
 }
 
 /// Of milliseconds; as a number where no calendar has it.
-fn time(milliseconds: i64) -> String {
+pub fn time(milliseconds: i64) -> String {
     match Timestamp::from_millisecond(milliseconds) {
         Ok(time) => time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
         Err(_) => format!("{milliseconds} ms"),

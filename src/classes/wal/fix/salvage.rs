@@ -87,6 +87,14 @@ fn data(survey: &Value, pod: &Value, lockless: Option<&str>) -> String {
         kept("fragment"),
         kept("prometheus")
     );
+    let blocks = surveyed::given_up(survey);
+    if let Some(first) = blocks.first() {
+        let more = match blocks.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        says.push_str(&format!("; moved aside, and not served: {first}{more}"));
+    }
     if let Some(only) = uploads::only_here(surveyed::uploads(survey).as_ref(), pod) {
         says.push_str(&format!("; {only}"));
     }
