@@ -35,6 +35,8 @@ commands:
   resume     goes on with a salvage or chown that was interrupted
   restore    puts back, bit for bit, what the last salvage or chown changed; --of A|chown: if it
              was that one; --force sets aside what Prometheus has written since
+  cleanup    what was set aside, as JSON, also while Prometheus runs; --of A, or --of FOLDER+...:
+             only that; --free: and frees it
 
   --json     the report as one JSON document on stdout
   --help, --version
@@ -68,6 +70,7 @@ pub enum Act {
     Salvage { dry_run: bool, terms: terms::Salvage },
     Resume,
     Restore(terms::Restore),
+    Cleanup(terms::Cleanup),
 }
 
 /// How far a change of owner goes.
@@ -91,7 +94,8 @@ impl Command {
 }
 
 /// Flags that stand alone.
-const SWITCHES: &[&str] = &["--json", "--quick", "--dry-run", "--prove", "--go-on", "--force"];
+const SWITCHES: &[&str] =
+    &["--json", "--quick", "--dry-run", "--prove", "--go-on", "--force", "--free"];
 /// Flags that a value follows.
 const VALUED: &[&str] =
     &["--top", "--prometheus-version", "--uid", "--gid", "--groups", "--bits", "--expect", "--of"];
@@ -198,6 +202,9 @@ fn act(name: Option<&str>, flags: &mut Flags) -> Result<Option<Act>, String> {
         Some("resume") => Act::Resume,
         Some("restore") => {
             Act::Restore(terms::Restore { of: flags.take("--of"), force: flags.has("--force") })
+        }
+        Some("cleanup") => {
+            Act::Cleanup(terms::Cleanup { of: flags.take("--of"), free: flags.has("--free") })
         }
         _ => return Ok(None),
     }))

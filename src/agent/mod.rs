@@ -6,6 +6,8 @@ mod args;
 mod caller;
 #[cfg(target_os = "linux")]
 mod chown;
+#[cfg(target_os = "linux")]
+mod cleanup;
 mod inventory;
 #[cfg(target_os = "linux")]
 mod linux;

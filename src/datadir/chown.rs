@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::disk::{Disk, Done, Failed};
-use super::journal::Phase as SalvagePhase;
+use super::journal::Journal as Salvage;
 use super::layout;
 use super::lock::{self, Lock, NotTaken};
 use super::owners::{Seen, walk};
@@ -166,7 +166,7 @@ pub fn is_last(root: &Path) -> Result<bool, NotDone> {
         return Ok(true);
     }
     let salvages = salvage::journals(&disk, root)?;
-    if salvages.iter().any(|journal| journal.manifest.phase != SalvagePhase::Done) {
+    if salvages.iter().any(Salvage::unfinished) {
         return Ok(false);
     }
     let last = journals(&disk, root)?.pop().map(|journal| journal.folder);
@@ -217,7 +217,7 @@ fn take(root: &Path) -> Result<Lock, NotDone> {
 /// Of a salvage or a change of owner.
 pub(super) fn refuse_if_unfinished(disk: &Disk, root: &Path) -> Result<(), NotDone> {
     let salvages = salvage::journals(disk, root)?;
-    let unfinished = salvages.iter().any(|j| j.manifest.phase != SalvagePhase::Done)
+    let unfinished = salvages.iter().any(Salvage::unfinished)
         || journals(disk, root)?.iter().any(|j| j.manifest.phase != Phase::Done);
     if unfinished { Err(NotDone::Begun) } else { Ok(()) }
 }

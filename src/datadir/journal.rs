@@ -5,7 +5,7 @@
 //! ```text
 //! prom-fix-<time>/manifest.json   what follows, as JSON
 //! prom-fix-<time>/new/<step>      a new file until its step is done
-//! prom-fix-<time>/old/<path>      an old file from then on
+//! prom-fix-<time>/old/<path>      an old file from then on, until a cleanup frees it
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,8 @@ pub struct Manifest {
     /// Whether `lock` was not there before.
     pub lock_created: bool,
     pub steps: Vec<Step>,
-    /// All that lies in the logs and stays as it is, with its bytes.
+    /// All that lies in the logs and stays as it is, with its bytes; and what lies in the folders that
+    /// are set aside, for those have no sum.
     pub untouched: BTreeMap<String, u64>,
     /// What the salvage says of itself.
     pub report: Report,
@@ -47,6 +48,10 @@ pub enum Phase {
     Done,
     /// Old files are being put back.
     Restoring,
+    /// Old files are being deleted: from here on there is no way back.
+    Freeing,
+    /// No salvage: what Prometheus wrote after one, set aside when that was put back by force.
+    Later,
 }
 
 /// One change of one path.
@@ -95,8 +100,14 @@ pub struct Journal {
 }
 
 impl Journal {
-    fn file(&self) -> String {
+    pub(super) fn file(&self) -> String {
         format!("{}/manifest.json", self.folder)
+    }
+
+    /// Whether it is to be gone on with, or back.
+    #[must_use]
+    pub fn unfinished(&self) -> bool {
+        !matches!(self.manifest.phase, Phase::Done | Phase::Freeing | Phase::Later)
     }
 
     #[must_use]
@@ -203,6 +214,17 @@ impl Journal {
             }
         }
         folders.into_iter().collect()
+    }
+
+    /// Whether a step is of this path; of a folder that is set aside also what lies in it. What lies in
+    /// one that we added is not ours unless a step says so.
+    #[must_use]
+    pub fn is_ours(&self, path: &str) -> bool {
+        self.manifest.steps.iter().any(|step| match path.strip_prefix(&step.path) {
+            Some("") => true,
+            Some(rest) => rest.starts_with('/') && step.change == Change::SetAside,
+            None => false,
+        })
     }
 
     /// How far a step is, by where its files lie and what they hold.

@@ -10,6 +10,8 @@ pub mod calendar;
 #[cfg(target_os = "linux")]
 pub mod chown;
 #[cfg(target_os = "linux")]
+pub mod cleanup;
+#[cfg(target_os = "linux")]
 pub mod disk;
 pub mod inventory;
 #[cfg(target_os = "linux")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::disk::Disk;
-use super::journal::{Change, Journal, LOGS, Phase, State};
+use super::journal::{Journal, LOGS, Phase, State};
 use super::layout;
 use super::lock::Lock;
 use super::look::Known;
@@ -61,7 +61,7 @@ pub fn resume(root: &Path, held: bool) -> Result<Resumed, NotDone> {
             at_work.swap(&mut journal, &Known::default()).map(Resumed::Salvaged)
         }
         Phase::Restoring => put_back(&disk, lock, journal).map(Resumed::Restored),
-        Phase::Done => Ok(Resumed::Nothing),
+        Phase::Done | Phase::Freeing | Phase::Later => Ok(Resumed::Nothing),
     }
 }
 
@@ -91,7 +91,7 @@ pub fn restore(root: &Path, terms: &terms::Restore) -> Result<Option<Restored>, 
 }
 
 fn take_unfinished(all: &mut Vec<Journal>) -> Option<Journal> {
-    let at = all.iter().position(|journal| journal.manifest.phase != Phase::Done)?;
+    let at = all.iter().position(Journal::unfinished)?;
     Some(all.remove(at))
 }
 
@@ -101,7 +101,7 @@ fn put_back(disk: &Disk, mut lock: Lock, mut journal: Journal) -> Result<Restore
         check_back(disk, &journal)?;
     }
     let unfinished = NotDone::Unfinished;
-    if matches!(journal.manifest.phase, Phase::Swapping | Phase::Done) {
+    if !staging {
         journal.enter(disk, Phase::Restoring)?;
     }
     let mut paths = Vec::new();
@@ -164,14 +164,19 @@ fn check_untouched(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
     let now = now(disk)?;
     let known = &journal.manifest.untouched;
     let differs = |(path, size): (&String, &u64)| known.get(path) != Some(size);
-    if let Some((path, _)) = now.iter().find(|entry| differs(*entry) && !is_ours(journal, entry.0))
-    {
+    if let Some((path, _)) = now.iter().find(|entry| differs(*entry) && !journal.is_ours(entry.0)) {
         return Err(changed(disk, path));
     }
-    match known.keys().find(|path| !now.contains_key(*path)) {
+    match gone(journal, &now) {
         Some(path) => Err(changed(disk, path)),
         None => Ok(()),
     }
+}
+
+/// What was left as it was, and is not there any more.
+fn gone<'a>(journal: &'a Journal, now: &BTreeMap<String, u64>) -> Option<&'a String> {
+    let mut known = journal.manifest.untouched.keys();
+    known.find(|path| !now.contains_key(*path) && !journal.is_ours(path))
 }
 
 /// All that lies in the logs, with its bytes.
@@ -179,19 +184,6 @@ fn now(disk: &Disk) -> Result<BTreeMap<String, u64>, NotDone> {
     let mut now = BTreeMap::new();
     LOGS.iter().try_for_each(|log| disk.walk(log, &mut now))?;
     Ok(now)
-}
-
-fn is_ours(journal: &Journal, path: &str) -> bool {
-    journal.manifest.steps.iter().any(|step| is_within(path, step))
-}
-
-/// What lies in a folder that we added is not ours unless a step says so.
-fn is_within(path: &str, step: &super::journal::Step) -> bool {
-    match path.strip_prefix(&step.path) {
-        Some("") => true,
-        Some(rest) => rest.starts_with('/') && step.change == Change::SetAside,
-        None => false,
-    }
 }
 
 fn changed(disk: &Disk, path: &str) -> NotDone {

@@ -344,6 +344,13 @@ fn is_data(disk: &Disk) -> Result<(), NotDone> {
 /// The salvages of a directory, the oldest first. One that was killed before it wrote its manifest
 /// has nothing to say.
 pub(super) fn journals(disk: &Disk, root: &Path) -> Done<Vec<Journal>> {
+    let mut all = asides(disk, root)?;
+    all.retain(|journal| journal.manifest.phase != Phase::Later);
+    Ok(all)
+}
+
+/// Also what was set aside when one was put back.
+pub(super) fn asides(disk: &Disk, root: &Path) -> Done<Vec<Journal>> {
     let named = |error| Failed { path: root.to_owned(), error };
     let mut all = Vec::new();
     for path in layout::read(root).map_err(named)?.aside {

@@ -61,8 +61,11 @@ pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> 
         step.new = new;
         step.old = match step.change {
             Change::Replace => Some(disk.sum(&step.path)?),
-            Change::SetAside if !disk.is_folder(&step.path)? => sum(disk, &step.path)?,
-            Change::SetAside | Change::Add | Change::AddFolder => None,
+            Change::SetAside => {
+                disk.walk(&step.path, &mut journal.manifest.untouched)?;
+                sum(disk, &step.path)?
+            }
+            Change::Add | Change::AddFolder => None,
         };
     }
     disk.sync_folder(&format!("{}/new", journal.folder))?;
@@ -75,8 +78,9 @@ pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> 
     let steps = &journal.manifest.steps;
     journal.manifest.untouched.retain(|path, _| {
         let below = |step: &Step| {
-            path.strip_prefix(&step.path)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            path.strip_prefix(&step.path).is_some_and(|rest| {
+                rest.is_empty() || rest.starts_with('/') && step.change != Change::SetAside
+            })
         };
         !steps.iter().any(below)
     });
@@ -87,8 +91,8 @@ pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> 
     journal.enter(disk, Phase::Swapping)
 }
 
-/// What is no file, as a link, has none.
-fn sum(disk: &Disk, path: &str) -> Done<Option<Sum>> {
+/// What is no file, as a folder or a link, has none.
+pub(super) fn sum(disk: &Disk, path: &str) -> Done<Option<Sum>> {
     if disk.is_file(path)? { disk.sum(path).map(Some) } else { Ok(None) }
 }
 

@@ -18,5 +18,14 @@ pub struct Restore {
     pub force: bool,
 }
 
+/// Of freeing what was set aside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cleanup {
+    /// The salvage that was held to this agreement; or the folders, joined by `+`. Without it all.
+    pub of: Option<String>,
+    /// Else it is only told what there is.
+    pub free: bool,
+}
+
 /// By these words a refusal for want of room is known.
 pub const NEEDS_ROOM: &str = "are needed beside the damaged files";

@@ -79,7 +79,7 @@ fn what_was_written_since_is_set_aside_by_force_only() {
     let kept: Vec<String> = now
         .keys()
         .filter(|path| aside(path))
-        .filter_map(|path| Some(path.to_str()?.split_once("/later/")?.1.to_owned()))
+        .filter_map(|path| Some(path.to_str()?.split_once("/old/")?.1.to_owned()))
         .collect();
     for name in new.iter().map(String::as_str).chain(["wal/checkpoint.00000009/00000000"]) {
         assert!(kept.iter().any(|path| path == name), "{name} of {kept:?}");

@@ -229,6 +229,35 @@ fn a_restore_killed_anywhere_can_be_finished() {
 }
 
 #[test]
+fn a_cleanup_killed_anywhere_can_be_finished() {
+    let salvaged = |root: &Path| {
+        run(&["salvage"], root, 0);
+    };
+    let kept = |root: &Path| {
+        let mut all = timeless(everything(root));
+        all.retain(|path, _| !path.starts_with("prom-fix"));
+        all
+    };
+    let whole = broken();
+    salvaged(whole.path());
+    let wanted = kept(whole.path());
+    killed_everywhere("", &["cleanup", "--free"], salvaged, |root, why| {
+        same(&kept(root), &wanted, why);
+        let names =
+            everything(root).into_keys().filter_map(|path| path.to_str().map(str::to_owned));
+        let mut ours = names.filter(|name| name.starts_with("prom-fix-"));
+        // The last call only syncs.
+        let Some(name) = ours.next() else { return };
+        let folder = name.split('/').next().expect("a name").to_owned();
+        let told = run(&["cleanup", "--free", "--of", &folder], root, 0);
+        assert!(!told.contains("\"ours\": false"), "{why}: {told}");
+        let now = everything(root);
+        assert!(!now.keys().any(|path| path.starts_with(&folder)), "{why}");
+        same(&kept(root), &wanted, why);
+    });
+}
+
+#[test]
 fn a_disk_that_fails_anywhere_loses_nothing() {
     let expected = expected();
     for fault in ["enospc", "eio"] {

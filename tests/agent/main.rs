@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod agreed;
+mod cleanup;
 mod corruptions;
 mod directory;
 #[cfg(feature = "faults")]

@@ -2,17 +2,18 @@
 //! new: where it has grown or removed what was there before, the old files are no longer its past.
 
 use super::super::disk::Disk;
-use super::super::journal::Journal;
+use super::super::journal::{Change, Journal, Phase, Step};
 use super::super::salvage::{self, NotDone};
-use super::{is_ours, now};
+use super::super::stage;
+use super::{gone, now};
 
-/// Moves every new file of the logs to a folder of its own, `prom-fix-<time>/later/…`.
+/// Moves every new file of the logs to a folder of its own, `prom-fix-<time>/old/…`, with a manifest
+/// that says of which salvage it is.
 pub fn set_aside(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
     let now = now(disk)?;
     let known = &journal.manifest.untouched;
     let grown = now.iter().find(|(path, size)| known.get(*path).is_some_and(|was| was != *size));
-    let gone = known.keys().find(|path| !now.contains_key(*path));
-    if let Some(path) = grown.map(|(path, _)| path).or(gone) {
+    if let Some(path) = grown.map(|(path, _)| path).or(gone(journal, &now)) {
         return Err(NotDone::Refused(format!(
             "{}: gone, or another, since the salvage: the old files are not the past of what is \
              there now. They stay in {}",
@@ -20,26 +21,33 @@ pub fn set_aside(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
             journal.folder
         )));
     }
-    let new = |path: &String| !known.contains_key(path) && !is_ours(journal, path);
-    let mut moved: Vec<String> = Vec::new();
-    for path in now.into_keys().filter(new) {
-        // What lies in a folder goes with it.
-        if !moved.iter().any(|folder| path.starts_with(&format!("{folder}/"))) {
-            moved.push(path);
+    let mut later = Journal::begin(&salvage::free_name(disk)?, false, Vec::new());
+    later.manifest.phase = Phase::Later;
+    later.manifest.report.agreed.clone_from(&journal.manifest.report.agreed);
+    for (path, size) in now {
+        if known.contains_key(&path) || journal.is_ours(&path) {
+            continue;
         }
+        // What lies in a folder goes with it.
+        if later.is_ours(&path) {
+            later.manifest.untouched.insert(path, size);
+            continue;
+        }
+        let old = stage::sum(disk, &path)?;
+        later.manifest.steps.push(Step { path, change: Change::SetAside, old, new: None });
     }
-    if moved.is_empty() {
+    if later.manifest.steps.is_empty() {
         return Ok(());
     }
-    let folder = salvage::free_name(disk)? + "/later/";
     let owner = disk.owner(&journal.folder)?;
+    disk.make_folder(&later.folder, owner)?;
+    later.write(disk)?;
+    for folder in later.old_folders() {
+        disk.make_folder(&folder, owner)?;
+    }
     // The last first: should it end in the middle, no gap is left.
-    for path in moved.iter().rev() {
-        let aside = folder.clone() + path;
-        for (at, _) in aside.match_indices('/') {
-            disk.make_folder(aside.get(..at).unwrap_or_default(), owner)?;
-        }
-        disk.rename(path, &aside).map_err(NotDone::Unfinished)?;
+    for step in later.manifest.steps.iter().rev() {
+        disk.rename(&step.path, &later.old_path(step)).map_err(NotDone::Unfinished)?;
     }
     Ok(())
 }
