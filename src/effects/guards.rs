@@ -135,6 +135,34 @@ pub(super) fn holds(live: &Value, wanted: &Value) -> bool {
     }
 }
 
+/// Whether `live` can have been made from `body`: the server leaves out what is empty or false, fills
+/// in more, and adds tolerations to a pod.
+pub(super) fn made_from(live: &Value, body: &Value) -> bool {
+    let left_out = |said: &Value| match said {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(true) | Value::Number(_) | Value::String(_) => false,
+    };
+    let tolerated = |live: &Value, said: &Value| match (live, said) {
+        (Value::Array(live), Value::Array(said)) => said.iter().all(|one| live.contains(one)),
+        _ => false,
+    };
+    match (live, body) {
+        (Value::Object(live), Value::Object(body)) => {
+            body.iter().all(|(key, said)| match live.get(key) {
+                None => left_out(said),
+                Some(live) if key == "tolerations" => tolerated(live, said),
+                Some(live) => made_from(live, said),
+            })
+        }
+        (Value::Array(live), Value::Array(body)) => {
+            live.len() == body.len() && live.iter().zip(body).all(|(l, b)| made_from(l, b))
+        }
+        _ => same(live, body),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +174,30 @@ mod tests {
             "metadata": {"uid": "u", "generation": generation},
             "spec": {"resources": {"limits": {"memory": memory}}},
         })
+    }
+
+    #[test]
+    fn what_the_server_leaves_out_and_fills_in_makes_no_other_object() {
+        let body = json!({"spec": {
+            "tolerations": [{"key": "a"}], "imagePullSecrets": [], "affinity": null,
+            "containers": [{"command": ["x"], "volumeMounts": [{"name": "d", "readOnly": false}]}],
+        }});
+        let live = json!({"spec": {
+            "tolerations": [{"key": "not-ready"}, {"key": "a"}], "schedulerName": "default",
+            "containers": [{"command": ["x"], "volumeMounts": [{"name": "d"}], "tty": false}],
+        }});
+        assert!(made_from(&live, &body));
+        for (pointer, other) in [
+            ("/spec/tolerations", json!([{"key": "not-ready"}])),
+            ("/spec/containers/0/command", json!(["y"])),
+            ("/spec/containers/0/volumeMounts/0/readOnly", json!(true)),
+            ("/spec/containers", json!([])),
+        ] {
+            let mut changed = live.clone();
+            let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+            changed.pointer_mut(parent).expect("it is there")[key] = other;
+            assert!(!made_from(&changed, &body), "{pointer}");
+        }
     }
 
     #[test]

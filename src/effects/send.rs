@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::again::Again;
 use super::cluster::{Cluster, MANAGER};
 use super::error::Error;
-use super::guards::{Standing, holds, rebased, standing};
+use super::guards::{Standing, made_from, rebased, standing};
 use crate::carried;
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::patch::Op;
@@ -166,7 +166,7 @@ pub(super) fn is_ours(live: &Value, body: &Value) -> bool {
     let entries = live.list("/metadata/managedFields");
     let made_by_us = entries.iter().any(|entry| entry.text("/manager") == MANAGER);
     let same = |part: &str, body: &Value| {
-        holds(live.get(part).unwrap_or(&json!({})), body.get(part).unwrap_or(&json!({})))
+        made_from(live.get(part).unwrap_or(&json!({})), body.get(part).unwrap_or(&json!({})))
     };
     // Of our agent, which a plan names by its sum, the bytes.
     made_by_us

@@ -11,7 +11,7 @@ use super::cluster::Cluster;
 use super::error::Error;
 use super::execute::{Ended, Patience, Watcher, what};
 use super::fault::fault;
-use super::guards::{carries, holds, same, says};
+use super::guards::{carries, made_from, same, says};
 use super::journal::{Journal, may_have_happened, now, open_for};
 use super::{ownership, restart, send};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
@@ -359,7 +359,7 @@ impl Way<'_> {
                 // In a plan our agent stands by its sum.
                 let mut said = body.clone();
                 said.as_object_mut().map(|fields| fields.remove("binaryData"));
-                send::is_ours(&live, body) && holds(&live, &said)
+                send::is_ours(&live, body) && made_from(&live, &said)
             }
             _ => false,
         };

@@ -115,7 +115,8 @@ fn of_node(at: At<'_>) -> bool {
 fn of_pod(at: At<'_>) -> bool {
     match (at.depth, at.within) {
         (1, "metadata") => at.key != "managedFields",
-        (1, "spec") => !matches!(at.key, "tolerations" | "affinity" | "topologySpreadConstraints"),
+        // Tolerations a helper beside it has, too.
+        (1, "spec") => !matches!(at.key, "affinity" | "topologySpreadConstraints"),
         (2, "containerStatuses" | "initContainerStatuses") => !matches!(
             at.key,
             "containerID" | "imageID" | "allocatedResources" | "volumeMounts" | "user"
@@ -219,11 +220,13 @@ mod tests {
     #[test]
     fn a_pod_keeps_the_variables_that_its_arguments_name() {
         let given = json!({"metadata": {"name": "p", "managedFields": [{}]},
-            "spec": {"tolerations": [{}], "containers": [{"args": ["--web.listen-address=$(IP):$(PORT)"],
+            "spec": {"tolerations": [{}], "affinity": {},
+                "containers": [{"args": ["--web.listen-address=$(IP):$(PORT)"],
                 "env": [{"name": "IP"}, {"name": "PORT"}, {"name": "P"}]}, {"env": [{"name": "IP"}]}]},
             "status": {"containerStatuses": [{"name": "c", "imageID": "sha256:0"}]}});
         let expected = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
-            "spec": {"containers": [{"args": ["--web.listen-address=$(IP):$(PORT)"],
+            "spec": {"tolerations": [{}],
+                "containers": [{"args": ["--web.listen-address=$(IP):$(PORT)"],
                 "env": [{"name": "IP"}, {"name": "PORT"}]}, {"env": []}]},
             "status": {"containerStatuses": [{"name": "c"}]}});
         assert_eq!(read(Keep::Checked, Kind::Pod, &given), expected);
