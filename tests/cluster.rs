@@ -11,6 +11,8 @@ mod beside;
 mod bind;
 #[path = "cluster/chaos.rs"]
 mod chaos;
+#[path = "cluster/cleanup.rs"]
+mod cleanup;
 #[path = "cluster/enforcer.rs"]
 mod enforcer;
 #[path = "cluster/foreign.rs"]

@@ -121,7 +121,7 @@ pub fn in_namespace<'a>(run: &Run<'a>, namespace: &str) -> Run<'a> {
 }
 
 /// `before` is done before a question is put, and only then.
-fn approve(run: &Run<'_>, plan: Plan, before: &dyn Fn()) -> Result<Approved, Blocked> {
+pub(super) fn approve(run: &Run<'_>, plan: Plan, before: &dyn Fn()) -> Result<Approved, Blocked> {
     let change = &run.typed.change;
     let consent = match (&change.confirm, change.yes) {
         (Some(digest), _) => Consent::Confirm(digest.clone()),

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::answer::Answer;
 use super::change::cluster;
 use super::proof::{self, Proof};
-use super::{Ask, Done, Run, answer, back, examine, freeze, print};
+use super::{Ask, Done, Run, answer, back, cleanup, examine, freeze, print};
 use crate::classes;
 use crate::datadir::terms::NEEDS_ROOM;
 use crate::effects::{self, Ended, Error, Journal};
@@ -59,6 +59,9 @@ pub async fn of(run: &Run<'_>, ask: &Ask<'_>, journal: Journal, ended: Ended) ->
     let plan = &journal.receipt().plan;
     if plan.undoes.is_some() {
         return back::finish(run, &journal).await;
+    }
+    if plan.frees.is_some() {
+        return Ok(cleanup::freed(run, &journal));
     }
     if plan.class == FREEZE {
         return Ok(freeze::held(run, journal.receipt()));

@@ -10,14 +10,14 @@ use crate::cli::Output;
 use crate::effects::{self, Cluster, Ended};
 use crate::exit::Exit;
 use crate::model::plan::{Blocked, BlockedReason, FREEZE};
-use crate::model::receipt::{Receipt, State};
+use crate::model::receipt::{Freed, Receipt, State};
 use crate::render;
 use crate::subject::discover::Target;
 use crate::subject::hold;
 
 /// Receipts of the namespace (with `-A` of all), newest first, with those that are on this
 /// machine alone; and whether any of the cluster's could be read.
-async fn all(run: &Run<'_>, cluster: &Cluster) -> Result<(Vec<Receipt>, bool)> {
+pub(super) async fn all(run: &Run<'_>, cluster: &Cluster) -> Result<(Vec<Receipt>, bool)> {
     let scope = (!run.typed.kube.all_namespaces).then_some(run.namespace.as_str());
     let out = match effects::receipts(cluster, scope).await {
         Ok(receipts) => Some(receipts),
@@ -34,8 +34,13 @@ async fn all(run: &Run<'_>, cluster: &Cluster) -> Result<(Vec<Receipt>, bool)> {
         }
     }
     out.sort_by(|a, b| b.began.cmp(&a.began));
+    let freed: Vec<(String, Freed)> = out.iter().filter_map(Receipt::frees).collect();
     for receipt in &mut out {
         receipt.held = held(cluster, receipt).await;
+        let own = |(of, freed): &&(String, Freed)| {
+            *of == receipt.digest && freed.at > receipt.began && receipt.salvage().is_some()
+        };
+        receipt.freed = freed.iter().find(own).map(|(_, freed)| freed.clone());
     }
     Ok((out, read))
 }
@@ -115,7 +120,7 @@ fn names(receipt: &Receipt, id: &str) -> bool {
 }
 
 /// The one receipt meant: named, or the only one in a state that fits.
-fn choose(
+pub(super) fn choose(
     list: Vec<Receipt>,
     which: Option<&str>,
     fits: &dyn Fn(&Receipt) -> bool,
@@ -177,11 +182,15 @@ pub async fn undo(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
         .collect();
     // What took something back is no change of its own.
     let stands = |r: &Receipt| {
-        r.state == State::Open || r.state == State::Applied && r.plan.undoes.is_none()
+        r.state == State::Open
+            || r.state == State::Applied && r.plan.undoes.is_none() && r.plan.frees.is_none()
     };
     let receipt = choose(list, which, &stands, "undo")?;
     let files_are_back =
         taken_back.iter().any(|(of, at)| *of == receipt.digest && *at > receipt.began);
+    if let Some(freed) = receipt.freed.as_ref().filter(|freed| freed.whole) {
+        return Ok(answer::blocked(run, &receipt.plan, &[], &no_way_back(freed)));
+    }
     if !receipt.to_restore().is_empty() && !files_are_back {
         return back::undo(run, receipt).await;
     }
@@ -190,6 +199,16 @@ pub async fn undo(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
     }
     run.begin();
     values(run, &cluster, &receipt).await
+}
+
+/// A plan that mends files leaves nothing else behind that could be taken back.
+fn no_way_back(freed: &Freed) -> Blocked {
+    let why = format!(
+        "its old files were freed, by {} at {}: the mended log stays, and nothing else of it is left \
+         to be taken back",
+        freed.by, freed.at
+    );
+    Blocked::no_safe_plan(why, &[])
 }
 
 /// Puts back what is the API server's.
@@ -201,11 +220,16 @@ pub(super) async fn values(run: &Run<'_>, cluster: &Cluster, receipt: &Receipt) 
     let namespace = &receipt.plan.target.namespace;
     match ended {
         Ok(Ended::Done) => {
+            let now = match &receipt.plan.frees {
+                Some(_) => "its helper is gone; what it had freed by then stays so".to_owned(),
+                None => {
+                    format!("values and field ownership are as they were before {}", receipt.began)
+                }
+            };
             let stdout = format!(
-                "UNDONE  {} -n {namespace}   {}\n        values and field ownership are as they were before {}\n",
+                "UNDONE  {} -n {namespace}   {}\n        {now}\n",
                 receipt.plan.target.short(),
-                receipt.plan.title,
-                receipt.began
+                receipt.plan.title
             );
             Ok(told(run, receipt, Exit::Healthy, "undone".into(), stdout))
         }

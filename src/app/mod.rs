@@ -7,6 +7,7 @@ mod asks;
 mod asks_tests;
 mod back;
 mod change;
+mod cleanup;
 mod conclusion;
 mod data;
 mod examine;
@@ -119,6 +120,7 @@ async fn work(typed: &Typed, screen: &Screen, context: &mut Option<Context>) -> 
         | Job::Freeze { .. }
         | Job::Resume { .. }
         | Job::Undo { .. }
+        | Job::Cleanup { .. }
         | Job::Receipts { .. } => {}
     }
     let run = open(typed, screen).await?;
@@ -135,6 +137,7 @@ async fn work(typed: &Typed, screen: &Screen, context: &mut Option<Context>) -> 
         Job::Wait { target } => follow::wait(&run, target).await,
         Job::Freeze { target, typed: word } => freeze::freeze(&run, target, word.as_deref()).await,
         Job::Resume { which } => ledger::resume(&run, which.as_deref()).await,
+        Job::Cleanup { which } => cleanup::cleanup(&run, which.as_deref()).await,
         Job::Undo { which } => ledger::undo(&run, which.as_deref()).await,
         Job::Receipts { id } => ledger::receipts(&run, id.as_deref()).await,
         Job::Explain { .. } | Job::Completion { .. } | Job::Data(_) => {
@@ -208,10 +211,9 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
     }
     let world = Rc::new(world);
     let everywhere = typed.kube.all_namespaces;
-    let agents = match typed.change.inspect {
-        Some(_) => carried::all().collect(),
-        None => BTreeMap::new(),
-    };
+    // A cleanup looks too, and asks about that itself.
+    let looks = typed.change.inspect.is_some() || matches!(typed.job, Job::Cleanup { .. });
+    let agents = if looks { carried::all().collect() } else { BTreeMap::new() };
     let consented = typed.change.inspect.is_some();
     let inside = Rc::new(RefCell::new(Inside {
         agents,

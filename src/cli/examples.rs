@@ -11,6 +11,7 @@ pub fn of(name: &str) -> String {
         "freeze" => FREEZE,
         "resume" => RESUME,
         "undo" => UNDO,
+        "cleanup" => CLEANUP,
         "receipts" => RECEIPTS,
         "explain" => EXPLAIN,
         "completion" => COMPLETION,
@@ -118,6 +119,19 @@ Examples:
   kubectl prom-fix undo 7f3a9c04d1e2 -n mon --yes          by its digest, without a question
   kubectl prom-fix undo 7f3a9c04d1e2 -n mon --force        over values that were changed since
   kubectl prom-fix undo --data DIR                         a data directory as it was before";
+
+const CLEANUP: &str = "\
+Examples:
+  kubectl prom-fix cleanup -n mon                          the only plan of mon with files aside
+  kubectl prom-fix cleanup 7f3a9c04d1e2 -n mon             those of one receipt
+  kubectl prom-fix cleanup sts/prometheus -n mon --inspect
+                                                        look without a question; asks to free
+  kubectl prom-fix cleanup 7f3a9c04d1e2 -n mon --inspect --confirm DIGEST
+                                                        free what was shown under this digest
+
+One helper pod lists what a mended log left in prom-fix-<time>/; every path is shown; another frees
+that, and leaves what is not ours. Prometheus serves throughout. It is refused while the plan is not
+finished; one that is not proved is followed to its proof first. Afterwards undo has no old files.";
 
 const RECEIPTS: &str = "\
 Examples:

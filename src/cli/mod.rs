@@ -46,6 +46,10 @@ pub enum Job {
     Undo {
         which: Option<String>,
     },
+    /// Free what a finished plan set aside.
+    Cleanup {
+        which: Option<String>,
+    },
     Receipts {
         id: Option<String>,
     },
@@ -70,6 +74,7 @@ impl Job {
             Job::Freeze { .. } => "freeze",
             Job::Resume { .. } => "resume",
             Job::Undo { .. } => "undo",
+            Job::Cleanup { .. } => "cleanup",
             Job::Receipts { .. } => "receipts",
             Job::Data(asked) => asked.command,
             Job::Explain { .. } => "explain",
@@ -196,6 +201,11 @@ fn ledger_commands(root: Command) -> Command {
         Command::new("undo").about("Put back what a plan changed").arg(which()).arg(data::arg()),
     )
     .subcommand(
+        Command::new("cleanup")
+            .about("Free what a finished plan set aside; names every path and its bytes, and asks")
+            .arg(which()),
+    )
+    .subcommand(
         Command::new("receipts")
             .about("What was done, by whom, when; one as a timeline")
             .arg(Arg::new("id").value_name("ID").help("a digest, or what it was applied to")),
@@ -256,6 +266,7 @@ fn job(matches: &ArgMatches, labels: Option<&str>) -> Result<Job, clap::Error> {
         },
         "resume" => Job::Resume { which: text(sub, "which") },
         "undo" => Job::Undo { which: text(sub, "which") },
+        "cleanup" => Job::Cleanup { which: text(sub, "which") },
         "receipts" => Job::Receipts { id: text(sub, "id") },
         "explain" => Job::Explain { code: text(sub, "code") },
         _ => Job::Completion {

@@ -241,7 +241,11 @@ fn is_namespace(text: &str) -> bool {
 
 fn changes(job: &Job) -> bool {
     match job {
-        Job::ApplyFile { .. } | Job::Freeze { .. } | Job::Resume { .. } | Job::Undo { .. } => true,
+        Job::ApplyFile { .. }
+        | Job::Freeze { .. }
+        | Job::Resume { .. }
+        | Job::Undo { .. }
+        | Job::Cleanup { .. } => true,
         Job::Data(asked) => matches!(asked.act, Act::Resume | Act::Undo),
         Job::Examine { .. }
         | Job::Wait { .. }

@@ -57,8 +57,17 @@ fn check_name(name: &str) -> Result<(), String> {
 
 /// The sub-command that a word may have been meant to be.
 pub fn near_miss(word: &str) -> Option<&'static str> {
-    const OTHERS: &[&str] =
-        &["diagnose", "apply", "wait", "resume", "undo", "receipts", "explain", "completion"];
+    const OTHERS: &[&str] = &[
+        "diagnose",
+        "apply",
+        "wait",
+        "resume",
+        "undo",
+        "cleanup",
+        "receipts",
+        "explain",
+        "completion",
+    ];
     let names = classes::ALL.iter().filter(|c| c.command()).map(|c| c.name());
     nearest(word, names.chain(OTHERS.iter().copied()))
 }

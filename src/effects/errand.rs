@@ -13,7 +13,7 @@ use super::journal::{Identity, Journal, may_have_happened};
 use super::undo::undo;
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::plan::{Action, Plan, Step, Undo};
-use crate::model::receipt::{Progress, State, StepState};
+use crate::model::receipt::{ASIDE_BYTES, Progress, State, StepState};
 
 /// The log of a container that has ended may be read before its end is written (seen on 1.34): the
 /// report is read again until it is whole.
@@ -77,8 +77,19 @@ fn brief_list(value: &mut Value) {
     }
 }
 
-/// The first files, without their faults.
+/// The first files, without their faults; of all of them, the bytes that were set aside.
 fn brief_salvage(fields: &mut Map<String, Value>) {
+    let aside = fields.get("files").and_then(Value::as_array).map(|files| {
+        let gone = |file: &&Value| {
+            matches!(file.text("/act"), "rewrite" | "set-aside")
+                || file.get("act").is_some_and(|act| act.get("shorten").is_some())
+        };
+        let sizes = files.iter().filter(gone).filter_map(|file| file.number("/was"));
+        sizes.filter_map(|bytes| u64::try_from(bytes).ok()).sum::<u64>()
+    });
+    if let Some(bytes) = aside {
+        fields.insert(ASIDE_BYTES.into(), bytes.into());
+    }
     if let Some(files) = fields.get_mut("files").and_then(Value::as_array_mut) {
         files.truncate(FILES);
         for file in files.iter_mut().filter_map(Value::as_object_mut) {

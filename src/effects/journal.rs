@@ -287,6 +287,7 @@ fn fresh(plan: &Plan, who: &Identity) -> Receipt {
         steps: plan.steps.iter().map(|_| Progress::default()).collect(),
         undone: Vec::new(),
         held: None,
+        freed: None,
     }
 }
 

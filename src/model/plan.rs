@@ -47,6 +47,9 @@ pub struct Plan {
     /// The receipt whose work on files it takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
+    /// The receipt whose old files it frees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frees: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -285,6 +288,9 @@ impl Plan {
         });
         if let (Some(undoes), Some(whole)) = (&self.undoes, whole.as_object_mut()) {
             whole.insert("undoes".into(), json!(undoes));
+        }
+        if let (Some(frees), Some(whole)) = (&self.frees, whole.as_object_mut()) {
+            whole.insert("frees".into(), json!(frees));
         }
         let text = whole.to_string();
         let hash = Sha256::digest(text.as_bytes());

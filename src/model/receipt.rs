@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::plan::{Blocked, BlockedReason, Plan, Undo};
+use super::object::{Kind, ObjectExt};
+use super::plan::{Action, Blocked, BlockedReason, Plan, Undo};
 
 /// The name of a receipt's ConfigMap for a plan.
 pub fn name(digest: &str) -> String {
@@ -18,6 +19,8 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const MANAGER: &str = "prom-fix";
 pub const STATE_LABEL: &str = "prom-fix.github.io/state";
 pub const DATA_KEY: &str = "receipt.json";
+/// In what a helper reported of a salvage: the bytes of the files that it set aside.
+pub const ASIDE_BYTES: &str = "asideBytes";
 /// The finalizer that holds a pod's name while its volume is worked on.
 pub const HOLD: &str = "prom-fix.github.io/hold";
 
@@ -57,6 +60,21 @@ pub struct Receipt {
     /// Of a freeze, whether it holds now; looked at when it is shown, and never written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<bool>,
+    /// Of a salvage, whether its old files are there; looked for among the other receipts, and never
+    /// written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freed: Option<Freed>,
+}
+
+/// What became of the old files of a salvage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Freed {
+    /// The receipt of the cleanup.
+    pub by: String,
+    pub at: String,
+    /// Else it began, and was not finished.
+    pub whole: bool,
 }
 
 /// How far one step came.
@@ -124,6 +142,50 @@ impl Receipt {
     pub fn outcomes(&self) -> impl Iterator<Item = &str> {
         let said = self.steps.iter().filter_map(|step| step.said.as_ref());
         said.filter_map(|said| said.get("outcome")?.as_str())
+    }
+
+    /// The agreement that its salvage was held to, and the claim that it was on: of one that may have
+    /// set files aside.
+    pub fn salvage(&self) -> Option<(&str, &str)> {
+        let mut steps = self.plan.steps.iter().zip(&self.steps);
+        steps.find_map(|(step, progress)| match (&step.action, &step.undo) {
+            (Action::Create { body, .. }, Undo::Restore(words)) => {
+                let of = words.get(2).map(String::as_str).filter(|of| *of != "chown")?;
+                let claim = "/spec/volumes/0/persistentVolumeClaim/claimName";
+                let began = matches!(progress.state, StepState::Began | StepState::Did);
+                began.then(|| (of, body.text(claim)))
+            }
+            _ => None,
+        })
+    }
+
+    /// The receipt that this took back with what was written since set aside.
+    pub fn restores_by_force(&self) -> Option<String> {
+        let forced = |undo: &Undo| matches!(undo, Undo::Restore(words) if words.iter().any(|word| word == "--force"));
+        let any = self.plan.steps.iter().any(|step| forced(&step.undo));
+        self.plan.undoes.clone().filter(|_| any)
+    }
+
+    /// Of a cleanup, whose old files it frees, and how far that is.
+    pub fn frees(&self) -> Option<(String, Freed)> {
+        let of = self.plan.frees.clone()?;
+        let mut steps = self.plan.steps.iter().zip(&self.steps);
+        let began = steps.any(|(step, progress)| {
+            matches!(&step.action, Action::Create { object, .. } if object.kind == Kind::Pod)
+                && progress.began.is_some()
+        });
+        let whole = self.state == State::Applied;
+        let at = self.ended.clone().unwrap_or_else(|| self.began.clone());
+        began.then(|| (of, Freed { by: self.digest.clone(), at, whole }))
+    }
+
+    /// Where the old files of a salvage went, and their bytes, as its helper reported.
+    pub fn aside(&self) -> Option<(&str, Option<u64>)> {
+        let mut said = self.steps.iter().filter_map(|step| step.said.as_ref());
+        said.find_map(|said| {
+            let folder = said.get("aside")?.as_str()?;
+            Some((folder, said.get(ASIDE_BYTES).and_then(Value::as_u64)))
+        })
     }
 
     /// Places of the helpers that may have changed files, and were not taken back: another helper

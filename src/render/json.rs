@@ -230,6 +230,7 @@ fn plan(of: &Plan, rehearsal: &[Rehearsal]) -> Value {
         // They stand in the report's `unknown`.
         doubts: _,
         undoes: _,
+        frees: _,
     } = of;
     let Impact { restarts, outage, stops_serving: _, data, loses_data: _, serving: _ } = impact;
     let steps: Vec<Value> =

@@ -6,6 +6,7 @@
 
 use crate::model::report::Rehearsal;
 
+mod aside;
 mod changes;
 mod clean;
 mod commands;
@@ -31,6 +32,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use aside::aside;
 pub use clean::{ago, clean};
 pub use commands::commands;
 pub use diff::unified_diff;

@@ -4,10 +4,12 @@ use jiff::Timestamp;
 
 use crate::model::Plan;
 use crate::model::plan::FREEZE;
-use crate::model::receipt::{self, Progress, Receipt, State, StepState};
+use crate::model::quantity::show_bytes;
+use crate::model::receipt::{self, Freed, Progress, Receipt, State, StepState};
 
 use super::clean::{ago, clean, when};
 use super::page::Page;
+use super::shell::Command;
 use super::style::{Role, Style};
 
 /// A table, the newest first.
@@ -17,7 +19,7 @@ pub fn receipts(list: &[Receipt], now: Timestamp) -> String {
     }
     let mut sorted: Vec<&Receipt> = list.iter().collect();
     sorted.sort_by(|a, b| (&b.began, &a.digest).cmp(&(&a.began, &b.digest)));
-    let heads = ["RECEIPT", "NAMESPACE", "TARGET", "STATE", "BY", "BEGAN"];
+    let heads = ["RECEIPT", "NAMESPACE", "TARGET", "STATE", "BY", "ASIDE", "BEGAN"];
     let mut rows = vec![heads.map(str::to_owned)];
     for one in sorted {
         let target = &one.plan.target;
@@ -28,6 +30,7 @@ pub fn receipts(list: &[Receipt], now: Timestamp) -> String {
             clean(&target.short()),
             state_word(one).to_owned(),
             clean(&one.who),
+            still_aside(one),
             began.map_or_else(|_| clean(&one.began), |at| ago(at, now)),
         ]);
     }
@@ -37,12 +40,22 @@ pub fn receipts(list: &[Receipt], now: Timestamp) -> String {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let line = |row: &[String; 6]| {
+    let line = |row: &[String; 7]| {
         let cells: Vec<String> =
             row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         format!("{}\n", cells.join("  ").trim_end())
     };
     rows.iter().map(line).collect()
+}
+
+/// Bytes that a salvage has set aside, as long as they are there.
+fn still_aside(of: &Receipt) -> String {
+    match (of.aside(), &of.freed) {
+        (Some(_), Some(Freed { whole: true, .. })) => "freed".to_owned(),
+        (Some((_, Some(bytes))), _) if of.state != State::Undone => show_bytes(bytes),
+        (Some((_, None)), _) if of.state != State::Undone => "yes".to_owned(),
+        (Some(_) | None, _) => "-".to_owned(),
+    }
 }
 
 fn state_word(of: &Receipt) -> &'static str {
@@ -54,6 +67,7 @@ fn state_word(of: &Receipt) -> &'static str {
             None => "held?",
         },
         (State::Applied, _) if of.plan.undoes.is_some() => "took back",
+        (State::Applied, _) if of.plan.frees.is_some() => "freed",
         (State::Open, _) => "unfinished",
         (State::Applied, true) => "proved",
         (State::Applied, false) => "not proved",
@@ -78,6 +92,7 @@ pub fn receipt(one: &Receipt, now: Timestamp) -> String {
         steps,
         undone,
         held: _,
+        freed: _,
     } = one;
     let style = Style::plain();
     let mut page = Page::new(&style);
@@ -94,8 +109,9 @@ pub fn receipt(one: &Receipt, now: Timestamp) -> String {
         ("Began", when(began, now)),
         ("Ended", ended.as_ref().map_or_else(|| "not yet".to_owned(), |at| when(at, now))),
         ("Undo", clean(&plan.undo)),
+        ("Aside", aside(one)),
     ];
-    for (label, text) in rows {
+    for (label, text) in rows.into_iter().filter(|(_, text)| !text.is_empty()) {
         page.flow(&format!(" {label:<8}  "), Role::Plain, 11, &text);
     }
     page.gap();
@@ -111,7 +127,30 @@ pub fn receipt(one: &Receipt, now: Timestamp) -> String {
             progress(&mut page, place, &taken_back(plan, entry), Some(entry));
         }
     }
+    if one.state == State::Applied && still_aside(one) != "-" && one.freed.is_none() {
+        page.gap();
+        page.line("What is set aside is freed with:");
+        let namespace = clean(&plan.target.namespace);
+        let command = Command::new(&["kubectl", "prom-fix", "cleanup", &clean(digest)]);
+        page.command(&command.piece(&["-n", &namespace]));
+    }
     page.finish()
+}
+
+/// What became of the old files of a salvage.
+fn aside(one: &Receipt) -> String {
+    let Some((folder, bytes)) = one.aside() else { return String::new() };
+    let size = bytes.map_or_else(String::new, |bytes| format!("{} ", show_bytes(bytes)));
+    match &one.freed {
+        Some(Freed { by, at, whole: true }) => {
+            format!("{size}freed by {} at {}", clean(by), clean(at))
+        }
+        Some(Freed { by, at: _, whole: false }) => {
+            format!("{size}in {}, freed in part by {}", clean(folder), clean(by))
+        }
+        None if one.state == State::Undone => String::new(),
+        None => format!("{size}in {}/ on the volume", clean(folder)),
+    }
 }
 
 /// `step 4, patch prometheus/k8s`; empty where the entry does not say which step.

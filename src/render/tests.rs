@@ -118,6 +118,7 @@ fn plan() -> Plan {
         takes: "about 10 min".into(),
         doubts: vec![],
         undoes: None,
+        frees: None,
     }
 }
 

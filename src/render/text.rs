@@ -110,6 +110,7 @@ fn write_unfinished(page: &mut Page<'_>, left: &Receipt, report: &Report, contex
         steps,
         undone: _,
         held: _,
+        freed: _,
     } = left;
     page.gap();
     let stop = steps.iter().position(|step| step.state != StepState::Did);

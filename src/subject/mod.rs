@@ -6,6 +6,7 @@ pub mod commit;
 pub mod discover;
 pub mod errand;
 pub mod flags;
+pub mod free;
 pub mod frozen;
 pub mod hold;
 pub mod identity;

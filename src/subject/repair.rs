@@ -155,6 +155,7 @@ pub fn plan(subject: &Subject, seen: &Snapshot, draft: Draft) -> Result<Plan, Bl
         steps: rollout.steps,
         doubts,
         undoes: None,
+        frees: None,
     })
 }
 
@@ -217,6 +218,7 @@ pub fn beside(
         steps,
         doubts: Vec::new(),
         undoes: None,
+        frees: None,
     }
 }
 

@@ -15,7 +15,7 @@ use super::life::{first, text, until_told};
 use super::scene::{Scene, essence, kubectl, until};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Damage {
+pub enum Damage {
     /// A segment in the middle is gone: no start gets past that.
     Gap,
     /// A file of chunks_head begins with other bytes: no start gets past that either.
@@ -35,7 +35,7 @@ const UPLOADED: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
 /// Files of a log by name, with their bytes.
 pub type Files = BTreeMap<String, Vec<u8>>;
-type Samples = BTreeMap<(String, i64), String>;
+pub type Samples = BTreeMap<(String, i64), String>;
 
 /// Every sample of the load, by series and time.
 fn samples(scene: &Scene, pod: &str) -> Samples {
@@ -62,10 +62,10 @@ fn now() -> i64 {
 }
 
 /// A server with a log, and where it is.
-struct Server<'a> {
+pub struct Server<'a> {
     scene: &'a Scene,
     install: Install,
-    data: PathBuf,
+    pub data: PathBuf,
     /// When each of its lives ended.
     ends: Vec<i64>,
 }
@@ -84,7 +84,7 @@ impl<'a> Server<'a> {
     }
 
     /// As many lives as segments, and all that it served at the end.
-    fn with_log(scene: &'a Scene, kind: Kind, image: &str) -> (Server<'a>, Samples) {
+    pub fn with_log(scene: &'a Scene, kind: Kind, image: &str) -> (Server<'a>, Samples) {
         serve(scene, "load", LOAD);
         let install = Install::new(kind, image, ROOMY);
         install.apply(scene);
@@ -110,7 +110,7 @@ impl<'a> Server<'a> {
     }
 
     /// What no start gets past is done while it is stopped; the rest while it is held.
-    fn damage(&self, damage: Damage) {
+    pub fn damage(&self, damage: Damage) {
         let Server { scene, install, .. } = self;
         let target = install.target();
         match damage {

@@ -33,8 +33,8 @@ const POD_SECURITY: [&str; 6] = [
 ];
 const OWN_SECURITY: [&str; 3] =
     ["allowPrivilegeEscalation", "readOnlyRootFilesystem", "capabilities"];
-const COMMANDS: [&str; 7] =
-    ["survey", "inventory", "owners", "space", "chown", "salvage", "restore"];
+const COMMANDS: [&str; 8] =
+    ["survey", "inventory", "owners", "space", "chown", "salvage", "restore", "cleanup"];
 /// To change an owner, and to reach what lies in folders of others.
 const RIGHTS: [&str; 3] = ["CHOWN", "DAC_OVERRIDE", "FOWNER"];
 

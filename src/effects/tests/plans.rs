@@ -80,5 +80,6 @@ pub(crate) fn memory() -> Plan {
         takes: "about 1 min".into(),
         doubts: Vec::new(),
         undoes: None,
+        frees: None,
     }
 }

@@ -6,7 +6,7 @@ use super::report::left_behind;
 use super::*;
 use crate::model::CodeDoc;
 use crate::model::code::Stage;
-use crate::model::receipt::{Progress, StepState};
+use crate::model::receipt::{Freed, Progress, Receipt, State as ReceiptState, StepState};
 use crate::render::{ago, clean, explain, receipt, receipts, shell_quote, unified_diff, yaml};
 
 #[test]
@@ -172,8 +172,8 @@ fn receipts_are_a_table_and_one_is_a_timeline() {
         receipts(std::slice::from_ref(&one), at()),
         format!(
             "\
-RECEIPT                NAMESPACE   TARGET          STATE       BY   BEGAN
-prom-fix-{digest}  monitoring  prometheus/k8s  unfinished  bob  5 min ago
+RECEIPT                NAMESPACE   TARGET          STATE       BY   ASIDE  BEGAN
+prom-fix-{digest}  monitoring  prometheus/k8s  unfinished  bob  -      5 min ago
 "
         )
     );
@@ -192,4 +192,33 @@ prom-fix-{digest}  monitoring  prometheus/k8s  unfinished  bob  5 min ago
     let want = "\nPut back, newest last:\n 1 did        -          step 1, patch prometheus/k8s\n";
     assert!(text.ends_with(want), "{text}");
     assert_eq!(receipts(&[], at()), "no receipts\n");
+}
+
+#[test]
+fn old_files_are_told_as_long_as_they_are_there() {
+    let mut one = left_behind();
+    one.state = ReceiptState::Applied;
+    one.steps[0].said = Some(serde_json::json!({
+        "outcome": "salvaged", "aside": "prom-fix-20261124T010000Z", "asideBytes": 3 << 20,
+    }));
+    let told = |one: &Receipt| {
+        let table = receipts(std::slice::from_ref(one), at());
+        (table.contains("3Mi"), table.contains("freed"), receipt(one, at()))
+    };
+    let (there, freed, text) = told(&one);
+    assert!(
+        there && !freed && text.contains("Aside     3Mi in prom-fix-20261124T010000Z/"),
+        "{text}"
+    );
+    assert!(text.contains(&format!("kubectl prom-fix cleanup {}", one.digest)), "{text}");
+    one.freed = Some(Freed { by: "0123".into(), at: "2026-11-24T02:00:00Z".into(), whole: true });
+    let (there, freed, text) = told(&one);
+    assert!(!there && freed && text.contains("Aside     3Mi freed by 0123 at 2026"), "{text}");
+    one.freed = Some(Freed { whole: false, ..one.freed.clone().expect("it is") });
+    let (there, freed, text) = told(&one);
+    assert!(there && !freed && text.contains("freed in part by 0123"), "{text}");
+    one.freed = None;
+    one.state = ReceiptState::Undone;
+    let (there, freed, text) = told(&one);
+    assert!(!there && !freed && !text.contains("Aside"), "{text}");
 }

@@ -126,6 +126,7 @@ pub(super) fn left_behind() -> Receipt {
         steps: vec![did, failed],
         undone: vec![],
         held: None,
+        freed: None,
     }
 }
 

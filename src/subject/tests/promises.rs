@@ -40,6 +40,7 @@ fn receipt(said: &Value) -> Receipt {
         takes: String::new(),
         doubts: Vec::new(),
         undoes: None,
+        frees: None,
     };
     let text = String::new;
     Receipt {
@@ -60,6 +61,7 @@ fn receipt(said: &Value) -> Receipt {
         ],
         undone: Vec::new(),
         held: None,
+        freed: None,
     }
 }
 
