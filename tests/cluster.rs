@@ -21,6 +21,8 @@ mod foreign;
 mod full;
 #[path = "cluster/grafana.rs"]
 mod grafana;
+#[path = "cluster/image.rs"]
+mod image;
 #[path = "cluster/install.rs"]
 mod install;
 #[path = "cluster/inventory.rs"]

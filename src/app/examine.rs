@@ -203,7 +203,8 @@ fn told(
             report.lacks = asks::lacks(&look.plan, seen);
             return Some(look);
         }
-        Next::Fix(plan) => {
+        Next::Fix(mut plan) => {
+            inside::pin_image(&mut plan, seen);
             report.lacks = asks::lacks(&plan, seen);
             unknown.extend(asks::doubts(&plan, seen));
             report.rehearsal = vec![Rehearsal::NotRun; plan.steps.len()];

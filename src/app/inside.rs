@@ -6,10 +6,15 @@ use anyhow::Result;
 use super::change::{cluster, identity, patience};
 use super::examine::{Examined, examine};
 use super::{Ask, Run};
-use crate::effects::{self, Consent, Consents};
-use crate::model::plan::{Blocked, BlockedReason, Look, Tells};
+use crate::effects::{self, Consent, Consents, NO_IMAGE};
+use crate::model::plan::{Action, Blocked, BlockedReason, Look, Plan, Step, Tells};
 use crate::model::report::{Rehearsal, Report};
+use crate::model::{Kind, Snapshot};
 use crate::render;
+
+/// What is left where a helper has no image.
+const IMAGE_WAY: &str =
+    "the same with  --helper-image REF  : any image that its node has, or may pull";
 
 /// A class may ask for one claim after another, those of all replicas.
 const ROUNDS: usize = 20;
@@ -37,6 +42,14 @@ pub fn asked_for(run: &Run<'_>, report: &Report, look: &Look) -> Blocked {
     Blocked { reason: BlockedReason::NeedsInspect, why: look.why.clone(), ways }
 }
 
+/// The same plan comes again only with the image that its helpers run in.
+pub fn pin_image(plan: &mut Plan, seen: &Snapshot) {
+    let makes = |step: &Step| matches!(&step.action, Action::Create { object, .. } if object.kind == Kind::Pod);
+    if let Some(image) = seen.inside.image.as_ref().filter(|_| plan.steps.iter().any(makes)) {
+        plan.inputs.extend(["--helper-image".into(), image.clone()]);
+    }
+}
+
 /// Looks wherever it is asked for; what could not be looked at is noted as such.
 pub async fn inspect(
     run: &Run<'_>,
@@ -53,6 +66,11 @@ pub async fn inspect(
             one(run, look, &lacks).await?;
         }
         all = examine(run, ask).await?;
+    }
+    for report in all.iter_mut().map(|one| &mut one.report) {
+        if let Some(blocked) = report.blocked.as_mut().filter(|b| b.why.contains(NO_IMAGE)) {
+            blocked.ways.insert(0, IMAGE_WAY.into());
+        }
     }
     Ok(all)
 }

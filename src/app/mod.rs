@@ -219,6 +219,7 @@ async fn open<'a>(typed: &'a Typed, screen: &'a Screen) -> Result<Run<'a>> {
         agents,
         consented,
         forwards: consented,
+        image: typed.change.helper_image.clone(),
         ..Inside::default()
     }));
     let client = Some(client);

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::data::Act;
 use super::{Job, Typed};
+use crate::model::image::is_reference;
 
 /// What is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -127,6 +128,10 @@ pub struct ChangeFlags {
         value_name = "pod"
     )]
     pub inspect: Option<Inspect>,
+    /// What a helper pod runs in, where Prometheus' own image cannot be had: any image that the node
+    /// has or may pull; nothing of it is run but our agent, which comes along
+    #[arg(long, global = true, value_name = "REF", value_parser = image)]
+    pub helper_image: Option<String>,
     /// Carry the plan out; asks first on a terminal
     #[arg(long, global = true)]
     pub apply: bool,
@@ -164,6 +169,14 @@ pub struct ChangeFlags {
     /// Do not wait for the proof (exit 124: applied, not proved)
     #[arg(long, global = true)]
     pub no_wait: bool,
+}
+
+/// A reference to an image, as a container's `image` takes it.
+fn image(text: &str) -> Result<String, String> {
+    match is_reference(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no reference to an image: [HOST/]PATH[:TAG][@DIGEST]")),
+    }
 }
 
 /// Nobody waits longer; sums of two stay far from overflow.

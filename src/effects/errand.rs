@@ -123,6 +123,28 @@ pub(super) async fn last_words(cluster: &Cluster, pod: &ObjectRef) -> String {
     lines.get(from..).unwrap_or_default().join("; ")
 }
 
+/// In the words for a helper that has no image.
+pub const NO_IMAGE: &str = "cannot get the image";
+
+/// Why a helper will not begin: its image is not on the node, and cannot be had.
+pub(super) fn lacks_image(pod: &Value) -> Option<String> {
+    let waiting = pod.list("/status/containerStatuses").first()?.pointer("/state/waiting")?;
+    let reason = waiting.text("/reason");
+    // `ErrImagePull` is tried again before the kubelet says that it backs off.
+    if !matches!(reason, "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull") {
+        return None;
+    }
+    let image = pod.text("/spec/containers/0/image");
+    let message = waiting.text("/message");
+    Some(format!("pod/{} {NO_IMAGE} {image}: {reason}: {message}", pod.name()))
+}
+
+/// Whether a helper that will not go on has changed nothing.
+pub(super) async fn has_not_begun(cluster: &Cluster, pod: &ObjectRef) -> bool {
+    let live = cluster.get(pod).await.ok().flatten().unwrap_or_default();
+    lacks_image(&live).is_some()
+}
+
 /// Whether a helper has ended by refusing: then it has changed nothing.
 pub(super) async fn has_refused(cluster: &Cluster, pod: &ObjectRef) -> bool {
     let live = cluster.get(pod).await.ok().flatten().unwrap_or_default();

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::cluster::{Cluster, Proxied};
-use super::errand::exit;
+use super::errand::{exit, lacks_image};
 use super::error::Error;
 use super::guards::same;
 use super::metrics::{Intake, intake};
@@ -112,7 +112,10 @@ fn completed(name: &str, live: &Value) -> Look {
             let code = exit(live).map_or(String::new(), |code| format!(", exit {code}"));
             Look::Hopeless(format!("{name} failed{code} {}", live.text("/status/message")))
         }
-        "Pending" => not_yet(format!("{name}: {}", held_up(live).unwrap_or("Pending"))),
+        "Pending" => match lacks_image(live) {
+            Some(why) => Look::Hopeless(why),
+            None => not_yet(format!("{name}: {}", held_up(live).unwrap_or("Pending"))),
+        },
         phase => not_yet(format!("{name}: {phase}")),
     }
 }

@@ -32,7 +32,7 @@ mod tests;
 
 pub use approve::{Approved, Consent, Consents, approve};
 pub use cluster::{Answer, Cluster, Proxied, Removal};
-pub use errand::look_inside;
+pub use errand::{NO_IMAGE, look_inside};
 pub use error::Error;
 pub use execute::{Ended, Patience, Watcher, execute, resume};
 pub use journal::{Identity, Journal, receipts, right_cluster};

@@ -18,6 +18,8 @@ pub struct Inside {
     pub consented: bool,
     /// A pod's loopback may be asked: that was allowed, or a recording is read, which may hold it.
     pub forwards: bool,
+    /// What helpers run in, in the place of Prometheus' own image (`--helper-image`).
+    pub image: Option<String>,
     /// By architecture, as Kubernetes names it, the SHA-256 of the agent.
     pub agents: BTreeMap<String, String>,
     /// By claim, what the agent told of whose its files are (`prom-fix-agent owners --json`).

@@ -64,7 +64,7 @@ pub fn plan(
         frozen |= was_held && of_log;
         steps.extend(still_at_work(seen, object));
         steps.extend(held.iter().flat_map(Hold::down));
-        steps.extend(helper(receipt, index, body, &words)?);
+        steps.extend(helper(seen, receipt, index, body, &words)?);
         steps.extend(held.iter().map(|hold| starts(hold, was_held)));
         steps.extend(held.iter().flat_map(Hold::go_on));
         if let Some(now) = held.map(|hold| hold.impact()) {
@@ -143,6 +143,7 @@ fn hold_of<'a>(
 
 /// The steps of the receipt's own errand, with other names and words.
 fn helper(
+    seen: &Snapshot,
     receipt: &Receipt,
     index: usize,
     body: &Value,
@@ -177,9 +178,9 @@ fn helper(
     }
     let namespace = &receipt.plan.target.namespace;
     let carrier = (ObjectRef::new(Kind::ConfigMap, namespace, &map_name), map);
-    let helper = (ObjectRef::new(Kind::Pod, namespace, &pod_name), pod);
-    let why = "put the files back";
-    Ok(errand::run(carrier, helper, why, Undo::Restore(words.to_vec())))
+    let mut helper = (ObjectRef::new(Kind::Pod, namespace, &pod_name), pod);
+    let why = errand::in_image(seen, &mut helper.1, "put the files back");
+    Ok(errand::run(carrier, helper, &why, Undo::Restore(words.to_vec())))
 }
 
 fn set(object: &mut Value, pointer: &str, value: Value) {

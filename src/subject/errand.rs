@@ -1,4 +1,4 @@
-//! Helper pods: our agent in the image that is there already, on the node and the volume of a pod of
+//! Helper pods: our agent in the image that is there already, or one that was named, on the node and the volume of a pod of
 //! this Prometheus, with no more rights than its work needs. The agent comes in a ConfigMap, and its
 //! report is its log: no registry, no shell, no exec.
 
@@ -172,9 +172,21 @@ pub fn steps(seen: &Snapshot, errand: &Errand<'_>) -> Vec<Step> {
         "immutable": true,
     });
     let room = room::resources(seen, namespace);
-    let pod = helper_pod(errand, &helper.name, &carrier.name, room);
+    let mut pod = helper_pod(errand, &helper.name, &carrier.name, room);
     let undo = errand.back.clone().map_or(Undo::Delete, Undo::Restore);
-    run((carrier, map), (helper, pod), why, undo)
+    let why = in_image(seen, &mut pod, why);
+    run((carrier, map), (helper, pod), &why, undo)
+}
+
+/// Gives a helper the image that was asked for, and says so in what the step is for.
+pub fn in_image(seen: &Snapshot, pod: &mut Value, why: &str) -> String {
+    match (&seen.inside.image, pod.pointer_mut("/spec/containers/0/image")) {
+        (Some(image), Some(place)) => {
+            *place = json!(image);
+            format!("{why}; in the image {image}")
+        }
+        (_, _) => why.to_owned(),
+    }
 }
 
 /// Whether a pod is one of ours.
@@ -325,4 +337,21 @@ fn own_label(spec: &Value) -> Option<&Value> {
     let of_containers = spec.list("/containers").iter();
     let mut found = of_containers.filter_map(|c| c.pointer("/securityContext/seLinuxOptions"));
     spec.pointer("/securityContext/seLinuxOptions").or_else(|| found.next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_image_takes_the_place_of_prometheus_own_and_is_said() {
+        let mut seen = Snapshot::new(jiff::Timestamp::UNIX_EPOCH);
+        let own = json!({"spec": {"containers": [{"image": "a:1"}]}});
+        let mut pod = own.clone();
+        assert_eq!(in_image(&seen, &mut pod, "look"), "look");
+        assert_eq!(pod, own);
+        seen.inside.image = Some("b:2".into());
+        assert_eq!(in_image(&seen, &mut pod, "look"), "look; in the image b:2");
+        assert_eq!(pod.pointer("/spec/containers/0/image"), Some(&json!("b:2")));
+    }
 }

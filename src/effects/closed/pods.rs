@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use crate::model::image::is_reference;
 use crate::model::inside::{AGENT, REFERENCE};
 use crate::model::object::{Kind, ObjectExt};
 use crate::model::plan::{Action, Plan};
@@ -55,6 +56,12 @@ pub(super) fn check(plan: &Plan, index: usize, body: &Value) -> Result<(), &'sta
     let own = words.first().and_then(|word| word.strip_prefix("/agent/")) == Some(AGENT);
     if !own || !words.get(1).is_some_and(|word| COMMANDS.contains(word)) {
         return Err("does not run our agent");
+    }
+    if !is_reference(container.text("/image")) {
+        return Err("names no image");
+    }
+    if container.text("/imagePullPolicy") != "IfNotPresent" {
+        return Err("pulls an image that is there");
     }
     rights(body, container, &words)?;
     let mounts = container.list("/volumeMounts").iter();
@@ -136,6 +143,8 @@ mod tests {
                 "securityContext": {"runAsUser": 65534},
                 "containers": [{
                     "name": "agent",
+                    "image": "quay.io/prometheus/prometheus:v3.16.0",
+                    "imagePullPolicy": "IfNotPresent",
                     "command": ["/agent/prom-fix-agent", "salvage", "/data", "--json"],
                     "securityContext": {
                         "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
@@ -195,6 +204,9 @@ mod tests {
             ("/spec/securityContext/sysctls", json!([])),
             ("/spec/containers/-", json!({"name": "x"})),
             ("/spec/volumes/-", json!({"name": "s", "secret": {"secretName": "x"}})),
+            (&format!("{of}/image"), json!("a b")),
+            (&format!("{of}/image"), json!("")),
+            (&format!("{of}/imagePullPolicy"), json!("Always")),
             (&format!("{of}/envFrom"), json!([{"secretRef": {"name": "x"}}])),
             (&format!("{of}/command"), json!(["/bin/sh", "-c", "x"])),
             (&format!("{of}/command"), json!(["/agent/prom-fix-agent", "other"])),

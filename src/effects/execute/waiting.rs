@@ -36,11 +36,14 @@ impl Run<'_> {
             Waited::Detached => Err(Halt::Detached),
             Waited::TimedOut(says) => Err(Halt::TimedOut(says)),
             Waited::Failed(Error::Hopeless(why)) if of_helper => {
-                let words = errand::last_words(self.cluster, object).await;
-                let error = Error::Hopeless(format!("{why}: {words}"));
                 // Of one that went on for another it is not known that nothing was changed.
                 let once =
                     !self.journal.receipt().steps.iter().any(|s| s.note.as_deref() == Some(AGAIN));
+                if once && errand::has_not_begun(self.cluster, object).await {
+                    return Err(Halt::Refused(Error::Hopeless(why)));
+                }
+                let words = errand::last_words(self.cluster, object).await;
+                let error = Error::Hopeless(format!("{why}: {words}"));
                 match once && errand::has_refused(self.cluster, object).await {
                     true => Err(Halt::Refused(error)),
                     false => Err(Halt::Failed(error)),
