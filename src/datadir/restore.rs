@@ -70,6 +70,10 @@ pub fn restore(root: &Path, terms: &terms::Restore) -> Result<Option<Restored>, 
     let mut lock = Lock::take(root)?;
     let disk = Disk::open(root)?;
     let mut all = salvage::journals(&disk, root)?;
+    if terms.of.is_some() {
+        // One without a manifest, killed as it began or at its end, does not say what it is of.
+        all.retain(|journal| !journal.manifest.steps.is_empty());
+    }
     let last = take_unfinished(&mut all).or_else(|| all.pop());
     let meant = |journal: &Journal| {
         terms.of.as_ref().is_none_or(|of| journal.manifest.report.agreed == *of)
@@ -98,7 +102,10 @@ fn take_unfinished(all: &mut Vec<Journal>) -> Option<Journal> {
 fn put_back(disk: &Disk, mut lock: Lock, mut journal: Journal) -> Result<Restored, NotDone> {
     let staging = journal.manifest.phase == Phase::Staging;
     if !staging {
-        check_back(disk, &journal)?;
+        check_back(disk, &journal).map_err(|not_done| match journal.manifest.phase {
+            Phase::Freeing => freed(disk, &journal),
+            _ => not_done,
+        })?;
     }
     let unfinished = NotDone::Unfinished;
     if !staging {
@@ -184,6 +191,12 @@ fn now(disk: &Disk) -> Result<BTreeMap<String, u64>, NotDone> {
     let mut now = BTreeMap::new();
     LOGS.iter().try_for_each(|log| disk.walk(log, &mut now))?;
     Ok(now)
+}
+
+/// A cleanup has begun, and taken some of what would be put back.
+fn freed(disk: &Disk, journal: &Journal) -> NotDone {
+    let folder = disk.named(&journal.folder);
+    NotDone::Refused(format!("{}: its old files were freed, or some of them", folder.display()))
 }
 
 fn changed(disk: &Disk, path: &str) -> NotDone {

@@ -147,6 +147,38 @@ fn what_a_restore_by_force_set_aside_is_freed_too() {
     assert_eq!(everything(root), before);
 }
 
+/// Killed in the middle, what is left is no past to go back to; killed before anything was deleted, it
+/// is. An empty folder that a killed run left stands for nothing.
+#[test]
+fn what_was_freed_in_part_is_not_put_back() {
+    for deleted in [true, false] {
+        let folder = folder();
+        let root = folder.path();
+        d::healthy(root);
+        d::flip(root, "wal/00000006", 3000);
+        let (before, agreed) = (everything(root), agreement(root));
+        run(&["salvage", "--expect", &agreed], root, 0);
+        let name = aside(&everything(root))[0].clone();
+        let manifest = root.join(&name).join("manifest.json");
+        let text = fs::read_to_string(&manifest).expect("JSON");
+        let begun = text.replace("\"phase\": \"done\"", "\"phase\": \"freeing\"");
+        fs::write(&manifest, begun).expect("written");
+        fs::create_dir(root.join("prom-fix-20990101T000000Z")).expect("a folder");
+        if deleted {
+            fs::remove_file(root.join(&name).join("old/wal/00000006")).expect("it was there");
+            let refused = run(&["restore", "--of", &agreed], root, 3);
+            assert!(refused.contains("were freed"), "{refused}");
+            assert_eq!(told(&["cleanup", "--of", &agreed, "--free"], root).len(), 2);
+            assert!(!root.join(&name).exists());
+        } else {
+            run(&["restore", "--of", &agreed], root, 0);
+            let mut now = everything(root);
+            now.remove(Path::new("prom-fix-20990101T000000Z"));
+            assert_eq!(now, before);
+        }
+    }
+}
+
 #[test]
 fn of_a_salvage_that_is_not_finished_nothing_is_freed() {
     let folder = folder();
