@@ -130,3 +130,17 @@ fn it_is_tried_on_every_volume_before_the_first_is_changed() {
     let last = plan.steps.iter().rposition(|step| matches!(&step.action, Action::Create { .. }));
     assert!(last < Some(taken_down), "nothing is taken down before all is given");
 }
+
+/// The next pod of a Deployment has another name: to wait for the old one would never end.
+#[test]
+fn after_a_change_of_owner_a_deployment_is_waited_for_not_its_old_pods() {
+    let mut both = owned(owned(two(false), "data-p-0", 0, 0, 1), "data-p-1", 0, 0, 1);
+    both.subject.root.kind = Kind::Deployment;
+    let steps = plan(&both).steps;
+    let [.., first, second, waited] = steps.as_slice() else { panic!("{steps:?}") };
+    for (step, name) in [(first, "p-0"), (second, "p-1")] {
+        assert!(matches!(&step.action, Action::Delete { object, .. } if object.name == name));
+    }
+    let until = crate::model::plan::Until::RolledOut;
+    assert_eq!(waited.action, Action::Wait { object: both.subject.root.clone(), until });
+}

@@ -68,7 +68,12 @@ pub fn plan(
     let order = match subject.root.kind {
         _ if wanted.changes.is_empty() => {
             scene.serving.clear();
-            Ok(Order { steps: scene.restart_in_order(), ordered: true })
+            let steps = match subject.root.kind {
+                // The next pod has another name.
+                Kind::Deployment | Kind::DaemonSet => scene.restart_nameless(),
+                _ => scene.restart_in_order(),
+            };
+            Ok(Order { steps, ordered: true })
         }
         Kind::StatefulSet => plain::stateful_set(&scene),
         Kind::Deployment => plain::deployment(&scene),
@@ -128,20 +133,18 @@ impl<'a> Scene<'a> {
         broken.chain(serving).flat_map(|(p, which)| self.restart(p, which)).collect()
     }
 
+    /// Deletes the broken pods, and waits for the workload: whoever comes in their place is known
+    /// by it alone.
+    fn restart_nameless(&self) -> Vec<Step> {
+        let deleted = self.broken.iter().map(|pod| delete(pod, &self.wanted.why));
+        let mut steps: Vec<Step> = deleted.collect();
+        steps.push(wait(&self.subject.root, Until::RolledOut, "until every pod is Ready"));
+        steps
+    }
+
     /// Deletes one pod by uid and waits for its successor.
     pub fn restart(&self, pod: &Value, which: &str) -> [Step; 2] {
-        [
-            Step {
-                why: which.to_owned(),
-                action: Action::Delete {
-                    object: pod::reference(pod),
-                    uid: pod.uid().into(),
-                    grace: None,
-                },
-                undo: Undo::Words("the pod comes back by itself".into()),
-            },
-            self.await_successor(pod),
-        ]
+        [delete(pod, which), self.await_successor(pod)]
     }
 
     pub fn await_successor(&self, pod: &Value) -> Step {
@@ -161,6 +164,14 @@ impl<'a> Scene<'a> {
             2 => "yes; it also restarts both pods".into(),
             n => format!("yes; it also restarts all {n} pods"),
         }
+    }
+}
+
+fn delete(pod: &Value, why: &str) -> Step {
+    Step {
+        why: why.to_owned(),
+        action: Action::Delete { object: pod::reference(pod), uid: pod.uid().into(), grace: None },
+        undo: Undo::Words("the pod comes back by itself".into()),
     }
 }
 

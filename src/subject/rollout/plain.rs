@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Order, Scene, patch_step, wait};
+use super::{Order, Scene, delete, patch_step, wait};
 use crate::model::object::ObjectExt;
 use crate::model::patch::{Change, guarded};
 use crate::model::plan::{Action, Blocked, Step, Undo, Until};
@@ -67,16 +67,15 @@ pub(super) fn deployment(scene: &Scene<'_>) -> Result<Order, Blocked> {
     Ok(Order { steps, ordered: false })
 }
 
-/// Whether its data is on a claim and its strategy is another than `Recreate`.
+/// Whether its data is where the next pod finds it (on a claim, in a folder of the node), and its
+/// strategy is another than `Recreate`.
 pub(super) fn needs_recreate(scene: &Scene<'_>) -> bool {
     let deployment = &scene.subject.root_object;
-    let on_claim = matches!(store(scene.subject, &Value::Null), Store::Claim { .. })
-        || scene
-            .subject
-            .pods
-            .iter()
-            .any(|p| matches!(store(scene.subject, p), Store::Claim { .. }));
-    on_claim && deployment.text("/spec/strategy/type") != "Recreate"
+    let lasts = |pod: &Value| {
+        matches!(store(scene.subject, pod), Store::Claim { .. } | Store::HostPath { .. })
+    };
+    let stays = lasts(&Value::Null) || scene.subject.pods.iter().any(lasts);
+    stays && deployment.text("/spec/strategy/type") != "Recreate"
 }
 
 /// A DaemonSet replaces unavailable pods first by itself; with `OnDelete` the plan does it.
@@ -86,15 +85,7 @@ pub(super) fn daemon_set(scene: &Scene<'_>) -> Result<Order, Blocked> {
     let mut steps = vec![patch_step(set, root, &scene.wanted.changes, 0, &scene.wanted.why)];
     if set.text("/spec/updateStrategy/type") == "OnDelete" {
         for pod in scene.broken.iter().chain(&scene.serving) {
-            steps.push(Step {
-                why: "the set restarts pods only when they are deleted".into(),
-                action: Action::Delete {
-                    object: crate::subject::pod::reference(pod),
-                    uid: pod.uid().into(),
-                    grace: None,
-                },
-                undo: Undo::Words("the pod comes back by itself".into()),
-            });
+            steps.push(delete(pod, "the set restarts pods only when they are deleted"));
         }
     }
     steps.push(wait(root, Until::RolledOut, "until every pod is updated and Ready"));
