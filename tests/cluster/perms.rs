@@ -221,20 +221,21 @@ const MANAGED: &str = "app.kubernetes.io/managed-by=prom-fix";
 #[ignore = "needs the cluster: tests/run"]
 fn it_is_made_a_member_of_the_group_whose_its_files_are() {
     let scene = Scene::new("member");
-    let install =
-        on_a_folder_of_the_node(Kind::Set, "v3.16.0", "{fsGroup: 65534, runAsUser: 65534}");
-    given_to(&scene, &install, "data-prom-0", 0, 2000, 0o2775);
-    let report = looks(&scene, "sts/prom");
+    let security = "{fsGroup: 65534, runAsUser: 65534}";
+    let install = on_a_folder_of_the_node(Kind::Resource, "v3.16.0", security);
+    given_to(&scene, &install, "prometheus-prom-db-prometheus-prom-0", 0, 2000, 0o2775);
+    let target = install.target();
+    let report = looks(&scene, target);
     assert_eq!(
         text(&report, "/reports/0/plan/title"),
         "make it a member of group 2000, whose its files are"
     );
-    let args = ["perms", "sts/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
+    let args = ["perms", target, "--inspect", "--apply", "--yes", "--settle", "8s"];
     scene.plugin(&args).expect(0);
-    let now = scene.get("sts/prom");
-    assert_eq!(now.pointer(group(Kind::Set)), Some(&2000.into()));
-    scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
-    assert_eq!(scene.get("sts/prom").pointer(group(Kind::Set)), Some(&65534.into()));
+    let now = scene.get(target);
+    assert_eq!(now.pointer(group(Kind::Resource)), Some(&2000.into()));
+    scene.plugin(&["undo", target, "--yes"]).expect(0);
+    assert_eq!(scene.get(target).pointer(group(Kind::Resource)), Some(&65534.into()));
 }
 
 #[test]
@@ -242,36 +243,39 @@ fn it_is_made_a_member_of_the_group_whose_its_files_are() {
 fn it_runs_as_the_user_whose_the_files_are() {
     let scene = Scene::new("moved");
     // Runs as the user of one flavour of the image, and is moved to the other.
-    let install = on_a_folder_of_the_node(Kind::Set, "v3.16.0", "{runAsUser: 65534}");
-    given_to(&scene, &install, "data-prom-0", 65534, 65534, 0o755);
-    scene.until_ready("prom-0", 90);
+    let install = on_a_folder_of_the_node(Kind::Deployment, "v3.16.0", "{runAsUser: 65534}");
+    given_to(&scene, &install, "prom", 65534, 65534, 0o755);
+    until("it serves", 90, || scene.plugin(&["diagnose", "deploy/prom"]).code == 0);
+    // Of two flavours at once the new pod would wait for the lock of the old one.
+    Install { replicas: 0, ..install.clone() }.apply(&scene);
+    install.until_no_pods(&scene);
     let moved = Install { image: "v3.16.0-distroless".into(), security: "{}".into(), ..install };
     moved.apply(&scene);
-    let report = looks(&scene, "sts/prom");
+    let report = looks(&scene, "deploy/prom");
     assert_eq!(text(&report, "/reports/0/plan/title"), "run as user 65534, whose the files are");
-    let args = ["perms", "sts/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
+    let args = ["perms", "deploy/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
     scene.plugin(&args).expect(0);
-    scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
-    until_told(&scene, "sts/prom", &["perms/fsgroup-ignored"]);
+    scene.plugin(&["undo", "deploy/prom", "--yes"]).expect(0);
+    until_told(&scene, "deploy/prom", &["perms/fsgroup-ignored"]);
 }
 
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn files_of_root_on_a_folder_of_the_node_are_given_away() {
     let scene = Scene::new("given");
-    let install = on_a_folder_of_the_node(Kind::Set, "v2.42.0", "{runAsUser: 65534}");
-    given_to(&scene, &install, "data-prom-0", 0, 0, 0o755);
-    let report = looks(&scene, "sts/prom");
+    let install = on_a_folder_of_the_node(Kind::Release, "v2.42.0", "{fsGroup: null}");
+    given_to(&scene, &install, "storage-volume-prom-server-0", 0, 0, 0o755);
+    let report = looks(&scene, "sts/prom-server");
     let evidence = report.pointer("/reports/0/findings/0/evidence").expect("evidence").to_string();
     assert!(evidence.contains(".: 0:0 0755, cannot write"), "{evidence}");
     let title = text(&report, "/reports/0/plan/title");
     assert!(title.starts_with("give the files to 65534:65534"), "{title}");
-    let args = ["perms", "sts/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
+    let args = ["perms", "sts/prom-server", "--inspect", "--apply", "--yes", "--settle", "8s"];
     scene.plugin(&args).expect(0);
-    let folder = scene.folder("data-prom-0");
+    let folder = scene.folder("storage-volume-prom-server-0");
     let owner = || std::fs::metadata(&folder).map(|of| (of.uid(), of.gid())).expect("a folder");
     assert_eq!(owner(), (65534, 65534));
-    scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
+    scene.plugin(&["undo", "sts/prom-server", "--yes"]).expect(0);
     assert_eq!(owner(), (0, 0), "as it was");
     let helpers = scene.kubectl(&["get", "pods", "-l", MANAGED, "-o", "name"]).expect(0);
     assert_eq!(helpers.stdout, "");
