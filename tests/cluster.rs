@@ -15,6 +15,8 @@ mod chaos;
 mod cleanup;
 #[path = "cluster/enforcer.rs"]
 mod enforcer;
+#[path = "cluster/folder.rs"]
+mod folder;
 #[path = "cluster/foreign.rs"]
 mod foreign;
 #[path = "cluster/full.rs"]

@@ -38,7 +38,8 @@ pub fn run(
 }
 
 fn text(found: &Owners) -> String {
-    let Owners { root, folders, files, others, left_out, user, offenders, unread } = found;
+    let Owners { root, folders, files, others, left_out, strangers, user, offenders, unread } =
+        found;
     let mut lines = vec![path(root)];
     for (kind, groups) in [("folders", folders), ("files", files)] {
         for Group { owned: Owned { uid, gid, mode: Bits(mode) }, count } in groups {
@@ -49,6 +50,10 @@ fn text(found: &Owners) -> String {
         lines.push(format!("{others:>9} neither file nor folder"));
     }
     lines.extend(left_out.iter().map(|left| format!("  left out: {}", path(left))));
+    if strangers.count > 0 {
+        let names: Vec<String> = strangers.first.iter().map(|at| name(at)).collect();
+        lines.push(format!("  not of Prometheus: {} ({})", strangers.count, names.join(", ")));
+    }
     if let Some(User { uid, gid, groups }) = user {
         let groups: Vec<String> = groups.iter().map(u32::to_string).collect();
         let more = if groups.is_empty() { String::new() } else { format!(" {}", groups.join(",")) };

@@ -191,6 +191,16 @@ fn is_temporary(path: &Path) -> bool {
         || name.starts_with("tmp_dbro_sandbox")
 }
 
+/// Whether it is the name of something that Prometheus makes right in its data directory
+/// (tsdb/db.go; `queries.active` of promql/query_logger.go; `snapshots` of its admin API).
+pub fn is_known(name: &str) -> bool {
+    let own = ["wal", "wbl", "chunks_head", "lock", "queries.active", "snapshots"];
+    own.contains(&name)
+        || is_ulid(name)
+        || snapshot(name).is_some()
+        || is_temporary(Path::new(name))
+}
+
 /// What a block is called.
 pub(super) fn is_ulid(name: &str) -> bool {
     uploads::made(name).is_some()

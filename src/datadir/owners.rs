@@ -13,7 +13,7 @@ use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use serde::{Serialize, Serializer};
 
-use super::layout::ASIDE;
+use super::layout::{ASIDE, is_known};
 pub use super::user::User;
 
 #[cfg(test)]
@@ -117,6 +117,8 @@ pub struct Owners {
     pub others: u64,
     /// Left out: `lost+found`, what was set aside, what is mounted below.
     pub left_out: Vec<PathBuf>,
+    /// Right in the directory, by name: what no Prometheus puts there.
+    pub strangers: Listed<PathBuf>,
     pub user: Option<User>,
     /// What the user could not do. Files are to be read and written, folders traversed too.
     pub offenders: Listed<Offender>,
@@ -130,7 +132,12 @@ pub fn read(root: &Path, user: Option<&User>) -> io::Result<Owners> {
     let mut found = Owners { root: root.to_owned(), user: user.cloned(), ..Owners::default() };
     walk(root, &mut |path, seen| {
         let stat = match seen {
-            Seen::Entry(stat) => stat,
+            Seen::Entry(stat) => {
+                if is_stranger(path) {
+                    found.strangers.push(path.to_owned());
+                }
+                stat
+            }
             Seen::LeftOut => return found.left_out.push(path.to_owned()),
             Seen::Unread(why) => {
                 let why = why.to_string();
@@ -253,6 +260,13 @@ fn names(folder: impl AsFd) -> io::Result<Vec<CString>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// Whether it lies right in the directory, and Prometheus makes nothing of this name.
+fn is_stranger(path: &Path) -> bool {
+    let mut parts = path.iter();
+    let (name, deeper) = (parts.next(), parts.next());
+    deeper.is_none() && name.is_some_and(|name| !is_known(&name.to_string_lossy()))
 }
 
 /// What is not Prometheus' in its directory.

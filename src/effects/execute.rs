@@ -13,6 +13,7 @@ use super::cluster::Cluster;
 use super::errand::{self, Left};
 use super::error::Error;
 use super::fault::fault;
+use super::folder;
 use super::journal::{Journal, may_have_happened, now};
 use super::send;
 use super::serves;
@@ -210,6 +211,7 @@ impl Run<'_> {
                 Ok(format!("patched {}", object.short()))
             }
             Action::Create { object, body } => {
+                folder::is_of_target(self.cluster, &plan.target, body).await?;
                 let sent = send::create(self.cluster, object, body, maybe_made).await;
                 let live = sent.map_err(|error| unsure(error, maybe_made))?;
                 self.journal.step(index).uid = Some(live.uid().to_owned());

@@ -17,6 +17,7 @@ pub mod rehearse;
 pub mod undo;
 
 mod again;
+mod folder;
 mod guards;
 mod local;
 mod look;

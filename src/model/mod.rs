@@ -7,6 +7,7 @@ pub mod exposition;
 pub mod fact;
 pub mod finding;
 pub mod fold;
+pub mod folder;
 pub mod image;
 pub mod inside;
 pub mod log;

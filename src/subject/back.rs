@@ -130,9 +130,14 @@ fn hold_of<'a>(
     helper: &Value,
 ) -> Result<Option<Hold<'a>>, Blocked> {
     let claim = helper.text("/spec/volumes/0/persistentVolumeClaim/claimName");
+    let folder = helper.text("/spec/volumes/0/hostPath/path");
     let has = |pod: &&Value| {
-        matches!(store(subject, pod), Store::Claim { claim: of, .. } if of == claim)
-            && !errand::is_helper(pod)
+        let has = match store(subject, pod) {
+            Store::Claim { claim: of, .. } => of == claim,
+            Store::HostPath { path, .. } => path == folder,
+            Store::EmptyDir { .. } | Store::Other { .. } | Store::None => false,
+        };
+        has && !errand::is_helper(pod)
     };
     // An evicted pod of a Deployment lies about until somebody deletes it.
     let ended = |pod: &Value| matches!(pod.text("/status/phase"), "Failed" | "Succeeded");

@@ -7,7 +7,7 @@ mod room;
 use serde_json::{Value, json};
 
 use super::identity::{self, Who};
-use super::volume::{Store, mount, store};
+use super::volume::{Store, mount, store, sub_path};
 use super::{Subject, hold, pod, repair};
 use crate::model::fact::Got;
 use crate::model::inside::{AGENT, REFERENCE};
@@ -20,7 +20,10 @@ use crate::model::{Need, Snapshot};
 #[derive(Clone, Debug)]
 pub struct Volume<'a> {
     pub pod: &'a Value,
+    /// What it is known by: its claim; of a folder of a node, node and folder.
     pub claim: ObjectRef,
+    /// The folder of its node that it is, as the pod's spec says it.
+    folder: Option<&'a Value>,
     /// The image of Prometheus in the pod, which its node has.
     image: String,
     /// The data directory below the root of the volume; empty where it is the root.
@@ -33,8 +36,7 @@ pub fn volume<'a>(subject: &Subject, pod: &'a Value) -> Result<Volume<'a>, Block
     if let Store::EmptyDir { volume, in_memory } = store(subject, pod) {
         return Err(in_the_pod(pod, &volume, in_memory));
     }
-    let (Store::Claim { claim, sub_path, .. }, Some(mount)) =
-        (store(subject, pod), mount(subject, spec))
+    let (Store::Claim { claim, .. }, Some(mount)) = (store(subject, pod), mount(subject, spec))
     else {
         return Err(repair::elsewhere(
             subject,
@@ -42,6 +44,32 @@ pub fn volume<'a>(subject: &Subject, pod: &'a Value) -> Result<Volume<'a>, Block
             &["look on its node, or from inside the pod"],
         ));
     };
+    let directory = below(subject, mount)?;
+    let claim = ObjectRef::new(Kind::PersistentVolumeClaim, pod.namespace(), &claim);
+    let image = identity::image(spec, &subject.container).to_owned();
+    Ok(Volume { pod, claim, folder: None, image, directory })
+}
+
+/// As [`volume`], or the folder of its node that the pod's own spec mounts.
+pub fn volume_or_folder<'a>(subject: &Subject, pod: &'a Value) -> Result<Volume<'a>, Blocked> {
+    let spec = pod.get("spec").unwrap_or(&Value::Null);
+    let (Store::HostPath { volume: name, path }, Some(mount)) =
+        (store(subject, pod), mount(subject, spec))
+    else {
+        return volume(subject, pod);
+    };
+    let node = pod.text("/spec/nodeName");
+    let declared = spec.list("/volumes").iter().find(|v| v.text("/name") == name);
+    let folder = declared.and_then(|volume| volume.get("hostPath"));
+    let claim = ObjectRef::new(Kind::Node, "", &format!("{node}:{path}"));
+    let directory = below(subject, mount)?;
+    let image = identity::image(spec, &subject.container).to_owned();
+    Ok(Volume { pod, claim, folder, image, directory })
+}
+
+/// Where on its volume the data directory lies.
+fn below(subject: &Subject, mount: &Value) -> Result<String, Blocked> {
+    let sub_path = sub_path(mount);
     if sub_path.contains("$(") {
         let why = format!("the sub path {sub_path} is made of variables");
         return Err(repair::elsewhere(subject, &why, &["look on its node, or inside the pod"]));
@@ -50,9 +78,7 @@ pub fn volume<'a>(subject: &Subject, pod: &'a Value) -> Result<Volume<'a>, Block
     let below = data.strip_prefix(mount.text("/mountPath").trim_end_matches('/')).unwrap_or("");
     let parts: Vec<&str> =
         sub_path.split('/').chain(below.split('/')).filter(|part| !part.is_empty()).collect();
-    let claim = ObjectRef::new(Kind::PersistentVolumeClaim, pod.namespace(), &claim);
-    let image = identity::image(spec, &subject.container).to_owned();
-    Ok(Volume { pod, claim, image, directory: parts.join("/") })
+    Ok(parts.join("/"))
 }
 
 /// An emptyDir is nobody else's to mount, and goes with its pod.
@@ -160,7 +186,9 @@ pub fn steps(seen: &Snapshot, errand: &Errand<'_>) -> Vec<Step> {
     let Errand { volume, name, why, .. } = errand;
     let sum = agent(seen, volume.pod);
     let namespace = volume.pod.namespace();
-    let short: String = volume.claim.name.chars().take(180).collect();
+    // A folder's path is no name of an object; the pod that mounts it has one.
+    let named = if volume.folder.is_some() { volume.pod.name() } else { &volume.claim.name };
+    let short: String = named.chars().take(180).collect();
     let short = short.trim_end_matches(['-', '.']);
     let carrier =
         ObjectRef::new(Kind::ConfigMap, namespace, &format!("prom-fix-agent-{name}-{short}"));
@@ -262,12 +290,19 @@ fn helper_pod(errand: &Errand<'_>, name: &str, carrier: &str, room: Value) -> Va
             "securityContext": security(&errand.run_as, own_label(spec)),
             "containers": [container(errand, room)],
             "volumes": [
-                {"name": "data", "persistentVolumeClaim":
-                    {"claimName": volume.claim.name, "readOnly": !writes}},
+                data(volume, *writes),
                 {"name": "agent", "configMap": {"name": carrier, "defaultMode": 0o555}},
             ],
         },
     })
+}
+
+fn data(volume: &Volume<'_>, writes: bool) -> Value {
+    match volume.folder {
+        Some(folder) => json!({"name": "data", "hostPath": folder}),
+        None => json!({"name": "data", "persistentVolumeClaim":
+            {"claimName": volume.claim.name, "readOnly": !writes}}),
+    }
 }
 
 /// On the node of the pod, which has the volume and the image. Through the scheduler, so that a claim

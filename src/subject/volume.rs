@@ -108,15 +108,19 @@ fn of_spec(subject: &Subject, spec: &Value, pod: &str) -> Store {
     Store::Other { volume: volume_name, kind: kind.cloned().unwrap_or_default() }
 }
 
-fn claimed(mount: &Value, claim: String, volume_read_only: bool) -> Store {
-    let sub_path = match mount.text("/subPath") {
+/// The folder of its volume that a mount shows; it may hold variables.
+pub fn sub_path(mount: &Value) -> &str {
+    match mount.text("/subPath") {
         "" => mount.text("/subPathExpr"),
         path => path,
-    };
+    }
+}
+
+fn claimed(mount: &Value, claim: String, volume_read_only: bool) -> Store {
     Store::Claim {
         volume: mount.text("/name").into(),
         claim,
-        sub_path: sub_path.into(),
+        sub_path: sub_path(mount).into(),
         read_only: volume_read_only || mount.is_true("/readOnly"),
     }
 }

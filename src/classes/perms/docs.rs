@@ -32,9 +32,11 @@ pub const DOCS: &[CodeDoc] = &[
         proof: "the volume is hostPath, NFS, azureFile, or its CSIDriver has fsGroupPolicy None (or \
                 ReadWriteOnceWithFSType and the volume is shared or has no fsType)",
         plan: "--inspect looks at whose the files are, and the plan follows: fsGroup of the group they \
-               have, else their user, else a helper that gives them away; on a file server with \
-               root_squash change the owner there",
-        risk: "none for the data; a share with root_squash refuses a chown from inside",
+               have, else their user, else a helper that gives them away; of a folder of the node in the \
+               pod's own spec only what is Prometheus' alone; on a file server with root_squash change \
+               the owner there",
+        risk: "none for the data; a share with root_squash refuses a chown from inside; a pod that comes \
+               to another node finds another folder there",
     },
     CodeDoc {
         code: Code("perms/owner-mismatch"),

@@ -4,6 +4,7 @@ mod admission;
 mod group;
 mod inside;
 mod landing;
+mod node;
 mod path;
 mod read_only;
 mod ways;
@@ -70,18 +71,28 @@ fn plan(case: &Case<'_>) -> Result<Next, Blocked> {
 }
 
 impl<'a> Case<'a> {
+    /// The level of Pod Security that the namespace enforces.
+    fn strictness(&self) -> Option<&'a str> {
+        let namespace = ObjectRef::new(Kind::Namespace, "", self.subject.namespace());
+        self.seen.object(&namespace).known()?.label("pod-security.kubernetes.io/enforce")
+    }
+
     /// OpenShift gives a namespace a range of its own, and refuses any other user or group; left
     /// out, they are filled in (annotation of the project, `security.openshift.io/scc`).
-    fn takes_numbers(&self) -> Result<Option<Unknown>, Blocked> {
+    fn range(&self) -> Option<&'a str> {
         const RANGE: &str = "openshift.io/sa.scc.supplemental-groups";
+        let namespace = ObjectRef::new(Kind::Namespace, "", self.subject.namespace());
+        self.seen.object(&namespace).known()?.annotation(RANGE)
+    }
+
+    fn takes_numbers(&self) -> Result<Option<Unknown>, Blocked> {
         let name = self.subject.namespace();
-        let range = match self.seen.object(&ObjectRef::new(Kind::Namespace, "", name)) {
-            Got::Known(namespace) => namespace.annotation(RANGE),
-            Got::Absent => None,
+        match self.seen.object(&ObjectRef::new(Kind::Namespace, "", name)) {
+            Got::Known(_) | Got::Absent => {}
             Got::Unreadable(why) => return Ok(Some(unread(name, why))),
             Got::NotAsked => return Ok(Some(unread(name, "not read"))),
-        };
-        match range.filter(|_| !self.is_unenforced()) {
+        }
+        match self.range().filter(|_| !self.is_unenforced()) {
             Some(range) => Err(self.blocked(format!(
                 "this namespace of OpenShift takes users and groups of its own range {range} only: \
                  leave them out of the spec, and it fills them in"

@@ -131,6 +131,69 @@ fn it_is_tried_on_every_volume_before_the_first_is_changed() {
     assert!(last < Some(taken_down), "nothing is taken down before all is given");
 }
 
+/// The data directory is a folder of the node, by the pod's own spec; told by a look, with what else
+/// is in it.
+fn on_the_node(path: &str, strangers: &[&str]) -> World {
+    let mut world = healthy().crashed(1, "Error", DENIED);
+    let folder = json!([{"name": "data", "hostPath": {"path": path}}]);
+    put(world.pod(), "/spec/volumes", folder.clone());
+    put(world.pod(), "/spec/securityContext", json!({"runAsUser": 65534}));
+    for object in [&mut world.subject.root_object, &mut world.subject.workloads[0]] {
+        put(object, "/spec/template/spec/volumes", folder.clone());
+    }
+    let told = json!({
+        "folders": [{"uid": 0, "gid": 0, "mode": "0755", "count": 1}], "files": [], "others": 0,
+        "strangers": {"count": strangers.len(), "first": strangers},
+        "offenders": {"count": 1, "first": []}, "unread": {"count": 0},
+    });
+    let folder = ObjectRef::new(Kind::Node, "", &format!("n1:{path}"));
+    world.seen.inside.owners.insert(folder, told);
+    world
+}
+
+fn blocked(world: &World) -> String {
+    match world.next() {
+        Next::Blocked(blocked) => {
+            let by_hand =
+                blocked.ways.iter().any(|way| way.contains("on n1, if nothing else uses"));
+            assert!(by_hand, "{blocked:?}");
+            blocked.why
+        }
+        other => panic!("not blocked: {other:?}"),
+    }
+}
+
+#[test]
+fn a_folder_of_a_node_is_given_away_where_it_is_of_prometheus_alone() {
+    let alone = on_the_node("/srv/p", &[]);
+    let given = plan(&alone);
+    assert!(given.title.starts_with("give the files to 65534:65534"), "{}", given.title);
+    let mounts = given.steps.iter().find_map(|step| match &step.action {
+        Action::Create { object, body } if object.kind == Kind::Pod => {
+            body.pointer("/spec/volumes/0").cloned()
+        }
+        _ => None,
+    });
+    assert_eq!(mounts, Some(json!({"name": "data", "hostPath": {"path": "/srv/p"}})));
+    assert!(given.doubts.iter().any(|doubt| doubt.need.contains("comes to n1 again")));
+    let mut unseen = on_the_node("/srv/p", &[]);
+    unseen.seen.inside.owners.clear();
+    let Next::Look(look) = unseen.next() else { panic!("no look") };
+    assert_eq!(look.claim.short(), "node/n1:/srv/p");
+
+    assert!(blocked(&on_the_node("/srv/p", &["passwd"])).contains("(passwd)"));
+    assert!(blocked(&on_the_node("/etc/p", &[])).contains("of its system or of many"));
+    let labels = |level: &str| {
+        json!({"metadata": {"name": "mon", "labels": {
+            "pod-security.kubernetes.io/enforce": level,
+        }}})
+    };
+    let strict = on_the_node("/srv/p", &[]).of_cluster(Kind::Namespace, "mon", labels("baseline"));
+    assert!(blocked(&strict).contains("level baseline lets no new pod mount"));
+    let open = on_the_node("/srv/p", &[]).of_cluster(Kind::Namespace, "mon", labels("privileged"));
+    assert_eq!(plan(&open).title, given.title);
+}
+
 /// The next pod of a Deployment has another name: to wait for the old one would never end.
 #[test]
 fn after_a_change_of_owner_a_deployment_is_waited_for_not_its_old_pods() {

@@ -71,6 +71,8 @@ fn all_is_counted_and_no_link_is_followed() {
     assert_eq!(told(&found.files), [(0o644, 2), (0o400, 1)]);
     assert_eq!((found.others, found.unread.count), (2, 0));
     assert_eq!(found.left_out, ["lost+found", "prom-fix-1"].map(PathBuf::from));
+    // A link, too, and by name what only a Prometheus makes there is none.
+    assert_eq!(found.strangers.first, [PathBuf::from("away")]);
     let lacking: Vec<(&str, &[Lack])> =
         found.offenders.first.iter().map(|o| (o.path.to_str().unwrap(), &*o.lacks)).collect();
     let wanted: [(&str, &[Lack]); 6] = [
@@ -93,6 +95,7 @@ fn many_offenders_are_counted_and_ten_listed() {
     let nobody = User { uid: u32::MAX - 1, gid: u32::MAX - 1, groups: Vec::new() };
     let found = read(folder.path(), Some(&nobody)).unwrap();
     assert_eq!((found.offenders.count, found.offenders.first.len()), (26, FIRST));
+    assert_eq!((found.strangers.count, found.strangers.first.len()), (25, FIRST));
 }
 
 #[test]

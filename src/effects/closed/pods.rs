@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use crate::model::folder::may_be_own;
 use crate::model::image::is_reference;
 use crate::model::inside::{AGENT, REFERENCE};
 use crate::model::object::{Kind, ObjectExt};
@@ -66,8 +67,10 @@ pub(super) fn check(plan: &Plan, index: usize, body: &Value) -> Result<(), &'sta
     rights(body, container, &words)?;
     let mounts = container.list("/volumeMounts").iter();
     let mounts: Vec<_> = mounts.map(|m| (m.text("/name"), m.text("/mountPath"))).collect();
-    let carrier = carrier(body).filter(|_| mounts == [("data", "/data"), ("agent", "/agent")]);
-    let carrier = carrier.ok_or("mounts something else than one claim and our agent")?;
+    let carrier =
+        carrier(body, &words).filter(|_| mounts == [("data", "/data"), ("agent", "/agent")]);
+    let carrier =
+        carrier.ok_or("mounts something else than one volume for its work and our agent")?;
     if brings_agent(plan, index, carrier) { Ok(()) } else { Err("runs what is not our agent") }
 }
 
@@ -99,12 +102,33 @@ fn rights(body: &Value, container: &Value, words: &[&str]) -> Result<(), &'stati
     Ok(())
 }
 
+/// Whether a helper's volume is one claim, or a folder of a node to see whose its files are, or to
+/// give them away. Whether the target has that folder is asked when the pod is made.
+fn is_data(volume: &Value, words: &[&str], mount: &Value) -> bool {
+    let Some(folder) = volume.get("hostPath") else {
+        return only(Some(volume), &["name", "persistentVolumeClaim"]).is_some()
+            && volume.get("persistentVolumeClaim").is_some();
+    };
+    let kinds = ["", "Directory", "DirectoryOrCreate"];
+    let about_owners = match words {
+        [_, "owners", ..] => mount.is_true("/readOnly"),
+        [_, "chown", ..] => true,
+        [_, "restore", _, "--of", of, ..] => *of == "chown",
+        _ => false,
+    };
+    only(Some(volume), &["name", "hostPath"]).is_some()
+        && only(Some(folder), &["path", "type"]).is_some()
+        && kinds.contains(&folder.text("/type"))
+        && may_be_own(folder.text("/path"))
+        && about_owners
+}
+
 /// The ConfigMap that a helper has its agent from.
-fn carrier(body: &Value) -> Option<&str> {
+fn carrier<'a>(body: &'a Value, words: &[&str]) -> Option<&'a str> {
     let [data, agent] = body.list("/spec/volumes") else { return None };
-    only(Some(data), &["name", "persistentVolumeClaim"])?;
     only(Some(agent), &["name", "configMap"])?;
-    let fits = data.text("/name") == "data" && data.get("persistentVolumeClaim").is_some();
+    let mount = body.pointer("/spec/containers/0/volumeMounts/0").unwrap_or(&Value::Null);
+    let fits = data.text("/name") == "data" && is_data(data, words, mount);
     let name = agent.text("/configMap/name");
     (fits && agent.text("/name") == "agent" && !name.is_empty()).then_some(name)
 }
@@ -236,6 +260,32 @@ mod tests {
         assert_ne!(root(&[agent, "restore", "/data", "--of", "x:1"], "CHOWN"), "fits");
         assert_ne!(root(&[agent, "salvage", "/data"], "CHOWN"), "fits");
         assert_ne!(root(&[agent, "chown", "/data"], "SYS_ADMIN"), "fits");
+    }
+
+    #[test]
+    fn a_folder_of_a_node_is_looked_at_or_given_away_and_no_more() {
+        let with = |words: &[&str], folder: Value, read_only: bool| {
+            let mut pod = pod();
+            pod["spec"]["volumes"][0] = json!({"name": "data", "hostPath": folder});
+            let container = &mut pod["spec"]["containers"][0];
+            container["command"] = json!([&["/agent/prom-fix-agent"], words].concat());
+            container["volumeMounts"][0]["readOnly"] = json!(read_only);
+            said(pod, map())
+        };
+        let own = || json!({"path": "/srv/prometheus", "type": "DirectoryOrCreate"});
+        assert_eq!(with(&["owners", "/data"], own(), true), "fits");
+        assert_eq!(with(&["chown", "/data"], own(), false), "fits");
+        assert_eq!(with(&["restore", "/data", "--of", "chown"], own(), false), "fits");
+        for (words, folder, read_only) in [
+            (["owners", "/data"], own(), false),
+            (["salvage", "/data"], own(), false),
+            (["survey", "/data"], own(), true),
+            (["chown", "/data"], json!({"path": "/etc/kubernetes"}), false),
+            (["chown", "/data"], json!({"path": "/"}), false),
+            (["chown", "/data"], json!({"path": "/srv/x", "type": "Socket"}), false),
+        ] {
+            assert_ne!(with(&words, folder.clone(), read_only), "fits", "{words:?} {folder}");
+        }
     }
 
     #[test]

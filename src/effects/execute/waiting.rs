@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::errand;
 use super::super::error::Error;
+use super::super::folder;
 use super::super::send;
 use super::super::wait::{Waited, wait};
 use super::{Halt, Run};
@@ -81,6 +82,7 @@ impl Run<'_> {
                 tokio::time::sleep(PAUSE).await;
             }
         }
+        folder::is_of_target(self.cluster, &plan.target, body).await?;
         let live = send::create(self.cluster, object, body, true).await?;
         self.journal.step(at).uid = Some(live.uid().to_owned());
         self.journal.step(at).note = Some(AGAIN.into());

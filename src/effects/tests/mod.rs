@@ -3,7 +3,7 @@
 
 mod away;
 mod crash;
-mod fake;
+pub(super) mod fake;
 mod happy;
 pub(super) mod plans;
 mod refused;

@@ -12,7 +12,7 @@ const MOST: usize = 6;
 
 /// The finding with what was seen, where its volume was looked into.
 pub fn told(case: &Case<'_>, finding: Finding) -> Finding {
-    let Ok(volume) = errand::volume(case.subject, case.pod) else { return finding };
+    let Ok(volume) = errand::volume_or_folder(case.subject, case.pod) else { return finding };
     let Some(seen) = case.seen.inside.owners.get(&volume.claim) else { return finding };
     let mut finding = finding.with("folders", counted(seen, "/folders"));
     let files = counted(seen, "/files");

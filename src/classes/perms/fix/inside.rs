@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, landing};
+use super::{Case, landing, node};
 use crate::classes::perms::check::denied;
 use crate::classes::perms::honours::on_node;
 use crate::model::log::runs;
-use crate::model::object::{Kind, ObjectExt, ObjectRef};
+use crate::model::object::ObjectExt;
 use crate::model::plan::{Blocked, Look, Next, Plan, Tells};
 use crate::subject::errand::{self, Errand, Volume};
 use crate::subject::identity::{self, Who};
@@ -26,10 +26,11 @@ struct Owned {
 
 /// `because`: why the kubelet's own way does not help.
 pub(super) fn next(case: &Case<'_>, pod: &Value, because: &str) -> Result<Next, Blocked> {
-    if let Some(path) = case.place(pod).volume.and_then(on_node) {
-        return Err(on_the_node(case, pod, path));
+    let folder = case.place(pod).volume.and_then(on_node);
+    if let Some(path) = folder {
+        node::may_be_changed(case, pod, path)?;
     }
-    let volume = errand::volume(case.subject, pod)?;
+    let volume = errand::volume_or_folder(case.subject, pod)?;
     let spec = pod.get("spec").unwrap_or(&Value::Null);
     let Some(who) = identity::of(spec, &case.subject.container) else {
         return Err(case.blocked(format!(
@@ -43,7 +44,7 @@ pub(super) fn next(case: &Case<'_>, pod: &Value, because: &str) -> Result<Next, 
     let mut places = vec![Place { pod, volume }];
     // What is changed at the owner, all replicas get: it must fit the files of each.
     for other in case.subject.pods.iter().filter(|other| other.name() != pod.name()) {
-        let volume = errand::volume(case.subject, other)?;
+        let volume = errand::volume_or_folder(case.subject, other)?;
         if places.iter().all(|place| place.volume.claim != volume.claim) {
             places.push(Place { pod: other, volume });
         }
@@ -55,7 +56,11 @@ pub(super) fn next(case: &Case<'_>, pod: &Value, because: &str) -> Result<Next, 
     }
     let unseen = |place: &&Place<'_>| !inside.owners.contains_key(&place.volume.claim);
     match places.iter().find(unseen) {
-        Some(place) => Ok(Next::Look(look(case, &place.volume, &who, because))),
+        Some(place) => {
+            let look = look(case, &place.volume, &who, because);
+            let ways = folder.map(|path| node::by_hand(case, pod, path)).unwrap_or_default();
+            Ok(Next::Look(Look { ways, ..look }))
+        }
         None => by_owners(case, &who, &places, because),
     }
 }
@@ -83,23 +88,6 @@ impl Place<'_> {
         let refused = || denied(subject, seen, self.pod).is_some() || unread();
         !pod::is_ready(self.pod) && refused() && self.offenders(case) > 0
     }
-}
-
-/// A directory of the node, which no plan touches: what a person does there.
-fn on_the_node(case: &Case<'_>, pod: &Value, path: &str) -> Blocked {
-    let node = pod.text("/spec/nodeName");
-    let spec = pod.get("spec").unwrap_or(&Value::Null);
-    let who = identity::of(spec, &case.subject.container);
-    let owner = who
-        .as_ref()
-        .map_or("UID:GID of the container".to_owned(), |who| format!("{}:{}", who.user, who.group));
-    let why = format!("{path} is a directory of node {node} itself, which no plan changes");
-    let ways = vec![
-        format!("on {node}, to see whose it is: ls -ldn {path}"),
-        format!("on {node}, if nothing else uses it: chown -R {owner} {path}"),
-        "on another node it is another directory, and empty: a claim stays with the pod".to_owned(),
-    ];
-    Blocked { ways, ..case.blocked(why) }
 }
 
 fn look(case: &Case<'_>, volume: &Volume<'_>, who: &Who, because: &str) -> Look {
@@ -197,7 +185,7 @@ fn ownership(
     says: &str,
 ) -> Result<Plan, Blocked> {
     let Who { user, group, .. } = who;
-    if strictness(case) == Some("restricted") {
+    if case.strictness() == Some("restricted") {
         return Err(Blocked {
             ways: vec![
                 format!(
@@ -212,6 +200,9 @@ fn ownership(
                  owner"
             ))
         });
+    }
+    for place in given {
+        node::is_its_own(case, place.pod, place.seen(case))?;
     }
     let title = format!("give the files to {user}:{group}: {says}");
     let numbers =
@@ -237,7 +228,9 @@ fn ownership(
         steps.extend(errand::steps(case.seen, &asked));
     }
     let wanted = Wanted { why: "it may write now".into(), ..Wanted::default() };
-    let mut plan = case.draft(title, wanted, seen_inside())?;
+    let mut draft = seen_inside();
+    draft.doubts.extend(given.iter().find_map(|place| node::may_be_left(case, place.pod)));
+    let mut plan = case.draft(title, wanted, draft)?;
     steps.append(&mut plan.steps);
     plan.steps = steps;
     plan.undo = "yes; it stops the pod until a helper has given the files back".into();
@@ -253,12 +246,6 @@ fn as_root<'a>(
 ) -> Errand<'a> {
     let command = "chown";
     Errand { volume, name, command, arguments, run_as: Who::root(), writes: true, back: None, why }
-}
-
-/// The level of Pod Security that the namespace enforces.
-fn strictness<'a>(case: &Case<'a>) -> Option<&'a str> {
-    let namespace = ObjectRef::new(Kind::Namespace, "", case.subject.namespace());
-    case.seen.object(&namespace).known()?.label("pod-security.kubernetes.io/enforce")
 }
 
 /// Whether the container says its user itself: that of the pod would change the others only.
