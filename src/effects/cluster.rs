@@ -2,6 +2,7 @@
 //! every request that writes, and what all of them carry.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use http::{Method, Request};
 use kube::client::Body;
@@ -60,6 +61,9 @@ struct Call {
     content: Option<(&'static str, Value)>,
     doing: String,
 }
+
+/// How long a pod is waited for: the API server waits half a minute for one that a policy keeps away.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// An answer before it is judged.
 struct Raw {
@@ -202,7 +206,10 @@ impl Cluster {
     pub async fn http_get(&self, pod: &ObjectRef, port: u16, path: &str) -> Result<Proxied, Error> {
         let doing = format!("read {path} of {}", pod.short());
         let call = Call::new(Method::GET, format!("{}:{port}/proxy{path}", pod.path()), doing);
-        let raw = self.send(&call).await?;
+        let Ok(raw) = tokio::time::timeout(PATIENCE, self.send(&call)).await else {
+            return Ok(Proxied::Unreachable("no answer in time".into()));
+        };
+        let raw = raw?;
         let body = String::from_utf8_lossy(&raw.body).into_owned();
         // A pod's own answer is passed on as it is; the API server's is a Status object.
         let status = serde_json::from_str::<Value>(&body).ok();

@@ -13,7 +13,7 @@ use kube::client::Body;
 use kube::core::Status;
 
 use super::failure::{ConnectError, Failure};
-use super::outage::Outage;
+use super::outage::{Outage, is_pods};
 
 /// The most of one answer that is held. Objects are below 1.5 MiB (etcd), and the answers of
 /// Prometheus that are asked for are far below this.
@@ -159,6 +159,7 @@ impl Fetch {
                 && sink.is_none()
                 && tries < BUSY_TRIES
                 && self.rides(failure)
+                && !(is_pods(ask.path) && matches!(failure, Failure::TimedOut))
             {
                 tries += 1;
                 continue;

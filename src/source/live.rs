@@ -285,12 +285,21 @@ async fn http(fetch: &Fetch, path: &str) -> Result<Fact, Failure> {
 /// address gets no answer, and the API server waits half a minute for it.
 const KNOCK: Duration = Duration::from_secs(3);
 
-/// How long a replay says is told by its log too: a server that hangs is not waited for.
+/// How long a replay is, its log says too, and what fills a head no verdict waits for: a server that
+/// hangs, or that the API server cannot reach, is not waited for. The API server gives up on a
+/// connection after half a minute.
 const STATUS: Duration = Duration::from_secs(8);
+
+/// A proof goes by what it counts: a server that is busy has longer.
+const SUMS: Duration = Duration::from_secs(15);
 
 fn patience(path: &str) -> Option<Duration> {
     let ends = |end: &str| path.ends_with(end);
-    match (ends("/-/ready"), ends("/api/v1/status/walreplay")) {
+    let tells = ends("/api/v1/status/walreplay") || path.contains("/api/v1/status/tsdb?");
+    if ends("/metrics") {
+        return Some(SUMS);
+    }
+    match (ends("/-/ready"), tells) {
         (true, _) => Some(KNOCK),
         (false, true) => Some(STATUS),
         (false, false) => None,

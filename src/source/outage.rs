@@ -86,6 +86,7 @@ impl Outage {
             let answer = self.once(client, request).await;
             let why = match &answer {
                 Ok(answer) => self.not_yet(&parts.method, &path, answer.status().as_u16()),
+                Err(error) if is_pods(&path) && is_late(error) => None,
                 Err(error) => lost(error),
             };
             let Some(why) = why else {
@@ -119,14 +120,15 @@ impl Outage {
     }
 
     /// Why an answer says that the API server is not there yet. What a pod answers through the proxy
-    /// is the pod's.
+    /// is the pod's; and that it does not answer in time, too: the API server waits as long for a
+    /// connection to it as this program does for the API server.
     fn not_yet(&self, method: &Method, path: &str, status: u16) -> Option<String> {
         let last = self.seen.lock().ok()?.last;
         match status {
             403 if last.is_some_and(|last| last.elapsed() < NEW) => {
                 Some("it has just started, and answers 403".into())
             }
-            429 | 502..=504 if stores_nothing(method, path) && !path.contains("/proxy/") => {
+            429 | 502..=504 if stores_nothing(method, path) && !is_pods(path) => {
                 Some(format!("it answers {status}"))
             }
             _ => None,
@@ -162,6 +164,15 @@ impl Outage {
 fn lost(error: &kube::Error) -> Option<String> {
     let failure = Failure::of(error);
     failure.passes().then(|| failure.text())
+}
+
+/// Whether a pod answers there, and not the API server.
+pub fn is_pods(path: &str) -> bool {
+    path.contains("/proxy/")
+}
+
+fn is_late(error: &kube::Error) -> bool {
+    matches!(Failure::of(error), Failure::TimedOut)
 }
 
 /// Whether nothing can have been sent: there was no connection to send it over.
@@ -290,5 +301,15 @@ mod tests {
         let path = "/api/v1/namespaces/m/pods/p:9090/proxy/-/ready";
         let told = ask("GET", path, &[Does::Answer(503), Does::Answer(200)], 60);
         assert_eq!((told.answer, told.sent), (Ok(503), 1));
+    }
+
+    /// A policy that keeps the API server away from a pod is no outage of the API server.
+    #[test]
+    fn a_pod_that_does_not_answer_in_time_is_not_waited_for() {
+        let path = "/api/v1/namespaces/m/pods/p:9090/proxy/metrics";
+        let told = ask("GET", path, &[Does::Hang, Does::Answer(200)], 60);
+        assert_eq!((told.answer, told.sent), (Err("timed out".into()), 1));
+        let told = ask("GET", path, &[Does::Refuse, Does::Answer(200)], 60);
+        assert_eq!((told.answer, told.sent), (Ok(200), 2), "an API server that is away");
     }
 }
