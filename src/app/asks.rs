@@ -12,8 +12,10 @@ use crate::subject::{Subject, discover};
 /// All that is to be read, given what was seen.
 pub fn of(ask: &Ask<'_>, scope: Option<&str>, seen: &Snapshot) -> Vec<Need> {
     let mut needs = discover::needs(ask.target, scope, seen);
-    // The cluster's own name, and plans that somebody left open.
-    needs.extend([Need::object(Kind::Namespace, "", "kube-system"), receipts(scope)]);
+    if !ask.proving {
+        // The cluster's own name, and plans that somebody left open.
+        needs.extend([Need::object(Kind::Namespace, "", "kube-system"), receipts(scope)]);
+    }
     if let Ok(subjects) = discover::find(ask.target, scope, seen) {
         for subject in &subjects {
             needs.extend(of_one(subject, ask, seen));
@@ -39,6 +41,9 @@ fn of_one(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> Vec<Need> {
         return Vec::new();
     }
     let jobs = classes::ALL.iter().map(|class| class.job(subject, ask.given));
+    if ask.proving {
+        return jobs.flat_map(|job| job.needs_to_prove(seen)).collect();
+    }
     let mut needs: Vec<Need> = jobs.flat_map(|job| job.needs(seen)).collect();
     if let Some(class) = asked_class(ask) {
         needs.extend(class.job(subject, ask.given).needs_when_asked(seen));

@@ -129,6 +129,15 @@ impl Recording {
 
     /// Requests, rounds and facts of a run; panics where something was cut off.
     async fn cost(&self, class: Option<&'static str>, target: &str, all: bool) -> Cost {
+        self.cost_of((class, target), (!all).then_some("mon"), false).await
+    }
+
+    async fn cost_of(
+        &self,
+        (class, target): (Option<&'static str>, &str),
+        scope: Option<&str>,
+        proving: bool,
+    ) -> Cost {
         self.write("clock", CLOCK);
         for kind in Kind::all() {
             let dot = if kind.group().is_empty() { "" } else { "." };
@@ -145,8 +154,8 @@ impl Recording {
             }
             None => Target::All { labels: String::new() },
         };
-        let (given, scope) = (Given::new(), (!all).then_some("mon"));
-        let ask = Ask { class, target: &target, word: None, given: &given };
+        let given = Given::new();
+        let ask = Ask { class, target: &target, word: None, given: &given, proving };
         let world = World::Bundle(Bundle::open(self.dir.path()).expect("a bundle"));
         let mut seen = Snapshot::new(CLOCK.parse().expect("a time"));
         seen.facts.extend(self.known.clone());
@@ -229,6 +238,25 @@ async fn a_run_stays_cheap() {
         let needs: Vec<&Need> = cost.seen.facts.keys().collect();
         assert!(cost.requests <= requests, "{name}: {} requests: {needs:#?}", cost.requests);
         assert!(cost.rounds <= rounds, "{name}: {} rounds", cost.rounds);
+    }
+}
+
+/// Every few seconds after a repair: no way, no plan, no room on nodes, nothing of others.
+#[tokio::test]
+async fn a_look_of_a_proof_reads_the_pods_and_little_else() {
+    let component = ("app.kubernetes.io/component", "controller");
+    let rows = [
+        ("oom", Recording::set().ended("OOMKilled", 137, false), "sts/p", 7),
+        ("bind", Recording::set(), "sts/p", 7),
+        ("bind", Recording::operated(component.0, component.1, "v0.92.0"), "prometheus/k8s", 9),
+    ];
+    for (class, recording, target, most) in rows {
+        let whole = recording.cost(Some(class), target, false).await.requests;
+        let brief = recording.cost_of((Some(class), target), Some("mon"), true).await;
+        let needs: Vec<&Need> = brief.seen.facts.keys().collect();
+        assert!(brief.requests <= most, "{class}: {} of {whole}: {needs:#?}", brief.requests);
+        let http = needs.iter().any(|need| matches!(need, Need::Http { .. } | Need::Nodes { .. }));
+        assert!(!http && brief.requests + 4 < whole, "{class}: {} of {whole}", brief.requests);
     }
 }
 

@@ -95,7 +95,7 @@ async fn plan(run: &Run<'_>, receipt: &Receipt) -> Result<Result<Plan, Blocked>>
     let scoped = in_namespace(run, &of.namespace);
     let target = Target::of(of);
     let given = Given::new();
-    let ask = Ask { class: None, target: &target, word: None, given: &given };
+    let ask = Ask { class: None, target: &target, word: None, given: &given, proving: false };
     let one = examine::again(&scoped, &ask).await?;
     let mut seen = Snapshot::clone(&one.seen);
     let mut needs = back::needs(receipt);

@@ -80,7 +80,7 @@ pub async fn from_file(run: &Run<'_>, path: &Path) -> Result<Done> {
     }
     let target = Target::of(&plan.target);
     let (given, scoped) = (Given::new(), in_namespace(run, &plan.target.namespace));
-    let ask = Ask { class: None, target: &target, word: None, given: &given };
+    let ask = Ask { class: None, target: &target, word: None, given: &given, proving: false };
     let cluster = cluster(&scoped)?;
     if let Err(error) = fits_here(&cluster, &plan).await {
         let why = error.whole();

@@ -127,7 +127,7 @@ impl Work<'_> {
         let target = Target::of(&receipt.plan.target);
         let given = Given::new();
         let scoped = in_namespace(run, &receipt.plan.target.namespace);
-        let ask = Ask { class: None, target: &target, word: None, given: &given };
+        let ask = Ask { class: None, target: &target, word: None, given: &given, proving: false };
         run.screen.say("applied, and not proved yet: that first");
         run.begin();
         let mut watcher = run.screen.watcher();
@@ -157,7 +157,7 @@ impl Work<'_> {
         let target = Target::of(&receipt.plan.target);
         let given = Given::new();
         let scoped = in_namespace(run, &receipt.plan.target.namespace);
-        let ask = Ask { class: None, target: &target, word: None, given: &given };
+        let ask = Ask { class: None, target: &target, word: None, given: &given, proving: false };
         let one = examine::again(&scoped, &ask).await?;
         let pod = match free::pod(&one.subject, receipt) {
             Ok(pod) => pod,

@@ -11,7 +11,7 @@ use crate::subject::discover::Target;
 pub async fn wait(run: &Run<'_>, target: &Target) -> Result<Done> {
     run.begin();
     let given = Given::new();
-    let ask = Ask { class: None, target, word: None, given: &given };
+    let ask = Ask { class: None, target, word: None, given: &given, proving: false };
     let mut watcher = run.screen.watcher();
     let proof = proof::prove(run, &ask, &mut watcher).await?;
     crate::effects::Watcher::done(&mut watcher, 0, "");

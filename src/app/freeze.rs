@@ -19,7 +19,7 @@ use crate::subject::{hold, rivals};
 
 pub async fn freeze(run: &Run<'_>, target: &Target, word: Option<&str>) -> Result<Done> {
     let given = Given::new();
-    let ask = Ask { class: None, target, word, given: &given };
+    let ask = Ask { class: None, target, word, given: &given, proving: false };
     let mut one = examine::again(run, &ask).await?;
     let mut seen = Snapshot::clone(&one.seen);
     let needs = rivals::needs(&one.subject);

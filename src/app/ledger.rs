@@ -167,7 +167,7 @@ pub async fn resume(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
     let target = Target::of(&plan.target);
     let given = Given::new();
     let scoped = in_namespace(run, &plan.target.namespace);
-    let ask = Ask { class: None, target: &target, word: None, given: &given };
+    let ask = Ask { class: None, target: &target, word: None, given: &given, proving: false };
     conclusion::of(&scoped, &ask, journal, ended).await
 }
 

@@ -130,7 +130,7 @@ async fn work(typed: &Typed, screen: &Screen, context: &mut Option<Context>) -> 
     }
     let done = match &typed.job {
         Job::Examine { class, target, typed: word, given } => {
-            let ask = Ask { class: *class, target, word: word.as_deref(), given };
+            let ask = Ask { class: *class, target, word: word.as_deref(), given, proving: false };
             examine_or_change(&run, &ask).await
         }
         Job::ApplyFile { path } => change::from_file(&run, path).await,
@@ -155,12 +155,15 @@ async fn work(typed: &Typed, screen: &Screen, context: &mut Option<Context>) -> 
 }
 
 /// What is looked at.
+#[derive(Clone, Copy)]
 pub struct Ask<'a> {
     pub class: Option<&'static str>,
     pub target: &'a Target,
     /// The target as typed, for messages.
     pub word: Option<&'a str>,
     pub given: &'a Given,
+    /// Only whether it is well, again and again: no way, no plan, and nothing that is read for these.
+    pub proving: bool,
 }
 
 impl Ask<'_> {

@@ -41,16 +41,18 @@ pub async fn promised(
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(3);
 
-/// Looks again until it has been healthy for `settle`, or `timeout` has gone by without a change.
+/// Looks again until it has been healthy for `settle`, or `timeout` has gone by without a change. Only
+/// the last look is a whole one: what it tells is reported.
 pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> Result<Proof> {
     let change = &run.typed.change;
+    let brief = Ask { proving: true, ..*ask };
     let mut healthy_since: Option<Instant> = None;
     let mut changed = Instant::now();
     let mut last = String::new();
     let mut heads: Option<u64> = None;
     let mut grew = false;
     loop {
-        let now = examine::again(run, ask).await?;
+        let now = examine::again(run, &brief).await?;
         let says = describe(&now);
         if says != last {
             changed = Instant::now();
@@ -62,7 +64,13 @@ pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> R
             grew = grew || grown(heads, taken);
             heads = taken.or(heads);
             if grew && since.elapsed() >= change.settle {
-                return Ok(Proof::Proved(now));
+                let whole = examine::again(run, ask).await?;
+                if whole.report.state == State::Healthy {
+                    return Ok(Proof::Proved(whole));
+                }
+                // Not well by what the looks before had left out.
+                healthy_since = None;
+                grew = false;
             }
         } else {
             healthy_since = None;
@@ -73,13 +81,18 @@ pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> R
         let stood = stood.or_else(|| replay(&now).and_then(fraction));
         watcher.wait(&format!("proving: {says}"), stood);
         if watcher.stop_requested() {
-            return Ok(Proof::Detached(now));
+            return Ok(Proof::Detached(whole(run, ask, now).await));
         }
         if changed.elapsed() > change.timeout + change.settle {
-            return Ok(Proof::Late(now));
+            return Ok(Proof::Late(whole(run, ask, now).await));
         }
         tokio::time::sleep(EVERY.min(change.settle.max(Duration::from_millis(500)))).await;
     }
+}
+
+/// A whole look, where one can be had.
+async fn whole(run: &Run<'_>, ask: &Ask<'_>, brief: Examined) -> Examined {
+    examine::again(run, ask).await.unwrap_or(brief)
 }
 
 fn describe(now: &Examined) -> String {

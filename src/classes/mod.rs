@@ -99,6 +99,11 @@ pub trait Job {
     fn needs_when_asked(&self, _seen: &Snapshot) -> Vec<Need> {
         Vec::new()
     }
+    /// What of [`Job::needs`] tells whether it is well again: asked every few seconds after a repair.
+    /// What is left out is read once more before that is said.
+    fn needs_to_prove(&self, seen: &Snapshot) -> Vec<Need> {
+        self.needs(seen)
+    }
     /// What the facts mean.
     fn check(&self, seen: &Snapshot) -> Verdict;
     /// What further facts a repair of `found` needs; asked only when its finding is the root.

@@ -87,6 +87,10 @@ impl Job for Work<'_> {
         out
     }
 
+    fn needs_to_prove(&self, seen: &Snapshot) -> Vec<Need> {
+        needs::to_prove(self.subject, seen, self.client.as_ref())
+    }
+
     fn needs_when_asked(&self, seen: &Snapshot) -> Vec<Need> {
         needs::when_asked(self.subject, seen)
     }

@@ -10,6 +10,17 @@ use crate::subject::Subject;
 use crate::subject::pod::{self, Doing};
 
 pub fn needs(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> Vec<Need> {
+    let mut out = to_prove(subject, seen, client);
+    if let Some(client) = client {
+        out.extend(foreign::needs(&spaces(subject.namespace(), client)));
+        out.extend(sources::needs(seen, client));
+    }
+    out
+}
+
+/// Without what no repair of ours changes: where the client asks, and whose rules of other kinds there
+/// are.
+pub fn to_prove(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> Vec<Need> {
     let namespace = subject.namespace();
     let mut out = runs::needs(&subject.pods, &subject.container, seen);
     if subject.pods.iter().any(|p| !pod::is_ready(p)) {
@@ -22,7 +33,6 @@ pub fn needs(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> 
     out.extend(knock::needs(subject, seen, false));
     out.extend(client.into_iter().flat_map(|client| of_client(namespace, client)));
     out.extend(client.and_then(|client| pods_need(seen.object(client).known()?)));
-    out.extend(client.into_iter().flat_map(|client| sources::needs(seen, client)));
     out
 }
 
@@ -58,7 +68,6 @@ fn of_client(namespace: &str, client: &ObjectRef) -> Vec<Need> {
         out.push(Need::object(Kind::Namespace, "", space));
         out.push(Need::list(Kind::NetworkPolicy, space));
     }
-    out.extend(foreign::needs(&spaces(namespace, client)));
     out
 }
 

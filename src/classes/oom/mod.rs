@@ -83,6 +83,13 @@ impl Job for OomJob<'_> {
         needs::first(self.subject, seen)
     }
 
+    fn needs_to_prove(&self, seen: &Snapshot) -> Vec<Need> {
+        needs::first(self.subject, seen)
+            .into_iter()
+            .filter(|need| !matches!(need, Need::Http { .. } | Need::Nodes { .. }))
+            .collect()
+    }
+
     fn check(&self, seen: &Snapshot) -> Verdict {
         check::check(self.subject, seen)
     }
