@@ -45,6 +45,8 @@ mod objects;
 mod oom;
 #[path = "cluster/perms.rs"]
 mod perms;
+#[path = "cluster/reach.rs"]
+mod reach;
 #[path = "cluster/refusals.rs"]
 mod refusals;
 #[path = "cluster/replay.rs"]

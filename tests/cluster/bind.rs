@@ -11,14 +11,14 @@ use super::scene::{Scene, essence, until};
 use super::sight::reader;
 
 /// Somebody who asks five times a second, through a Service of their own.
-fn client(scene: &Scene, install: &Install, url: &str) {
+pub fn client(scene: &Scene, install: &Install, url: &str) {
     let label = install.selector().replace('=', ": ");
     scene.apply(&FRONT.replace("@LABEL@", &label).replace("@URL@", url));
     scene.until_ready("client", 60);
 }
 
 /// Whether the last five requests were answered well; `None` where it is now this, now that.
-fn answered(scene: &Scene) -> Option<bool> {
+pub fn answered(scene: &Scene) -> Option<bool> {
     let log = scene.kubectl(&["logs", "client", "--tail=5"]).expect(0).stdout;
     let well = log.lines().filter(|line| line.contains(" 200 ")).count();
     match well {
@@ -28,12 +28,12 @@ fn answered(scene: &Scene) -> Option<bool> {
     }
 }
 
-fn install(kind: Kind, image: &str) -> Install {
+pub fn install(kind: Kind, image: &str) -> Install {
     Install { scrapes: false, ..Install::new(kind, image, ROOMY) }
 }
 
 /// Of a way of a report each step and its state.
-fn states(report: &Value, way: usize) -> String {
+pub fn states(report: &Value, way: usize) -> String {
     let steps = report.pointer(&format!("/reports/0/paths/{way}/steps")).and_then(Value::as_array);
     let steps = steps.unwrap_or_else(|| panic!("a way: {report:#}"));
     let one = |step: &Value| format!("{} {}", text(step, "/step"), text(step, "/state"));
@@ -41,12 +41,12 @@ fn states(report: &Value, way: usize) -> String {
 }
 
 /// From any pod, where nothing is in the way and all may be read.
-const WHOLE: &str = "name ok listens ok port ok probes ok service ok endpoints ok policies ok \
+pub const WHOLE: &str = "name ok listens ok port ok probes ok service ok endpoints ok policies ok \
                      scheme ok login ok prefix ok";
 
 /// Told, repaired, undone: `changed` is the object that the plan changes.
 #[track_caller]
-fn lives(scene: &Scene, install: &Install, root: &str, changed: &str) {
+pub fn lives(scene: &Scene, install: &Install, root: &str, changed: &str) {
     let target = install.target();
     until_told(scene, target, &[root]);
     until("the client is not answered", 60, || answered(scene) == Some(false));
@@ -61,7 +61,7 @@ fn lives(scene: &Scene, install: &Install, root: &str, changed: &str) {
     }
 }
 
-const ASKS: &str = "http://front:9090/-/ready";
+pub const ASKS: &str = "http://front:9090/-/ready";
 
 /// A workload with one more argument.
 fn with_argument(scene: &Scene, install: &Install, argument: &str) {
@@ -230,39 +230,6 @@ fn probes_ask_below_the_route_prefix() {
     lives(&scene, &install, "bind/scheme-or-path", "sts/prom");
 }
 
-#[test]
-#[ignore = "needs the cluster: tests/run"]
-fn probes_ask_with_tls_where_it_speaks_that() {
-    let scene = Scene::new("tls");
-    let folder = tempfile::tempdir().expect("a folder");
-    let (key, certificate) = (folder.path().join("key"), folder.path().join("crt"));
-    let mut openssl = std::process::Command::new("openssl");
-    openssl.args("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=prom".split(' '));
-    openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate);
-    assert!(openssl.output().expect("openssl is there").status.success());
-    let block = |path: &std::path::Path| {
-        let text = std::fs::read_to_string(path).expect("written");
-        text.lines().map(|line| format!("    {line}\n")).collect::<String>()
-    };
-    let more = format!(
-        "data:\n  web.yml: '{{tls_server_config: {{cert_file: tls.crt, key_file: tls.key}}}}'\n  \
-         tls.crt: |\n{}  tls.key: |\n{}",
-        block(&certificate),
-        block(&key)
-    );
-    let install = install(Kind::Set, "v3.16.0");
-    let last = "--storage.tsdb.path=/prometheus]";
-    let with = "--storage.tsdb.path=/prometheus, --web.config.file=/etc/prometheus/web.yml]";
-    let manifest = install.manifest().replace(last, with).replacen("data:\n", &more, 1);
-    scene.apply(&manifest);
-    until_told(&scene, "sts/prom", &["bind/scheme-or-path"]);
-    carry_out_as("bind", &scene, "sts/prom", &[]);
-    let at = "/spec/template/spec/containers/0/readinessProbe/httpGet/scheme";
-    assert_eq!(text(&scene.get("sts/prom"), at), "HTTPS");
-    scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
-    assert_eq!(text(&scene.get("sts/prom"), at), "HTTP");
-}
-
 /// A workload that asks a Service of the Prometheus five times a second.
 pub const CLIENT: &str = r#"
 apiVersion: apps/v1
@@ -294,7 +261,7 @@ spec: {defaultBackend: {service: {name: front, port: {number: @PORT@}}}}
 "#;
 
 /// Nobody gets in, or nobody out.
-const CLOSED: &str = r#"
+pub const CLOSED: &str = r#"
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: closed}
@@ -304,7 +271,7 @@ spec:
 "#;
 
 /// Whether the last requests of a workload in a namespace were answered well.
-fn is_answered(scene: &Scene) -> Option<bool> {
+pub fn is_answered(scene: &Scene) -> Option<bool> {
     let log = scene.kubectl(&["logs", "deploy/grafana", "--tail=3"]).stdout;
     let well = log.lines().filter(|line| line.contains(" 200 ")).count();
     match well {

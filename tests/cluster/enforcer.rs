@@ -66,6 +66,28 @@ impl Drop for Enforcer {
     }
 }
 
+/// A pod that the node itself, and the API server on it, gets no answer from, until this is dropped:
+/// what a policy does where the API server is elsewhere.
+pub struct Silence(String);
+
+impl Silence {
+    pub fn new(address: &str) -> Silence {
+        let silence = Silence(address.to_owned());
+        iptables(&silence.rule("-I"));
+        silence
+    }
+
+    fn rule<'a>(&'a self, act: &'a str) -> [&'a str; 10] {
+        [act, "OUTPUT", "-d", &self.0, "-p", "tcp", "--dport", "9090", "-j", "DROP"]
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        iptables(&self.rule("-D"));
+    }
+}
+
 /// On the node, which has a network of its own.
 fn on_the_node(program: &str) -> Command {
     let node = std::env::var("PROM_FIX_NETNS").expect("tests/cluster/env names it");

@@ -1,0 +1,136 @@
+//! Up and not reached, where names lead elsewhere, TLS is spoken, or packets are dropped without a word.
+
+use super::bind::{
+    ASKS, CLIENT, CLOSED, SERVICE, WHOLE, answered, client, install, is_answered, lives, states,
+};
+use super::enforcer::{Enforcer, Silence};
+use super::install::Kind;
+use super::life::{carry_out_as, first, text, until_told};
+use super::scene::{Scene, kubectl, until};
+
+/// Its pods' ports have the name that the resource gives them.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_port_that_the_resource_renamed_is_what_the_service_sends_to() {
+    let scene = Scene::new("renamed");
+    let install = install(Kind::Resource, "v2.53.3");
+    let renamed = "\n  portName: metrics\n  storage:\n";
+    scene.apply(&install.manifest().replace("\n  storage:\n", renamed));
+    client(&scene, &install, ASKS);
+    let label = install.selector().replace('=', ": ");
+    scene.apply(&format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: front}}\nspec:\n  \
+         selector: {{{label}}}\n  ports: [{{port: 9090, targetPort: web}}]\n"
+    ));
+    lives(&scene, &install, "bind/port-mismatch", "svc/front");
+}
+
+/// Its name leads to the pods themselves: nothing maps one port to another.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_headless_service_selects_its_pods_and_is_asked_at_their_port() {
+    let scene = Scene::new("headless");
+    let install = install(Kind::Set, "v2.53.3");
+    let own = "selector: {app: prom}\n  ports: [{port: 9090}]";
+    let other = "selector: {app: prometheus-server}\n  ports: [{port: 80, targetPort: 9090}]";
+    scene.apply(&install.manifest().replacen(own, other, 1));
+    client(&scene, &install, "http://prom:9090/-/ready");
+    lives(&scene, &install, "bind/service-selector", "svc/prom");
+    scene.apply(&install.manifest().replacen(own, &other.replace("ometheus-server", "om"), 1));
+    until("the client is answered", 60, || answered(&scene) == Some(true));
+
+    let ask = || scene.plugin(&["bind", "sts/prom", "--client", "pod/client", "-o", "json"]);
+    scene.kubectl(&["delete", "pod", "client"]).expect(0);
+    client(&scene, &install, "http://prom:80/-/ready");
+    until("the client is refused", 60, || answered(&scene) == Some(false));
+    let report = ask().expect(2).json();
+    assert_eq!(first(&report, "/rootCause"), "bind/client-address", "{report:#}");
+    let right = format!("http://prom.{}.svc:9090", scene.ns);
+    assert!(report.to_string().contains(&right), "{report:#}");
+    scene.kubectl(&["delete", "pod", "client"]).expect(0);
+    client(&scene, &install, &format!("{right}/-/ready"));
+    until("the client is answered", 60, || answered(&scene) == Some(true));
+    assert_eq!(states(&ask().expect(0).json(), 0), format!("{WHOLE} url ok"));
+}
+
+/// What the API server hears nothing of may be a policy's doing; the objects tell which it is.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_time_out_of_the_pod_proxy_hints_at_a_policy() {
+    let scene = Scene::new("silent");
+    let install = install(Kind::Deployment, "v3.16.0");
+    let manifest = install.manifest();
+    let probe = manifest.lines().find(|line| line.contains("readinessProbe")).expect("one");
+    // The kubelet is kept away too: its probe would say it first.
+    scene.apply(&manifest.replace(probe, ""));
+    scene.apply(SERVICE);
+    scene.apply(&CLIENT.replace("@URL@", ASKS));
+    let _enforcer = Enforcer::new(&[&scene.ns]);
+    until("the client is answered", 90, || is_answered(&scene) == Some(true));
+    scene.apply(&CLOSED.replace("@TYPES@", "Ingress"));
+    let pods = install.pods(&scene);
+    let _silence = Silence::new(&scene.field(&format!("pod/{}", pods[0]), ".status.podIP"));
+    until("the client gets no answer", 60, || is_answered(&scene) == Some(false));
+
+    let ask = |more: &[&str]| {
+        let all = [&["bind", "deploy/prom", "-o", "json"], more].concat();
+        let report = scene.plugin(&all).json();
+        let steps = report.pointer("/reports/0/paths/0/steps").expect("a way").clone();
+        let steps = steps.as_array().expect("steps").clone();
+        let step = steps.iter().find(|step| text(step, "/step") == "policies").expect("that step");
+        assert_eq!(text(step, "/state"), "not-known", "{report:#}");
+        text(step, "/says")
+    };
+    let says = ask(&[]);
+    assert!(says.contains("no answer in time: it is slow, or something on the way"), "{says}");
+    let says = ask(&["--inspect"]);
+    assert!(says.contains("its loopback answers: something on the way drops it"), "{says}");
+
+    let bind = ["bind", "deploy/prom", "--client", "deploy/grafana"];
+    let report = scene.plugin(&[&bind[..], &["-o", "json"]].concat()).expect(2).json();
+    assert_eq!(first(&report, "/rootCause"), "bind/network-policy", "{report:#}");
+    scene.plugin(&[&bind[..], &["--apply", "--yes", "--settle", "2s"]].concat()).expect(0);
+    until("the client is answered again", 60, || is_answered(&scene) == Some(true));
+    scene.plugin(&["undo", "deploy/prom", "--yes"]).expect(0);
+    until("the client gets no answer again", 60, || is_answered(&scene) == Some(false));
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn probes_ask_with_tls_where_it_speaks_that() {
+    let scene = Scene::new("tls");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (key, certificate) = (folder.path().join("key"), folder.path().join("crt"));
+    let mut openssl = std::process::Command::new("openssl");
+    openssl.args("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=prom".split(' '));
+    openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate);
+    assert!(openssl.output().expect("openssl is there").status.success());
+    let block = |path: &std::path::Path| {
+        let text = std::fs::read_to_string(path).expect("written");
+        text.lines().map(|line| format!("    {line}\n")).collect::<String>()
+    };
+    let more = format!(
+        "data:\n  web.yml: '{{tls_server_config: {{cert_file: tls.crt, key_file: tls.key}}}}'\n  \
+         tls.crt: |\n{}  tls.key: |\n{}",
+        block(&certificate),
+        block(&key)
+    );
+    let install = install(Kind::Set, "v3.16.0");
+    let last = "--storage.tsdb.path=/prometheus]";
+    let with = "--storage.tsdb.path=/prometheus, --web.config.file=/etc/prometheus/web.yml]";
+    let manifest = install.manifest().replace(last, with).replacen("data:\n", &more, 1);
+    scene.apply(&manifest);
+    scene.apply(SERVICE);
+    let asked = format!("/api/v1/namespaces/{}/services/https:front:9090/proxy/-/ready", scene.ns);
+    // No pod is ready behind the Service.
+    let answers = || kubectl(&["get", "--raw", &asked]).stdout.contains("is Ready");
+    assert!(!answers());
+    until_told(&scene, "sts/prom", &["bind/scheme-or-path"]);
+    carry_out_as("bind", &scene, "sts/prom", &[]);
+    let at = "/spec/template/spec/containers/0/readinessProbe/httpGet/scheme";
+    assert_eq!(text(&scene.get("sts/prom"), at), "HTTPS");
+    until("the Service answers", 30, answers);
+    scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
+    assert_eq!(text(&scene.get("sts/prom"), at), "HTTP");
+    until("the Service answers no more", 60, || !answers());
+}
