@@ -76,10 +76,15 @@ pub fn provisions(document: &Value) -> bool {
 
 /// The addresses of the data sources of a document that are a Prometheus.
 pub fn of_sources(document: &Value) -> impl Iterator<Item = Address> {
+    urls_of_sources(document).filter_map(Address::parse)
+}
+
+/// Their URLs as they are written: there may be a password in one, or a variable.
+pub fn urls_of_sources(document: &Value) -> impl Iterator<Item = &str> {
     let all = document.list("/datasources").iter();
     let is_prometheus =
         |one: &&Value| one.text("/type").to_ascii_lowercase().contains("prometheus");
-    all.filter(is_prometheus).filter_map(|one| Address::parse(one.text("/url").trim()))
+    all.filter(is_prometheus).map(|one| one.text("/url").trim())
 }
 
 #[cfg(test)]

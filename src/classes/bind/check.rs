@@ -13,6 +13,7 @@ pub(super) mod probes;
 pub(super) mod services;
 pub(super) mod sources;
 pub(super) mod speech;
+mod variables;
 
 use serde_json::Value;
 

@@ -337,3 +337,44 @@ fn what_a_sidecar_collects_by_label_is_read() {
     let found = verdict.findings.iter().find(|f| f.code.0 == "bind/client-address");
     assert_eq!(found.expect("a finding").evidence[0].field, "datasource.yaml of cm/kps");
 }
+
+#[test]
+fn a_variable_in_a_data_source_has_the_value_that_the_client_is_given() {
+    let with_env = |env: Value, more: Value| {
+        let mut world = with_source("http://$__env{PROM_HOST}:${PROM_PORT}");
+        let need = Need::object(Kind::Deployment, "mon", "grafana");
+        let Some(Fact::Known(Seen::Object(client))) = world.seen.facts.get_mut(&need) else {
+            panic!()
+        };
+        let container = &mut client["spec"]["template"]["spec"]["containers"][0];
+        container["env"] = env;
+        container["envFrom"] = more;
+        let map = json!({"metadata": {"name": "env", "namespace": "mon"},
+            "data": {"host": "prom.mon", "PROM_PORT": "9090"}});
+        told(&world.object(Kind::ConfigMap, "env", map))
+    };
+    let of_map = json!({"configMapKeyRef": {"name": "env", "key": "host"}});
+    let of_secret = json!({"secretKeyRef": {"name": "env", "key": "host"}});
+    let whole = json!([{"configMapRef": {"name": "env"}}]);
+    let port = json!({"name": "PROM_PORT", "value": "9090"});
+    for (env, more) in [
+        (json!([{"name": "PROM_HOST", "value": "prom.mon"}, port]), json!([])),
+        (json!([{"name": "PROM_HOST", "valueFrom": of_map}]), whole.clone()),
+    ] {
+        let verdict = with_env(env, more);
+        let found = address(&verdict, Severity::Error).expect("it leads nowhere");
+        assert_eq!(found.evidence[0].value, "http://prom.mon:9090");
+    }
+    for env in [
+        json!([{"name": "PROM_HOST", "valueFrom": of_secret}]),
+        json!([{"name": "PROM_HOST", "value": "$(OTHER).mon"}]),
+        json!([]),
+    ] {
+        let verdict = with_env(env, whole.clone());
+        assert!(address(&verdict, Severity::Error).is_none(), "{verdict:#?}");
+        let unknown = verdict.unknown.iter().find(|u| u.need.contains("ds.yaml of cm/ds"));
+        let unknown = unknown.expect("it is told");
+        assert_eq!(unknown.why, "the value of $PROM_HOST in it is not known");
+        assert!(unknown.get.ends_with("-- printenv PROM_HOST"), "{}", unknown.get);
+    }
+}

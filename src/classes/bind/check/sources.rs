@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::variables;
 use crate::model::address::{Address, all_in};
 use crate::model::object::ObjectExt;
 use crate::model::{Fact, Kind, Need, ObjectRef, Seen, Snapshot, Unknown};
@@ -154,19 +155,9 @@ pub fn asked(seen: &Snapshot, of: &ObjectRef) -> Vec<Asked> {
             all.extend(of_text(&format!("an argument of {name}"), word.as_str().unwrap_or("")));
         }
     }
-    let own = maps(client, &of.namespace);
-    let own = own.iter().filter_map(|map| seen.object(map).known());
-    let by_label = collected(client, &of.namespace);
-    let by_label = match by_label.and_then(|need| seen.facts.get(&need)) {
-        Some(Fact::Known(Seen::List(maps))) => maps.as_slice(),
-        _ => &[],
-    };
-    for map in own.chain(by_label) {
-        let data = map.get("data").and_then(Value::as_object).into_iter().flatten();
-        for (key, text) in data {
-            let place = format!("{key} of cm/{}", map.name());
-            all.extend(of_file(&place, text.as_str().unwrap_or("")));
-        }
+    let value = |name: &str| variables::value(seen, client, of, name);
+    for (place, text) in texts(seen, client, of) {
+        all.extend(of_file(&place, text, &value));
     }
     for secret in secrets(client) {
         if let Some(Fact::Known(Seen::Addresses(found))) = seen.facts.get(&of_secret(of, &secret)) {
@@ -178,6 +169,22 @@ pub fn asked(seen: &Snapshot, of: &ObjectRef) -> Vec<Asked> {
     all
 }
 
+/// What stands in the ConfigMaps of a client, and where.
+fn texts<'a>(seen: &'a Snapshot, client: &Value, of: &ObjectRef) -> Vec<(String, &'a str)> {
+    let own = maps(client, &of.namespace);
+    let own = own.iter().filter_map(|map| seen.object(map).known());
+    let by_label = collected(client, &of.namespace);
+    let by_label = match by_label.and_then(|need| seen.facts.get(&need)) {
+        Some(Fact::Known(Seen::List(maps))) => maps.as_slice(),
+        _ => &[],
+    };
+    let of_map = |map: &'a Value| {
+        let data = map.get("data").and_then(Value::as_object).into_iter().flatten();
+        data.map(|(key, text)| (format!("{key} of cm/{}", map.name()), text.as_str().unwrap_or("")))
+    };
+    own.chain(by_label).flat_map(of_map).collect()
+}
+
 fn source(place: &str, address: Address) -> Asked {
     Asked { place: place.to_owned(), address, is_source: true }
 }
@@ -187,18 +194,42 @@ fn of_text(place: &str, text: &str) -> Vec<Asked> {
     all_in(text).map(asked).collect()
 }
 
-fn of_file(place: &str, text: &str) -> Vec<Asked> {
-    match provisioning::sources(text) {
-        Some(all) => all.into_iter().map(|address| source(place, address)).collect(),
-        None => of_text(place, text),
+fn of_file(place: &str, text: &str, value: &dyn Fn(&str) -> Option<String>) -> Vec<Asked> {
+    let Some(urls) = provisioning::sources(text) else { return of_text(place, text) };
+    let filled = urls.iter().filter_map(|url| variables::filled(url, value).ok());
+    filled.filter_map(|url| Address::parse(url.trim())).map(|url| source(place, url)).collect()
+}
+
+/// Data sources whose URL has a variable of which no value is known.
+fn unfilled(seen: &Snapshot, client: &Value, of: &ObjectRef) -> Vec<Unknown> {
+    let value = |name: &str| variables::value(seen, client, of, name);
+    let mut out = Vec::new();
+    for (place, text) in texts(seen, client, of) {
+        for url in provisioning::sources(text).into_iter().flatten() {
+            let Err(name) = variables::filled(&url, &value) else { continue };
+            let plain =
+                !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let printenv =
+                format!("kubectl exec {} -n {} -- printenv {name}", of.short(), of.namespace);
+            out.push(Unknown {
+                need: format!("the URL of a data source in {place}"),
+                why: match plain {
+                    true => format!("the value of ${name} in it is not known"),
+                    false => "it is made of what its container reads".into(),
+                },
+                get: if plain { printenv } else { String::new() },
+                vital: false,
+            });
+        }
     }
+    out
 }
 
 /// Where an address may stand that was not read; `command` is the one to read it with.
 pub fn unread(seen: &Snapshot, of: &ObjectRef, command: &str) -> Vec<Unknown> {
     let Some(client) = seen.object(of).known() else { return Vec::new() };
     let unknown = |need: String, why: String, get: String| Unknown { need, why, get, vital: false };
-    let mut out = Vec::new();
+    let mut out = unfilled(seen, client, of);
     for secret in secrets(client) {
         let need = format!("the data source of {} in secret/{secret}", of.short());
         match seen.facts.get(&of_secret(of, &secret)) {
