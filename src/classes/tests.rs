@@ -8,6 +8,7 @@ mod full;
 mod inventory;
 mod lines;
 mod locked;
+mod mesh;
 mod owned;
 mod paths;
 mod reach;

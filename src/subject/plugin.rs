@@ -17,10 +17,20 @@ pub struct Side<'a> {
     pub direction: Direction,
     /// The server's port.
     pub port: u16,
+    /// Where Istio keeps its rules for all namespaces.
+    pub mesh_root: &'a str,
 }
 
 /// Where the mesh keeps the rules that are for all namespaces, unless it was told otherwise.
 pub const MESH_ROOT: &str = "istio-system";
+
+/// The same as the mesh's configuration says it (istio `mesh/v1alpha1/config.proto`,
+/// `rootNamespace`); `None` where that is no such text.
+pub fn root_of(mesh: &str) -> Option<String> {
+    let config: Value = serde_saphyr::from_str(mesh).ok()?;
+    let told = config.as_object()?.get("rootNamespace").and_then(Value::as_str).unwrap_or("");
+    Some(if told.is_empty() { MESH_ROOT } else { told }.to_owned())
+}
 
 /// Whether the rule may have a say at this end.
 pub fn concerns(rule: &Value, side: &Side<'_>) -> bool {
@@ -189,7 +199,7 @@ fn of_administrator(rule: &Value, side: &Side<'_>) -> bool {
 /// Enforced at the server, by its sidecar or the node's proxy; in the root namespace for every
 /// namespace, with a selector and without. With a target it is for a gateway or a waypoint.
 fn of_istio(rule: &Value, side: &Side<'_>) -> bool {
-    let here = rule.namespace() == side.pod.namespace() || rule.namespace() == MESH_ROOT;
+    let here = rule.namespace() == side.pod.namespace() || rule.namespace() == side.mesh_root;
     if side.direction == Direction::Egress || !here || !in_istio(side) {
         return false;
     }
@@ -197,7 +207,8 @@ fn of_istio(rule: &Value, side: &Side<'_>) -> bool {
     selector.is_none_or(|selector| selects(selector, side.pod))
 }
 
-fn in_istio(side: &Side<'_>) -> bool {
+/// Whether Istio has a say at this end at all.
+pub fn in_istio(side: &Side<'_>) -> bool {
     let mode = |object: &Value| object.label("istio.io/dataplane-mode") == Some("ambient");
     let waypoint = |object: &Value| object.label("istio.io/use-waypoint").is_some();
     has_container(side.pod, "istio-proxy")

@@ -12,7 +12,7 @@ use crate::subject::pod::{self, Doing};
 pub fn needs(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> Vec<Need> {
     let mut out = to_prove(subject, seen, client);
     if let Some(client) = client {
-        out.extend(foreign::needs(&spaces(subject.namespace(), client)));
+        out.extend(foreign::needs(seen, &spaces(subject.namespace(), client)));
         out.extend(sources::needs(seen, client));
     }
     out
@@ -46,7 +46,7 @@ pub fn when_asked(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
         Need::list(Kind::NetworkPolicy, namespace),
         Need::list(Kind::Ingress, namespace),
     ];
-    out.extend(foreign::needs(&[namespace]));
+    out.extend(foreign::needs(seen, &[namespace]));
     out.extend(knock::needs(subject, seen, true));
     out
 }

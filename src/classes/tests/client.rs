@@ -8,7 +8,7 @@ use crate::classes::{Class, Given};
 use crate::model::{Fact, Finding, Kind, Need, Next, ObjectRef, Seen, Severity, Unknown, Verdict};
 
 /// A client in the same namespace, no policies, and every API of others absent.
-fn asked_by(replicas: i64, pods: Vec<Value>) -> World {
+pub fn asked_by(replicas: i64, pods: Vec<Value>) -> World {
     let grafana = json!({"apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "grafana", "namespace": "mon"},
         "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "grafana"}},
@@ -30,12 +30,12 @@ fn asked_by(replicas: i64, pods: Vec<Value>) -> World {
     world
 }
 
-fn job<T>(world: &World, act: impl FnOnce(&dyn crate::classes::Job) -> T) -> T {
+pub fn job<T>(world: &World, act: impl FnOnce(&dyn crate::classes::Job) -> T) -> T {
     let given = Given::from([("client".to_owned(), "mon/deploy/grafana".to_owned())]);
     act(Bind.job(&world.subject, &given).as_ref())
 }
 
-fn told(world: &World) -> Verdict {
+pub fn told(world: &World) -> Verdict {
     job(world, |job| job.check(&world.seen))
 }
 
@@ -45,11 +45,11 @@ fn pod(name: &str, labels: Value) -> Value {
         "status": {"phase": "Running", "podIP": "10.0.0.9"}})
 }
 
-fn running() -> Vec<Value> {
+pub fn running() -> Vec<Value> {
     vec![pod("grafana-a", json!({"app": "grafana"}))]
 }
 
-fn says_reached(verdict: &Verdict) -> bool {
+pub fn says_reached(verdict: &Verdict) -> bool {
     verdict.findings.iter().any(|finding| finding.says.contains("is reached by"))
 }
 

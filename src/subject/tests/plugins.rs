@@ -25,7 +25,10 @@ fn pod() -> Value {
 }
 
 fn says(rule: &Value, pod: &Value, direction: Direction) -> bool {
-    concerns(rule, &Side { pod, namespace: &namespace(), direction, port: 9090 })
+    concerns(
+        rule,
+        &Side { pod, namespace: &namespace(), direction, port: 9090, mesh_root: MESH_ROOT },
+    )
 }
 
 #[track_caller]

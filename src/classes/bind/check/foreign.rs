@@ -11,7 +11,7 @@ use crate::model::object::ObjectExt;
 use crate::model::{Kind, Need, ObjectRef, Snapshot, Unknown};
 use crate::subject::Subject;
 use crate::subject::network::Direction;
-use crate::subject::plugin::{MESH_ROOT, Side, concerns};
+use crate::subject::plugin::{MESH_ROOT, Side, concerns, in_istio, root_of};
 
 /// Rules of a namespace.
 const LOCAL: [Kind; 5] = [
@@ -36,20 +36,62 @@ const OF_MESH: [Kind; 2] = [Kind::AuthorizationPolicy, Kind::PeerAuthentication]
 const NAMED: usize = 5;
 
 /// Every listing, by kind and namespace. An API that is not there answers at once that it is not.
-fn places<'a>(spaces: &[&'a str]) -> Vec<(Kind, &'a str)> {
+fn places<'a>(spaces: &[&'a str], root: &'a str) -> Vec<(Kind, &'a str)> {
     let mut out: Vec<(Kind, &str)> = Vec::new();
     for space in spaces {
         out.extend(LOCAL.map(|kind| (kind, *space)));
     }
-    out.extend(OF_MESH.map(|kind| (kind, MESH_ROOT)));
+    out.extend(OF_MESH.map(|kind| (kind, root)));
     out.extend(WIDE.map(|kind| (kind, "")));
     out.sort_unstable();
     out.dedup();
     out
 }
 
-pub fn needs(spaces: &[&str]) -> Vec<Need> {
-    places(spaces).into_iter().map(|(kind, space)| Need::list(kind, space)).collect()
+pub fn needs(seen: &Snapshot, spaces: &[&str]) -> Vec<Need> {
+    let root = mesh_root(seen);
+    let listed = places(spaces, &root).into_iter().map(|(kind, space)| Need::list(kind, space));
+    let config = has_mesh(seen, spaces).then(|| Need::Object(config()));
+    listed.chain(config).collect()
+}
+
+/// Whether its API is there.
+fn has_mesh(seen: &Snapshot, spaces: &[&str]) -> bool {
+    let listed =
+        |space: &&str| OF_MESH.iter().any(|kind| seen.list(*kind, space).known().is_some());
+    spaces.iter().any(listed)
+}
+
+fn config() -> ObjectRef {
+    ObjectRef::new(Kind::ConfigMap, MESH_ROOT, "istio")
+}
+
+/// Where the mesh keeps its rules for all, by its own configuration; else why that is not known.
+fn root(seen: &Snapshot) -> Result<String, String> {
+    let named = config().short();
+    match seen.object(&config()) {
+        Got::Known(map) => root_of(map.text("/data/mesh"))
+            .ok_or_else(|| format!("{named} -n {MESH_ROOT} does not say it")),
+        Got::Absent => Err(format!("there is no {named} -n {MESH_ROOT}")),
+        Got::Unreadable(why) => Err(why.to_owned()),
+        Got::NotAsked => Err("not read".into()),
+    }
+}
+
+/// The same, or where it is unless the mesh was told otherwise.
+pub fn mesh_root(seen: &Snapshot) -> String {
+    root(seen).unwrap_or_else(|_| MESH_ROOT.to_owned())
+}
+
+/// Of a pod in the mesh, where that is not known: its rules for all are looked for in one namespace.
+fn rootless(seen: &Snapshot, spaces: &[&str], sides: &[Side<'_>]) -> Option<Unknown> {
+    let why = root(seen).err()?;
+    (has_mesh(seen, spaces) && sides.iter().any(in_istio)).then(|| Unknown {
+        need: format!("whether Istio keeps its rules for all in {MESH_ROOT}, where they were read"),
+        why,
+        get: format!("kubectl get {} -n {MESH_ROOT} -o yaml", config().short()),
+        vital: false,
+    })
 }
 
 /// Rules that have a say on the way, and rules that could not be read.
@@ -61,7 +103,8 @@ pub fn check(
 ) -> Vec<Unknown> {
     let who = format!("{} -n {}", of.short(), of.namespace);
     let spaces = spaces(subject.namespace(), of);
-    rules(seen, &spaces, &scene.sides(&subject.pods), &who)
+    let root = mesh_root(seen);
+    rules(seen, &spaces, &scene.sides(&subject.pods, &root), &who)
 }
 
 /// The same of everybody's way into a pod.
@@ -70,14 +113,16 @@ pub fn of_anybody(subject: &Subject, seen: &Snapshot, pod: &Value) -> Vec<Unknow
     let object = ObjectRef::new(Kind::Namespace, "", own);
     let namespace = seen.object(&object).known().unwrap_or(&Value::Null);
     let port = subject.flags.port();
-    let side = Side { pod, namespace, direction: Direction::Ingress, port };
+    let root = mesh_root(seen);
+    let side = Side { pod, namespace, direction: Direction::Ingress, port, mesh_root: &root };
     rules(seen, &[own], &[side], "anybody")
 }
 
 fn rules(seen: &Snapshot, spaces: &[&str], sides: &[Side<'_>], who: &str) -> Vec<Unknown> {
     let mut out = Vec::new();
     let (mut unread, mut reason) = (Vec::new(), "");
-    for (kind, space) in places(spaces) {
+    let root = mesh_root(seen);
+    for (kind, space) in places(spaces, &root) {
         let all = match seen.list(kind, space) {
             Got::Known(all) => all,
             Got::Absent => continue,
@@ -107,6 +152,7 @@ fn rules(seen: &Snapshot, spaces: &[&str], sides: &[Side<'_>], who: &str) -> Vec
             vital: true,
         });
     }
+    out.extend(rootless(seen, spaces, sides));
     unread.dedup();
     if !unread.is_empty() {
         out.push(Unknown {

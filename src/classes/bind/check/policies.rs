@@ -121,12 +121,13 @@ impl<'a> Scene<'a> {
     }
 
     /// Both ends, as rules of others look at them.
-    pub fn sides<'s>(&'s self, servers: &'s [Value]) -> Vec<Side<'s>> {
+    pub fn sides<'s>(&'s self, servers: &'s [Value], mesh_root: &'s str) -> Vec<Side<'s>> {
         let end = |pod: &'s Value, namespace: &'s Value, direction: Direction| Side {
             pod,
             namespace,
             direction,
             port: self.port,
+            mesh_root,
         };
         let servers = servers.iter().map(|pod| end(pod, self.server_namespace, Direction::Ingress));
         let clients =
