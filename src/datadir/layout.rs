@@ -192,9 +192,11 @@ fn is_temporary(path: &Path) -> bool {
 }
 
 /// Whether it is the name of something that Prometheus makes right in its data directory
-/// (tsdb/db.go; `queries.active` of promql/query_logger.go; `snapshots` of its admin API).
+/// (tsdb/db.go; `queries.active` of promql/query_logger.go; `snapshots` of its admin API), or the
+/// sidecar of Thanos, which notes there what it has uploaded.
 pub fn is_known(name: &str) -> bool {
-    let own = ["wal", "wbl", "chunks_head", "lock", "queries.active", "snapshots"];
+    let own =
+        ["wal", "wbl", "chunks_head", "lock", "queries.active", "snapshots", "thanos.shipper.json"];
     own.contains(&name)
         || is_ulid(name)
         || snapshot(name).is_some()
