@@ -107,26 +107,31 @@ const MOST_RECORDS: usize = 8;
 /// Pages of those, and the next to them.
 const MOST_PAGES: usize = 32;
 /// So many pages on both sides of one are read to see whether it belongs there.
-const REACH: u64 = 16;
+const REACH: u64 = 4;
 
 /// The only order that holds, and what is read in it.
 fn find<R: Read + Seek>(open: Open<'_, R>, found: &Segment) -> Option<(Order, Segment)> {
     let alone = |order: Option<Order>, asked: Vec<Loose>| {
         open().map_or(Vec::new(), |input| loose::alone(Pages::new(input, order), asked))
     };
+    let doubtful = alone(None, found.loose.clone());
     let candidates = if found.is_healthy() {
-        let alone = alone(None, found.loose.clone());
-        swapped(found, alone.iter().map(Loose::pages))
+        swapped(found, doubtful.iter().map(Loose::pages))
     } else {
         candidates(found)
     };
+    // What names what others name is whole: the pages under it belong to each other.
+    let sure = |record: &&Loose| doubtful.iter().all(|other| other.pages() != record.pages());
+    let sure: Vec<&Loose> = found.loose.iter().filter(sure).collect();
+    let parts_none = |order: &Order| !sure.iter().any(|record| order.is_under(record));
     let held = |order: Order| {
         let read = survey(Pages::new(open().ok()?, Some(order)), Depth::Full);
         let asked = read.loose.iter().filter(|record| order.is_under(record)).copied().collect();
         let holds = read.is_healthy() && alone(Some(order), asked).is_empty();
         holds.then_some((order, read))
     };
-    let near = candidates.into_iter().filter(|order| holds_near(open, *order));
+    let may_be = candidates.into_iter().filter(parts_none);
+    let near = may_be.filter(|order| holds_near(open, *order));
     let mut held = near.filter_map(held);
     let only = held.next()?;
     held.next().is_none().then_some(only)

@@ -13,7 +13,7 @@ fn write(path: &Path) {
     let mut out = Writer::new(fs::File::create(path).unwrap());
     let mut reference = 0_u64;
     for record in 0..200_u64 {
-        let count = if record % 40 == 7 { 7000 } else { 40 + record % 11 };
+        let count = if record % 20 == 7 { 5000 } else { 40 + record % 11 };
         let (mut series, mut samples) = (vec![1], vec![2]);
         samples.extend(reference.to_be_bytes());
         samples.extend(1_700_000_000_000_u64.to_be_bytes());
