@@ -34,6 +34,16 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// The file whose records a planned one will hold.
+    #[must_use]
+    pub fn records_of(&self, planned: &Planned) -> Option<&LogFile> {
+        let path = match &planned.act {
+            Act::Copy(from) => from,
+            _ => &planned.path,
+        };
+        self.logs().find(|file| file.path == *path)
+    }
+
     /// The files of all logs that a start may read.
     pub fn logs(&self) -> impl Iterator<Item = &LogFile> {
         let logs = self.checkpoints.iter().chain([&self.wal, &self.wbl]);
@@ -91,17 +101,6 @@ pub struct Planned {
     pub path: String,
     pub act: Act,
     pub why: Why,
-}
-
-impl Planned {
-    /// The file whose records the new one will hold.
-    #[must_use]
-    pub fn records_of(&self) -> &str {
-        match &self.act {
-            Act::Copy(from) => from,
-            _ => &self.path,
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -279,9 +279,8 @@ fn guard(plan: &mut Plan, seen: &Seen, reference: u64) {
 }
 
 fn touched(seen: &Seen, planned: Planned) -> Touched {
-    let of = planned.records_of();
-    let log = seen.logs().find(|file| file.path == of);
-    let chunks = seen.chunks.iter().find(|file| file.path == of);
+    let log = seen.records_of(&planned);
+    let chunks = seen.chunks.iter().find(|file| file.path == planned.path);
     let was = log.map(|file| file.found.size).or(chunks.map(|file| file.found.size));
     let mut faults = log.map(|file| file.found.faults.clone()).unwrap_or_default();
     faults.truncate(MOST_FAULTS);

@@ -54,8 +54,7 @@ pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> 
     let own = disk.owner(&journal.folder)?;
     disk.make_folder(&format!("{}/new", journal.folder), own)?;
     for (at, file) in prepared.report.files.iter().enumerate() {
-        let of = file.planned.records_of();
-        let order = prepared.seen.logs().find(|log| log.path == of).and_then(|l| l.found.order);
+        let order = prepared.seen.records_of(&file.planned).and_then(|log| log.found.order);
         let new = new_file(disk, &file.planned, order, &journal.new_path(at))?;
         let Some(step) = journal.manifest.steps.get_mut(at) else { continue };
         step.new = new;

@@ -229,7 +229,9 @@ impl<'a> Reader<'a> {
             if replayed(file.number) {
                 self.known.read(file, &found);
             }
+            // Of a log of thousands of files they would be more than the promised memory.
             (found.refs, found.sampled) = (Refs::default(), Refs::default());
+            found.loose = Vec::new();
             done.push(SegmentFile { number: file.number, path: file.path.clone(), closed, found });
             self.passed(file.size);
         });

@@ -122,7 +122,10 @@ impl Segment {
         }
         match read {
             Ok(kind) => {
-                self.loose.extend(Loose::of(frame, kind, &reader.told.sampled));
+                // A quick look does not know what a record names.
+                if reader.depth == Depth::Full {
+                    self.loose.extend(Loose::of(frame, kind, &reader.told.sampled));
+                }
                 if frame.offset >= lost_page {
                     self.kept.page.record(&reader.told.entries);
                 }

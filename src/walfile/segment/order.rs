@@ -90,13 +90,11 @@ pub fn survey_in_order<R: Read + Seek>(open: Open<'_, R>, depth: Depth) -> io::R
         found.kept.fragment = read.kept.fragment;
         (found.highest, found.refs, found.sampled) = (read.highest, read.refs, read.sampled);
         if let Order::Swapped(a, b) = order {
-            let stops = found.stops;
-            (found.faults, found.fault_count) = (Vec::new(), 0);
-            for page in [a, b] {
+            let misplaced = |page| {
                 let (kind, offset) = (FaultKind::MisplacedPage, page * PAGE as u64);
-                found.fault(Fault { kind, offset, page, skipped: 0 });
-            }
-            found.stops = stops;
+                Fault { kind, offset, page, skipped: 0 }
+            };
+            (found.faults, found.fault_count) = (vec![misplaced(a), misplaced(b)], 2);
         }
     }
     Ok(found)
@@ -114,11 +112,15 @@ fn find<R: Read + Seek>(open: Open<'_, R>, found: &Segment) -> Option<(Order, Se
     let alone = |order: Option<Order>, asked: Vec<Loose>| {
         open().map_or(Vec::new(), |input| loose::alone(Pages::new(input, order), asked))
     };
+    let by_faults = candidates(found);
+    if by_faults.is_empty() && !found.is_healthy() {
+        return None;
+    }
     let doubtful = alone(None, found.loose.clone());
     let candidates = if found.is_healthy() {
         swapped(found, doubtful.iter().map(Loose::pages))
     } else {
-        candidates(found)
+        by_faults
     };
     // What names what others name is whole: the pages under it belong to each other.
     let sure = |record: &&Loose| doubtful.iter().all(|other| other.pages() != record.pages());

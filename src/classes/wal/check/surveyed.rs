@@ -118,10 +118,9 @@ fn words(problem: &Value) -> Option<String> {
 
 /// What a block holds beside which no server starts.
 fn in_block(problem: &Value) -> Option<String> {
-    let stops = problem.pointer("/stops").and_then(Value::as_bool) == Some(true);
     let samples = count(problem, "/samples");
     let span = problem.number("/span/first").zip(problem.number("/span/last"));
-    stops.then(|| match span {
+    problem.is_true("/stops").then(|| match span {
         Some((first, last)) => format!("{samples} samples, {} to {}", time(first), time(last)),
         None => format!("{samples} samples"),
     })
