@@ -50,60 +50,52 @@ pub(super) fn decompress<'a>(block: &[u8], out: &'a mut Vec<u8>) -> Option<&'a [
         out.resize(length + SLACK, 0);
     }
     let room = out.get_mut(..length + SLACK)?;
-    let (at, end) = elements(block, at, block.len(), room, 0)?;
-    // What is left is too short to look ahead in.
-    let left = block.get(at..)?;
+    let (left, end) = elements(block.get(at..)?, room, 0)?;
+    // What is left is too short to look ahead in. Behind it are so many zeros that the last element
+    // is read as well, and none of them.
     let mut padded = [0; 2 * AHEAD];
     padded.get_mut(..left.len())?.copy_from_slice(left);
-    let (at, end) = elements(&padded, 0, left.len(), room, end)?;
+    let (left, end) = elements(padded.get(..left.len() + AHEAD - 1)?, room, end)?;
     // A last element that is cut off leads behind the end.
-    if end == length && at == left.len() { out.get(..length) } else { None }
+    if end == length && left.len() == AHEAD - 1 { out.get(..length) } else { None }
 }
 
-/// Elements from `at` on to `stop`, or to where the input is too short to look ahead in; where the
-/// input and the output go on.
-#[inline]
-fn elements(
-    block: &[u8],
-    mut at: usize,
-    stop: usize,
-    room: &mut [u8],
-    mut end: usize,
-) -> Option<(usize, usize)> {
-    while at < stop
-        && let Some(head) = ahead(block, at)
-    {
-        let [tag, bytes @ ..] = head;
+/// Elements up to where the input is too short to look ahead in: what is left of it, and where the
+/// output goes on.
+fn elements<'a>(mut left: &'a [u8], room: &mut [u8], mut end: usize) -> Option<(&'a [u8], usize)> {
+    while let Some([tag, bytes @ ..]) = left.first_chunk::<AHEAD>() {
         if tag & 3 != 0 {
             let Copy { size, back, taken } = Copy::of(*tag, bytes.first_chunk()?)?;
             repeat(room, end, back, size)?;
-            (at, end) = (at + taken, end + size);
+            left = left.get(taken..)?;
+            end += size;
             continue;
         }
         if *tag >= SHORT {
-            (at, end) = literal(block, at, room, end)?;
+            (left, end) = literal(left, room, end)?;
             continue;
         }
-        // A literal, and then, as a rule, a short copy from far back: both written into one place,
-        // whose room is looked at once.
-        let short = usize::from(tag >> 2 & 15);
-        let (done, free) = room.split_at_mut_checked(end)?;
-        let free: &mut [u8; 2 * AT_ONCE] = free.first_chunk_mut()?;
+        // A literal, and then, as a rule, a short copy from far back: the room of both is looked at
+        // once, and that there is enough of the input for both is known.
+        let short = usize::from(tag >> 2 & 15) + 1;
+        let free: &mut [u8; 2 * AT_ONCE] = room.get_mut(end..)?.first_chunk_mut()?;
         *free.first_chunk_mut::<AT_ONCE>()? = *bytes.first_chunk()?;
-        let [tag, low, ..] = *bytes.get(short + 1..)?.first_chunk::<2>()?;
-        let back = usize::from(tag >> 5) << 8 | usize::from(low);
-        end += short + 1;
-        if tag & 3 == 1 && back >= 2 * AT_ONCE {
-            // So far back that nothing of the literal is in it.
-            let from = done.get(end.checked_sub(back)?..)?.first_chunk::<AT_ONCE>()?;
-            *free.get_mut(short + 1..)?.first_chunk_mut()? = *from;
-            end += usize::from(tag >> 2 & 7) + 4;
-            at += short + 4;
-        } else {
-            at += short + 2;
+        let [tag, low, ..] = *bytes.get(short..)?.first_chunk::<2>()?;
+        end += short;
+        if tag & 3 == 1 {
+            let back = usize::from(tag >> 5) << 8 | usize::from(low);
+            // So far back that all of it is whole.
+            if back >= AT_ONCE {
+                let from: [u8; AT_ONCE] = *room.get(end.checked_sub(back)?..)?.first_chunk()?;
+                *room.get_mut(end..)?.first_chunk_mut()? = from;
+                end += usize::from(tag >> 2 & 7) + 4;
+                left = left.get(short + 3..)?;
+                continue;
+            }
         }
+        left = left.get(short + 1..)?;
     }
-    Some((at, end))
+    Some((left, end))
 }
 
 /// A copy: how many bytes, from how far back, and how long the element is.
@@ -134,17 +126,15 @@ impl Copy {
     }
 }
 
-#[inline]
-fn ahead(block: &[u8], at: usize) -> Option<&[u8; AHEAD]> {
-    block.get(at..)?.first_chunk()
-}
-
-/// A literal of any length; where the input and the output go on.
-fn literal(block: &[u8], at: usize, room: &mut [u8], end: usize) -> Option<(usize, usize)> {
-    let (from, size) = literal_at(block, at)?;
-    let bytes = block.get(from..from.checked_add(size)?)?;
+/// A literal of any length: what is left of the input, and where the output goes on. Kept out of the
+/// loop of [`elements`], which has no registers to spare.
+#[cold]
+#[inline(never)]
+fn literal<'a>(left: &'a [u8], room: &mut [u8], end: usize) -> Option<(&'a [u8], usize)> {
+    let (from, size) = literal_at(left, 0)?;
+    let (bytes, left) = left.get(from..)?.split_at_checked(size)?;
     room.get_mut(end..end.checked_add(size)?)?.copy_from_slice(bytes);
-    Some((from + size, end + size))
+    Some((left, end + size))
 }
 
 /// Where the bytes of a literal stand, and how many there should be.
