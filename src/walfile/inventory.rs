@@ -18,6 +18,7 @@ mod tests;
 
 use std::io::Read;
 
+use super::bytes::Cursor;
 use super::compression::{Compression, Decompressor};
 use super::contents;
 use super::frame::{Frame, Frames, Item};
@@ -37,11 +38,11 @@ const LABELS: usize = 32;
 /// Series, and what tells them and their labels apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// The bodies of Series records, one behind the other: itself the bytes of one Series record.
+    /// What Series records hold, one behind the other.
     bytes: Vec<u8>,
     series: Vec<Hashed>,
-    /// Of each label of each series, in order.
-    pairs: Vec<u64>,
+    /// Of each series in turn.
+    pairs: Vec<Pair>,
     /// By series, whether it was not met before; once that is told.
     new: Vec<bool>,
 }
@@ -54,7 +55,21 @@ struct Hashed {
     labels: usize,
 }
 
+/// A label and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pair {
+    hash: u64,
+    /// Where it stands in the batch's bytes.
+    at: u32,
+}
+
 impl Batch {
+    /// A label and its value, by their own text.
+    fn label(&self, pair: Pair) -> Option<Label<'_>> {
+        let mut from = Cursor::new(self.bytes.get(usize::try_from(pair.at).ok()?..)?);
+        Some((from.text()?, from.text()?))
+    }
+
     /// Its room, for others: to ask for it anew costs more than to fill it.
     #[must_use]
     pub fn emptied(mut self) -> Batch {
@@ -74,8 +89,7 @@ impl Batch {
             self.pairs.truncate(pairs);
             return None;
         }
-        let body = if self.bytes.is_empty() { record } else { record.get(1..).unwrap_or_default() };
-        self.bytes.extend_from_slice(body);
+        self.bytes.extend_from_slice(record::entries(record).rest());
         Some((self.series.len() - series) as u64)
     }
 
@@ -83,28 +97,30 @@ impl Batch {
         // At each place among the labels, the last one with its hash.
         let mut last: Vec<(Label<'_>, u64)> = Vec::with_capacity(LABELS);
         let mut from = record::entries(record);
+        let end = self.bytes.len() + from.len();
         while !from.is_empty() {
             let (_, count) = record::series(&mut from)?;
             let before = self.pairs.len();
             let mut all = 0;
             for place in 0..count {
+                let at = u32::try_from(end - from.len()).ok()?;
                 let label = (from.text()?, from.text()?);
                 let place = usize::try_from(place).ok()?;
                 // Series of one target follow each other, and have most labels in common.
-                let pair = match last.get(place) {
-                    Some((same, pair))
+                let hash = match last.get(place) {
+                    Some((same, hash))
                         if hash::same(same.0, label.0) && hash::same(same.1, label.1) =>
                     {
-                        *pair
+                        *hash
                     }
                     _ => hash::pair(label.0, label.1),
                 };
                 match last.get_mut(place) {
-                    Some(last) => *last = (label, pair),
-                    None => last.push((label, pair)),
+                    Some(last) => *last = (label, hash),
+                    None => last.push((label, hash)),
                 }
-                all = hash::join(all, pair);
-                self.pairs.push(pair);
+                all = hash::join(all, hash);
+                self.pairs.push(Pair { hash, at });
             }
             self.series.push(Hashed { hash: all, labels: self.pairs.len() - before });
         }

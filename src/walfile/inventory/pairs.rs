@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::super::record;
 use super::Batch;
 use super::identity::{Told, fetch, grow};
 use super::ranking::{Ranking, Ranks, cut};
@@ -12,8 +11,9 @@ use super::sketch::{Distinct, Frequent};
 
 /// Pairs that are counted exactly.
 pub const MOST: u64 = 6 << 20;
-/// Places in the labels of a series at which the last pair is remembered.
-const MOST_RECENT: usize = 64;
+/// Places in the labels of a series at which it matters whether the series before has the same pair
+/// there. Prometheus itself has no bound on the labels of a series.
+const PLACES: usize = 64;
 /// Labels that are told apart by name.
 const MOST_LABELS: usize = 1 << 12;
 
@@ -24,12 +24,11 @@ struct Pair {
     series: u32,
 }
 
-/// Where the pair at a place in the labels of the last series is: the next one has it, as a rule.
+/// Series behind each other that have the same pair at the same place among their labels, as most do.
 #[derive(Clone, Copy)]
-struct Recent {
-    hash: u64,
-    bucket: usize,
-    at: usize,
+struct Run {
+    pair: super::Pair,
+    series: u32,
 }
 
 #[derive(Default)]
@@ -44,9 +43,10 @@ pub struct Pairs {
     buckets: Vec<Vec<Pair>>,
     len: u64,
     most: u64,
-    recent: Vec<Recent>,
-    /// Buckets of the batch at hand; its room is used again.
-    wanted: Vec<usize>,
+    /// Of the batch at hand, in the order in which they begin, and at each place the hash of the last
+    /// one and which it is. Their room is used again.
+    runs: Vec<Run>,
+    open: Vec<(u64, usize)>,
     labels: HashMap<Box<[u8]>, Label>,
     /// Label names that were too many, counted each time they came with a new value.
     other_labels: u64,
@@ -92,8 +92,8 @@ impl Pairs {
             buckets: vec![Vec::new(); buckets.next_power_of_two()],
             len: 0,
             most,
-            recent: Vec::new(),
-            wanted: Vec::new(),
+            runs: Vec::new(),
+            open: Vec::new(),
             labels: HashMap::new(),
             other_labels: 0,
             rankings: Rankings {
@@ -107,74 +107,76 @@ impl Pairs {
 
     /// Counts the series of a batch that are new.
     pub fn count(&mut self, Told(batch): &Told) {
-        self.fetch(batch);
-        // Every record in it was read once before it came here.
-        let _ = self.each(batch);
-    }
-
-    fn each(&mut self, batch: &Batch) -> Option<()> {
-        let mut left = batch.pairs.as_slice();
-        let mut from = record::entries(&batch.bytes);
-        for (one, new) in batch.series.iter().zip(&batch.new) {
-            record::series(&mut from)?;
-            let (pairs, rest) = left.split_at_checked(one.labels)?;
-            left = rest;
-            for (place, pair) in pairs.iter().enumerate() {
-                let (name, value) = (from.text()?, from.text()?);
-                if *new {
-                    self.pair(place, *pair, name, value);
-                }
-            }
+        self.find_runs(batch);
+        let runs = std::mem::take(&mut self.runs);
+        let buckets = runs.iter().map(|run| split(run.pair.hash, self.buckets.len()).0);
+        fetch(buckets.filter_map(|at| self.buckets.get(at)), |pair| pair.rest);
+        for run in &runs {
+            self.add(batch, *run);
         }
-        Some(())
+        self.runs = runs;
     }
 
-    /// Looks at the buckets of pairs that are not those of the series before.
-    fn fetch(&mut self, batch: &Batch) {
+    fn find_runs(&mut self, batch: &Batch) {
+        self.runs.clear();
+        self.open.clear();
         let mut left = batch.pairs.as_slice();
-        let mut before: &[u64] = &[];
-        self.wanted.clear();
-        for one in &batch.series {
+        for (one, new) in batch.series.iter().zip(&batch.new) {
             let Some((pairs, rest)) = left.split_at_checked(one.labels) else { break };
             left = rest;
-            let others =
-                pairs.iter().enumerate().filter(|(at, pair)| before.get(*at) != Some(pair));
-            self.wanted.extend(others.map(|(_, pair)| split(*pair, self.buckets.len()).0));
-            before = pairs;
+            if !*new {
+                continue;
+            }
+            for (place, pair) in pairs.iter().enumerate() {
+                match self.open.get_mut(place) {
+                    Some((hash, at)) if *hash == pair.hash => {
+                        if let Some(run) = self.runs.get_mut(*at) {
+                            run.series += 1;
+                        }
+                        continue;
+                    }
+                    Some(open) => *open = (pair.hash, self.runs.len()),
+                    None if place < PLACES => self.open.push((pair.hash, self.runs.len())),
+                    None => {}
+                }
+                self.runs.push(Run { pair: *pair, series: 1 });
+            }
         }
-        fetch(self.wanted.iter().filter_map(|at| self.buckets.get(*at)), |pair| pair.rest);
     }
 
-    fn pair(&mut self, place: usize, hash: u64, name: &[u8], value: &[u8]) {
-        let Some(found) = self.place(place, hash) else {
-            return self.beyond(hash, name, value);
-        };
-        let Some(pair) = self.buckets.get_mut(found.bucket).and_then(|b| b.get_mut(found.at))
-        else {
+    fn add(&mut self, batch: &Batch, run: Run) {
+        let hash = run.pair.hash;
+        let Some(pair) = self.find(hash) else {
+            if let Some(label) = batch.label(run.pair) {
+                self.frequent.count(hash, label, run.series);
+                self.label(label.0, Some(hash));
+            }
             return;
         };
-        pair.series = pair.series.saturating_add(1);
-        let series = pair.series;
-        if series == 1 {
+        let before = pair.series;
+        pair.series = before.saturating_add(run.series);
+        let after = pair.series;
+        if before == 0
+            && let Some((name, _)) = batch.label(run.pair)
+        {
             self.label(name, None);
         }
         let buckets = &self.buckets;
         let count = |hash| lookup(buckets, hash);
         let Rankings { all, metrics, jobs } = &mut self.rankings;
         for ranking in [all, metrics, jobs] {
-            ranking.reached(series, hash, (name, value), count);
+            if ranking.is_reached(before, after)
+                && let Some(label) = batch.label(run.pair)
+            {
+                ranking.take_up(hash, label, count);
+            }
         }
     }
 
     /// Finds a pair or makes it; `None` where there is no room for more.
-    fn place(&mut self, place: usize, hash: u64) -> Option<Recent> {
-        if let Some(recent) = self.recent.get(place)
-            && recent.hash == hash
-        {
-            return Some(*recent);
-        }
-        let (at_bucket, rest) = split(hash, self.buckets.len());
-        let bucket = self.buckets.get_mut(at_bucket)?;
+    fn find(&mut self, hash: u64) -> Option<&mut Pair> {
+        let (bucket, rest) = split(hash, self.buckets.len());
+        let bucket = self.buckets.get_mut(bucket)?;
         let at = match bucket.iter().position(|pair| pair.rest == rest) {
             Some(at) => at,
             None if self.len >= self.most => return None,
@@ -185,20 +187,7 @@ impl Pairs {
                 bucket.len() - 1
             }
         };
-        let found = Recent { hash, bucket: at_bucket, at };
-        // Prometheus itself has no bound on the labels of a series.
-        if place < MOST_RECENT {
-            self.recent.resize(self.recent.len().max(place + 1), found);
-        }
-        if let Some(recent) = self.recent.get_mut(place) {
-            *recent = found;
-        }
-        Some(found)
-    }
-
-    fn beyond(&mut self, hash: u64, name: &[u8], value: &[u8]) {
-        self.frequent.count(hash, (name, value));
-        self.label(name, Some(hash));
+        bucket.get_mut(at)
     }
 
     /// A value of a label: one that is new, or one that may be, by its hash.

@@ -73,15 +73,14 @@ impl Ranking {
         Ranking { of, bar: 1, names: Vec::new() }
     }
 
-    /// A pair came to have so many series.
-    pub fn reached(
-        &mut self,
-        series: u32,
-        hash: u64,
-        pair: (&[u8], &[u8]),
-        count: impl Fn(u64) -> u32,
-    ) {
-        if series != self.bar || self.of.is_some_and(|name| name != pair.0) {
+    /// Whether a pair whose series grew so came to the bar.
+    pub fn is_reached(&self, before: u32, after: u32) -> bool {
+        before < self.bar && self.bar <= after
+    }
+
+    /// A pair that came to the bar.
+    pub fn take_up(&mut self, hash: u64, pair: (&[u8], &[u8]), count: impl Fn(u64) -> u32) {
+        if self.of.is_some_and(|name| name != pair.0) {
             return;
         }
         self.names.push(Named::new(hash, pair));

@@ -19,10 +19,11 @@ pub struct Frequent {
 }
 
 impl Frequent {
-    pub fn count(&mut self, hash: u64, pair: (&[u8], &[u8])) {
-        self.total += 1;
+    pub fn count(&mut self, hash: u64, pair: (&[u8], &[u8]), times: u32) {
+        let times = u64::from(times);
+        self.total += times;
         if let Some((count, _)) = self.followed.get_mut(&hash) {
-            *count += 1;
+            *count += times;
             return;
         }
         if self.followed.len() >= 2 * FOLLOWED {
@@ -35,7 +36,7 @@ impl Frequent {
             });
             self.error += less;
         }
-        self.followed.insert(hash, (1, Named::new(hash, pair)));
+        self.followed.insert(hash, (times, Named::new(hash, pair)));
     }
 
     pub fn all(&self) -> impl Iterator<Item = (&Named, u64)> {
