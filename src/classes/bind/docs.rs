@@ -11,9 +11,9 @@ pub const DOCS: &[CodeDoc] = &[
         proof: "\"Unable to start web listener\" (or \"error starting web server\", 2.23 and older) with \
                 \"address already in use\", \"cannot assign requested address\", \"permission denied\", or \
                 \"parse external URL\": address … before any log line",
-        plan: "listen on 0.0.0.0:9090. In use: on the host network another process of the node has the \
-               port; take another. Not this pod's: never give a pod's IP. Below 1024: take a higher \
-               port. A URL is no address: HOST:PORT only",
+        plan: "listen on :9090, which is every address of the pod. In use: on the host network another \
+               process of the node has the port; take another. Not this pod's: never give a pod's IP. Below 1024: take a higher \
+               port. A URL is no address: HOST:PORT or :PORT only",
         risk: "the pod restarts; where the port changes, Services, probes and scrapers must follow",
     },
     CodeDoc {
@@ -23,7 +23,7 @@ pub const DOCS: &[CodeDoc] = &[
         proof: "--web.listen-address is 127.0.0.1, localhost or [::1] (spec.listenLocal of the custom \
                 resource does that), or its log says so; or probes and the pod proxy are refused, while a \
                 port-forward is answered (bind --inspect), wherever it was told that",
-        plan: "listen on 0.0.0.0:9090, or remove listenLocal, or put a proxy container in front",
+        plan: "listen on :9090, or remove listenLocal, or put a proxy container in front",
         risk: "what is opened is open to the cluster: if loopback was meant as protection, use a \
                NetworkPolicy or the web configuration instead",
     },

@@ -4,11 +4,11 @@
 pub(super) fn of(code: &str) -> &'static [&'static str] {
     match code {
         "bind/address-unusable" => &[
-            "set --web.listen-address to 0.0.0.0:9090 (HOST:PORT, no scheme), or drop it",
+            "set --web.listen-address to :9090 (HOST:PORT or :PORT, no scheme), or drop it",
             "host network: find who has the port on the node (ss -ltnp), and take another for Prometheus, its probes and its Service",
         ],
         "bind/loopback" => &[
-            "set --web.listen-address to 0.0.0.0:9090, or remove spec.listenLocal from the custom resource",
+            "set --web.listen-address to :9090, or remove spec.listenLocal from the custom resource",
             "meanwhile kubectl port-forward to {object} reaches it",
         ],
         "bind/port-mismatch" => &[
@@ -34,5 +34,24 @@ pub(super) fn of(code: &str) -> &'static [&'static str] {
             "a refused web configuration: mend the file that the line names",
         ],
         _ => &["kubectl prom-fix explain {code}"],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of;
+    use crate::classes::bind::docs::DOCS;
+
+    /// 0.0.0.0 is no address of a pod that has IPv6 alone; no host is every address of both.
+    #[test]
+    fn whoever_listens_by_hand_does_so_on_both_families() {
+        for doc in DOCS {
+            let ways = of(doc.code.0).join(" ");
+            let all = format!("{} {} {ways}", doc.meaning, doc.plan);
+            assert!(!all.contains("0.0.0.0"), "{all}");
+        }
+        for code in ["bind/loopback", "bind/address-unusable"] {
+            assert!(of(code).iter().any(|way| way.contains("--web.listen-address to :9090")));
+        }
     }
 }
