@@ -373,4 +373,8 @@ fn nobody_changes_an_owner_in_a_namespace_of_the_strictest_level() {
     let report = looks(&scene, "sts/prom");
     let why = text(&report, "/reports/0/blocked/why");
     assert!(why.contains("level restricted lets nobody change an owner"), "{report:#}");
+    let ways = report.pointer("/reports/0/blocked/ways").expect("ways").to_string();
+    for way in ["an administrator", "chown -R 65534:65534", "level of the namespace to baseline"] {
+        assert!(ways.contains(way), "{way}: {ways}");
+    }
 }
