@@ -121,15 +121,30 @@ fn probes_ask_with_tls_where_it_speaks_that() {
     let manifest = install.manifest().replace(last, with).replacen("data:\n", &more, 1);
     scene.apply(&manifest);
     scene.apply(SERVICE);
+    scene.apply(&CLIENT.replace("@URL@", ASKS));
     let asked = format!("/api/v1/namespaces/{}/services/https:front:9090/proxy/-/ready", scene.ns);
-    // No pod is ready behind the Service.
     let answers = || kubectl(&["get", "--raw", &asked]).stdout.contains("is Ready");
-    assert!(!answers());
     until_told(&scene, "sts/prom", &["bind/scheme-or-path"]);
+    // It runs, and is not ready behind the Service.
+    assert!(!answers());
     carry_out_as("bind", &scene, "sts/prom", &[]);
     let at = "/spec/template/spec/containers/0/readinessProbe/httpGet/scheme";
     assert_eq!(text(&scene.get("sts/prom"), at), "HTTPS");
     until("the Service answers", 30, answers);
+
+    // Who asks in plain HTTP is told the address with TLS.
+    assert_eq!(is_answered(&scene), Some(false));
+    let ask = ["bind", "sts/prom", "--client", "deploy/grafana", "-o", "json"];
+    let report = scene.plugin(&ask).expect(2).json();
+    assert_eq!(first(&report, "/rootCause"), "bind/client-address", "{report:#}");
+    let end = " scheme ok login not-known prefix ok url broken";
+    assert!(states(&report, 0).ends_with(end), "{report:#}");
+    let told = report.to_string();
+    assert!(told.contains("asks in plain HTTP, and it speaks TLS"), "{told}");
+    assert!(
+        told.contains(&format!("; it should be https://front.{}.svc:9090", scene.ns)),
+        "{told}"
+    );
     scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
     assert_eq!(text(&scene.get("sts/prom"), at), "HTTP");
     until("the Service answers no more", 60, || !answers());
