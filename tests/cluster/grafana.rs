@@ -1,6 +1,6 @@
 //! Where a Grafana asks, as its provisioning says it, and what of a Secret is told.
 
-use super::bind::SERVICE;
+use super::bind::{SERVICE, states};
 use super::install::{Install, Kind, ROOMY};
 use super::life::first;
 use super::scene::{Scene, until};
@@ -92,6 +92,67 @@ fn of_a_secret_nothing_is_told_but_the_address_of_the_data_source() {
     assert!(!as_alice(&["-o", "json"]).stdout.contains("get on secrets"));
     let said = as_alice(&[reads, "-o", "json"]).expect(0).stdout;
     assert!(said.contains(&format!("the verb get on secrets in {}", scene.ns)), "{said}");
+}
+
+/// The same, provisioned by a ConfigMap, with a variable of its own environment in the address.
+const BY_MAP: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: sources}
+data:
+  sources.yaml: |
+    apiVersion: 1
+    datasources:
+    - {name: metrics, type: prometheus, url: "http://$PROM_HOST:@PORT@", access: proxy}
+    - {name: logs, type: loki, url: "http://front:3100"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: grafana}
+spec:
+  selector: {matchLabels: {app: grafana}}
+  template:
+    metadata: {labels: {app: grafana}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: grafana
+        image: "busybox:1"
+        command: [probe, "http://localhost", 60s, "0"]
+        env: [{name: PROM_HOST, value: front}]
+        volumeMounts: [{name: ds, mountPath: /etc/grafana/provisioning/datasources}]
+      volumes: [{name: ds, configMap: {name: sources}}]
+"#;
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_data_source_of_a_config_map_is_judged_and_told_where_it_stands() {
+    let scene = Scene::new("sources");
+    Install { scrapes: false, ..Install::new(Kind::Deployment, "v3.16.0", ROOMY) }.apply(&scene);
+    scene.apply(SERVICE);
+    let with_port = |port: &str| scene.apply(&BY_MAP.replace("@PORT@", port));
+    with_port("80");
+    let json = with(&["-o", "json"]);
+    let root = || {
+        let said = scene.plugin(&json);
+        serde_json::from_str(&said.stdout)
+            .map_or_else(|_| String::new(), |r| first(&r, "/rootCause"))
+    };
+    until("its address is told to be wrong", 90, || root() == "bind/client-address");
+    let told = scene.plugin(&json).expect(2).stdout;
+    for words in [
+        "sources.yaml of cm/sources",
+        "http://front:80",
+        "asks port 80 of front, which it does not have",
+        &format!("http://front.{}.svc:9090", scene.ns),
+    ] {
+        assert!(told.contains(words), "{words}\n{told}");
+    }
+    assert!(!told.contains("3100"), "of Loki nothing is said: {told}");
+    with_port("9090");
+    until("all is well", 60, || scene.plugin(&json).code == 0);
+    let report = scene.plugin(&json).expect(0).json();
+    assert!(states(&report, 0).ends_with(" url ok"), "{report:#}");
 }
 
 fn with<'a>(args: &[&'a str]) -> Vec<&'a str> {
