@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::error::Error;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::patch::Op;
-use crate::model::plan::{Action, Plan, Step, Undo, Until};
+use crate::model::plan::{Action, Plan, Server, Step, Undo, Until};
 
 /// Refuses a plan with a step that this program would never make, or cannot do.
 pub fn check(plan: &Plan) -> Result<(), Error> {
@@ -60,7 +60,10 @@ fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
                 ));
             }
         }
-        Action::Wait { until: Until::Ingests { prefix, .. }, .. } => {
+        Action::Wait { until: Until::Ingests { prefix, .. }, .. }
+        | Action::Wait {
+            until: Until::RolledOut { server: Some(Server { prefix, .. }) }, ..
+        } => {
             let odd = |c: char| c.is_whitespace() || c.is_control() || "?#%".contains(c);
             if !prefix.starts_with('/') || prefix.contains("..") || prefix.contains(odd) {
                 return Err(format!("{prefix:?} is no route prefix"));
@@ -287,6 +290,19 @@ mod tests {
         let object = ObjectRef::new(Kind::ScaledObject, "mon", "a");
         let patch = vec![add("/metadata/annotations", json!({"a": "b"}))];
         assert!(first(Action::Patch { object, patch }).contains("it writes"));
+    }
+
+    #[test]
+    fn a_wait_asks_only_below_a_prefix_of_routes() {
+        let wait = |prefix: &str| {
+            let server = Some(Server { port: 9090, prefix: prefix.into() });
+            let object = plans::memory().target;
+            first(Action::Wait { object, until: Until::RolledOut { server } })
+        };
+        assert_eq!(wait("/p"), "fits");
+        for odd in ["p", "/../../secrets", "/p?x=1"] {
+            assert!(wait(odd).contains("is no route prefix"), "{odd}: {}", wait(odd));
+        }
     }
 
     #[test]

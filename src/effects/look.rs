@@ -1,5 +1,7 @@
 //! One look at what is waited for: is it there, how far is it, or will it never come.
 
+mod rolled;
+
 use serde_json::Value;
 
 use super::cluster::{Cluster, Proxied};
@@ -8,7 +10,7 @@ use super::error::Error;
 use super::guards::same;
 use super::metrics::{Intake, intake};
 use crate::model::log::walreplay;
-use crate::model::object::{Kind, ObjectExt, ObjectRef};
+use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::plan::Until;
 
 /// What one look saw.
@@ -87,7 +89,9 @@ pub(super) async fn look(
             }
         }
         Until::Rendered { pointer, value } => Ok(rendered(&name, live.as_ref(), pointer, value)),
-        Until::RolledOut => rolled_out(cluster, object, live.as_ref()).await,
+        Until::RolledOut { server } => {
+            rolled::look(cluster, object, server.as_ref(), live.as_ref()).await
+        }
     }
 }
 
@@ -261,11 +265,7 @@ async fn replaying(
     look: Look,
 ) -> Result<Look, Error> {
     let Look::NotYet { says, .. } = &look else { return Ok(look) };
-    let runs = |pod: &Value| {
-        let statuses = pod.list("/status/containerStatuses");
-        statuses.iter().any(|c| c.pointer("/state/running").is_some() && !c.is_true("/ready"))
-    };
-    if !live.is_some_and(runs) {
+    if !live.is_some_and(starts) {
         return Ok(look);
     }
     // Only news about the wait: without an answer the wait goes on as it is.
@@ -279,6 +279,12 @@ async fn replaying(
     Ok(Look::NotYet { says, fraction: fraction.map(|done| f64::from(done) / 1000.0) })
 }
 
+/// A container of it runs, and is not ready.
+fn starts(pod: &Value) -> bool {
+    let statuses = pod.list("/status/containerStatuses");
+    statuses.iter().any(|c| c.pointer("/state/running").is_some() && !c.is_true("/ready"))
+}
+
 fn rendered(name: &str, live: Option<&Value>, pointer: &str, value: &Value) -> Look {
     let Some(live) = live else { return not_yet(format!("{name}: not there")) };
     let here = live.pointer(pointer).unwrap_or(&Value::Null);
@@ -286,76 +292,4 @@ fn rendered(name: &str, live: Option<&Value>, pointer: &str, value: &Value) -> L
         true => Look::Met(format!("{name} carries the change")),
         false => not_yet(format!("{name}: waiting for the operator to render the change")),
     }
-}
-
-async fn rolled_out(
-    cluster: &Cluster,
-    object: &ObjectRef,
-    live: Option<&Value>,
-) -> Result<Look, Error> {
-    let name = object.short();
-    let Some(live) = live else { return Ok(not_yet(format!("{name}: not there"))) };
-    match object.kind {
-        Kind::StatefulSet | Kind::Deployment | Kind::DaemonSet => {
-            Ok(workload(&name, object.kind, live))
-        }
-        _ => match available(live) {
-            Some(true) => Ok(Look::Met(format!("{name} is available"))),
-            Some(false) => Ok(not_yet(format!("{name}: not available yet{}", because(live)))),
-            None => rendered_sets(cluster, object, live).await,
-        },
-    }
-}
-
-/// Whether a custom resource says that it is available at its latest generation; none where it
-/// has no such condition.
-fn available(live: &Value) -> Option<bool> {
-    let conditions = live.list("/status/conditions");
-    let available = conditions.iter().find(|c| c.text("/type") == "Available")?;
-    let seen =
-        available.number("/observedGeneration").or(live.number("/status/observedGeneration"));
-    let current = live.number("/metadata/generation");
-    let up_to_date = seen.is_none() || current.is_none() || seen >= current;
-    Some(up_to_date && available.text("/status") == "True")
-}
-
-/// What the operator says of it, a line at most: a change in there is progress.
-fn because(live: &Value) -> String {
-    let mut conditions = live.list("/status/conditions").iter();
-    let message = conditions.find(|c| c.text("/type") == "Available");
-    let message = message.and_then(|c| c.text("/message").lines().next()).unwrap_or_default();
-    if message.is_empty() { String::new() } else { format!(": {message}") }
-}
-
-/// An operator too old for conditions: its sets speak for it.
-async fn rendered_sets(cluster: &Cluster, object: &ObjectRef, live: &Value) -> Result<Look, Error> {
-    let sets = cluster.list(Kind::StatefulSet, Some(&object.namespace), "").await?;
-    let owned = sets.iter().filter(|set| set.controller().is_some_and(|o| o.uid == live.uid()));
-    let mut looks =
-        owned.map(|set| workload(&format!("sts/{}", set.name()), Kind::StatefulSet, set));
-    let waiting = looks.find(|look| !matches!(look, Look::Met(_)));
-    Ok(waiting.unwrap_or_else(|| Look::Met(format!("{} is rolled out", object.short()))))
-}
-
-fn workload(name: &str, kind: Kind, live: &Value) -> Look {
-    let count = |pointer: &str| live.number(pointer).unwrap_or(0);
-    let (wanted, updated, ready) = match kind {
-        Kind::DaemonSet => (
-            count("/status/desiredNumberScheduled"),
-            count("/status/updatedNumberScheduled"),
-            count("/status/numberReady"),
-        ),
-        _ => (
-            live.number("/spec/replicas").unwrap_or(1),
-            count("/status/updatedReplicas"),
-            count("/status/readyReplicas"),
-        ),
-    };
-    // An old pod of a Deployment that still stops counts among its replicas.
-    let surplus = kind == Kind::Deployment && count("/status/replicas") > wanted;
-    let seen = count("/status/observedGeneration") >= count("/metadata/generation");
-    if seen && !surplus && updated >= wanted && ready >= wanted {
-        return Look::Met(format!("{name} is rolled out: {ready}/{wanted} ready"));
-    }
-    not_yet(format!("{name}: {updated}/{wanted} updated, {ready}/{wanted} ready"))
 }

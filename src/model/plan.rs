@@ -142,7 +142,11 @@ pub enum Until {
     Gone { uid: String },
     /// The controller has seen the latest generation and every wanted replica is updated and
     /// ready.
-    RolledOut,
+    RolledOut {
+        /// What its pods run, where that replays a log before it is ready.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server: Option<Server>,
+    },
     /// The workload an operator renders carries this value at this pointer.
     #[serde(rename_all = "camelCase")]
     Rendered { pointer: String, value: Value },
@@ -152,6 +156,13 @@ pub enum Until {
     Stopped { uid: String },
     /// The same, and its name is held: no other of that name is made.
     Held { uid: String },
+}
+
+/// Where a Prometheus listens, and the prefix of its routes (`/` where there is none).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    pub port: u16,
+    pub prefix: String,
 }
 
 /// The way back from a step.

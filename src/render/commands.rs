@@ -125,11 +125,11 @@ fn wait(out: &mut String, object: &ObjectRef, until: &Until, context: &Context) 
             line(out, &wait("--for=condition=Ready"));
         }
         Until::Gone { .. } => line(out, &wait("--for=delete")),
-        Until::RolledOut if rolls(object.kind) => {
+        Until::RolledOut { .. } if rolls(object.kind) => {
             let command = start(&["rollout", "status", &name(object)], object, context);
             line(out, &command.piece(&[TIMEOUT]));
         }
-        Until::RolledOut => needs_plugin(out, object, context),
+        Until::RolledOut { .. } => needs_plugin(out, object, context),
         Until::Rendered { pointer, value } if !value.is_object() && !value.is_array() => {
             let path = format!("--for=jsonpath={{{}}}", json_path(pointer));
             line(out, &wait(&format!("{path}={}", changes::plain(value))));

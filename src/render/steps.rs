@@ -201,8 +201,8 @@ pub(super) fn until_words(object: &ObjectRef, until: &Until) -> String {
         Until::Ingests { .. } => "until it ingests".to_owned(),
         Until::Ready { .. } => "until it is Ready".to_owned(),
         Until::Gone { .. } => "until it is gone".to_owned(),
-        Until::RolledOut if object.kind == Kind::Pod => "until it is Ready".to_owned(),
-        Until::RolledOut => "until every replica is updated and Ready".to_owned(),
+        Until::RolledOut { .. } if object.kind == Kind::Pod => "until it is Ready".to_owned(),
+        Until::RolledOut { .. } => "until every replica is updated and Ready".to_owned(),
         Until::Rendered { pointer, value } => {
             let path = pointer.trim_start_matches('/').replace('/', ".");
             // A list of arguments is no words for a person.

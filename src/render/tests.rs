@@ -128,7 +128,7 @@ fn small_plan() -> Plan {
     plan.steps.truncate(1);
     plan.steps.push(step(
         "until the set agrees",
-        Action::Wait { object: prometheus(), until: Until::RolledOut },
+        Action::Wait { object: prometheus(), until: Until::RolledOut { server: None } },
         Undo::Words("nothing".into()),
     ));
     plan

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::pod;
 use super::rivals::{self, Rivals};
-use super::rollout::{patch_step, wait};
+use super::rollout::{patch_step, rolled_out, wait};
 use super::volume::{Store, store};
 use super::{Subject, frozen, repair};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
@@ -224,7 +224,7 @@ impl<'a> Hold<'a> {
                 wait(&pod::reference(pod), until, "until it is Ready and takes samples")
             }
             Way::Scale(workload) | Way::Scaled(workload, _) => {
-                wait(&deployment_of(workload), Until::RolledOut, "until it is Ready")
+                wait(&deployment_of(workload), rolled_out(subject), "until it is Ready")
             }
         };
         [vec![self.let_go(), waits], self.go_on()].concat()

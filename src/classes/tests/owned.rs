@@ -204,6 +204,6 @@ fn after_a_change_of_owner_a_deployment_is_waited_for_not_its_old_pods() {
     for (step, name) in [(first, "p-0"), (second, "p-1")] {
         assert!(matches!(&step.action, Action::Delete { object, .. } if object.name == name));
     }
-    let until = crate::model::plan::Until::RolledOut;
+    let until = crate::subject::rollout::rolled_out(&both.subject);
     assert_eq!(waited.action, Action::Wait { object: both.subject.root.clone(), until });
 }

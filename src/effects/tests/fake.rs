@@ -200,7 +200,7 @@ impl State {
         if !["configmaps", "statefulsets", "pods"].contains(&last) {
             return refusal(404, "not found");
         }
-        let ours = query.contains("labelSelector");
+        let ours = query.contains("managed-by");
         let items: Vec<&Value> = self
             .objects
             .iter()

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::plan::Until;
+use crate::model::plan::{Server, Until};
 
 fn waited(world: &World, object: ObjectRef, until: Until) -> String {
     let mut watcher = Recorder::default();
@@ -90,14 +90,14 @@ fn ready_alone_counts_where_metrics_cannot_be_read() {
 fn a_rollout_counts_updated_and_ready_at_the_latest_generation() {
     let world = World::new();
     assert_eq!(
-        waited(&world, set(), Until::RolledOut),
+        waited(&world, set(), Until::RolledOut { server: None }),
         "Met(\"sts/prom is rolled out: 1/1 ready\")"
     );
     let mut behind = plans::workload();
     behind["status"]["observedGeneration"] = json!(0);
     world.put(&set(), behind);
     assert_eq!(
-        waited(&world, set(), Until::RolledOut),
+        waited(&world, set(), Until::RolledOut { server: None }),
         "TimedOut(\"sts/prom: 1/1 updated, 1/1 ready\")"
     );
 }
@@ -116,4 +116,53 @@ fn gone_means_that_uid() {
         waited(&World::new(), pod(), until("pod-uid")),
         "TimedOut(\"pod/prom-0: stopping\")"
     );
+}
+
+/// A replay of an hour changes no number of its Deployment.
+#[test]
+fn a_deployment_whose_pod_replays_is_waited_for() {
+    let world = World::new();
+    let deployment = ObjectRef::new(Kind::Deployment, "mon", "prom");
+    let mut starting = plans::workload();
+    starting["spec"]["selector"] = json!({"matchLabels": {"app": "prom"}});
+    starting["status"]["readyReplicas"] = json!(0);
+    world.put(&deployment, starting);
+    let (old, new) = ("prom-6f-a", "prom-6f-b");
+    let of = |name: &str| ObjectRef::new(Kind::Pod, "mon", name);
+    let begun = json!({"containerStatuses": [{"name": "prometheus", "ready": false,
+        "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]});
+    let metadata = json!({"name": new, "namespace": "mon", "uid": new});
+    world.put(&of(new), json!({"metadata": metadata, "spec": {}, "status": begun}));
+    let metadata = json!({"name": old, "namespace": "mon", "uid": old,
+        "deletionTimestamp": "2026-01-01T00:00:00Z"});
+    world.put(&of(old), json!({"metadata": metadata, "spec": {}, "status": begun}));
+    let mut looks = 0;
+    world.state().meanwhile = Some(Box::new(move |request, objects| {
+        let replay = format!("{}:9090/proxy/p/api/v1/status/walreplay", of(new).path());
+        if request != format!("GET {replay}") {
+            return;
+        }
+        looks += 1;
+        // A segment every 40 s, with patience for 60, and Ready after 200.
+        let loaded = looks / 40;
+        let at = json!({"data": {"min": 0, "max": 6, "current": loaded}});
+        objects.insert(replay, at);
+        if loaded == 5 {
+            let workload = objects.get_mut(&deployment.path()).expect("put above");
+            workload["status"]["readyReplicas"] = json!(1);
+        }
+    }));
+    let deployment = ObjectRef::new(Kind::Deployment, "mon", "prom");
+    let until = |port| {
+        let server = Some(Server { port, prefix: "/p".into() });
+        Until::RolledOut { server }
+    };
+    let got = waited(&world, deployment.clone(), until(9090));
+    assert_eq!(got, "Met(\"deploy/prom is rolled out: 1/1 ready\")");
+    // Of one that does not tell, its workload alone.
+    let mut starting = world.object(&deployment);
+    starting["status"]["readyReplicas"] = json!(0);
+    world.put(&deployment, starting);
+    let got = waited(&world, deployment, until(1));
+    assert_eq!(got, "TimedOut(\"deploy/prom: 1/1 updated, 0/1 ready\")");
 }

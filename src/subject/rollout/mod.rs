@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{Subject, pod};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::patch::Change;
-use crate::model::plan::{Action, Blocked, Impact, Step, Undo, Until};
+use crate::model::plan::{Action, Blocked, Impact, Server, Step, Undo, Until};
 
 /// A change of the owner, and the same change as the workload's template will show it.
 #[derive(Clone, Debug, Default)]
@@ -138,7 +138,7 @@ impl<'a> Scene<'a> {
     fn restart_nameless(&self) -> Vec<Step> {
         let deleted = self.broken.iter().map(|pod| delete(pod, &self.wanted.why));
         let mut steps: Vec<Step> = deleted.collect();
-        steps.push(wait(&self.subject.root, Until::RolledOut, "until every pod is Ready"));
+        steps.push(wait(&self.subject.root, rolled_out(self.subject), "until every pod is Ready"));
         steps
     }
 
@@ -196,6 +196,12 @@ pub fn patch_step(
         action: Action::Patch { object: reference.clone(), patch: patch.ops },
         undo: Undo::Patch(patch.undo),
     }
+}
+
+/// A workload that runs this Prometheus is rolled out.
+pub fn rolled_out(subject: &Subject) -> Until {
+    let server = Server { port: subject.flags.port(), prefix: subject.flags.prefix() };
+    Until::RolledOut { server: Some(server) }
 }
 
 /// A wait step.

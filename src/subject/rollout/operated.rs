@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Order, Scene, patch_step, wait};
+use super::{Order, Scene, patch_step, rolled_out, wait};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::patch::{Change, Patch, guarded};
 use crate::model::plan::{Action, Blocked, Step, Undo, Until};
@@ -49,7 +49,8 @@ fn one_patch(scene: &Scene<'_>, sets: &[&Value]) -> Vec<Step> {
     steps.extend(await_rendered(scene, &workloads));
     if sets.is_empty() {
         for workload in &workloads {
-            steps.push(wait(&reference(workload), Until::RolledOut, "until it is rolled out"));
+            let until = rolled_out(scene.subject);
+            steps.push(wait(&reference(workload), until, "until it is rolled out"));
         }
         return steps;
     }

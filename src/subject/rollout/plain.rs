@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Order, Scene, delete, patch_step, wait};
+use super::{Order, Scene, delete, patch_step, rolled_out, wait};
 use crate::model::object::ObjectExt;
 use crate::model::patch::{Change, guarded};
-use crate::model::plan::{Action, Blocked, Step, Undo, Until};
+use crate::model::plan::{Action, Blocked, Step, Undo};
 use crate::subject::volume::{Store, store};
 
 const STRATEGY: &str = "/spec/updateStrategy";
@@ -62,7 +62,7 @@ pub(super) fn deployment(scene: &Scene<'_>) -> Result<Order, Blocked> {
     }
     let steps = vec![
         patch_step(deployment, root, &changes, 0, &why),
-        wait(root, Until::RolledOut, "until the new pod is Ready"),
+        wait(root, rolled_out(scene.subject), "until the new pod is Ready"),
     ];
     Ok(Order { steps, ordered: false })
 }
@@ -88,6 +88,6 @@ pub(super) fn daemon_set(scene: &Scene<'_>) -> Result<Order, Blocked> {
             steps.push(delete(pod, "the set restarts pods only when they are deleted"));
         }
     }
-    steps.push(wait(root, Until::RolledOut, "until every pod is updated and Ready"));
+    steps.push(wait(root, rolled_out(scene.subject), "until every pod is updated and Ready"));
     Ok(Order { steps, ordered: false })
 }
