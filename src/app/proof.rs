@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::examine::{self, Examined};
 use super::{Ask, Run};
 use crate::effects::Watcher;
+use crate::model::log::walreplay;
 use crate::model::receipt::Receipt;
 use crate::model::report::State;
 use crate::model::{Need, Seen, Snapshot};
@@ -78,7 +79,7 @@ pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> R
         }
         let settle = change.settle.as_secs_f64().max(0.1);
         let stood = healthy_since.map(|s| s.elapsed().as_secs_f64() / settle);
-        let stood = stood.or_else(|| replay(&now).and_then(fraction));
+        let stood = stood.or_else(|| replay(&now).and_then(walreplay::fraction));
         watcher.wait(&format!("proving: {says}"), stood);
         if watcher.stop_requested() {
             return Ok(Proof::Detached(whole(run, ask, now).await));
@@ -114,17 +115,10 @@ fn describe(now: &Examined) -> String {
     says
 }
 
-/// `segment 12 of 40`, where a replay goes on and says how far it is.
+/// `segment 12 of 40 (7 %)`, where a replay goes on and says how far it is.
 fn replay(now: &Examined) -> Option<&str> {
     let mut evidence = now.report.findings.iter().flat_map(|finding| &finding.evidence);
     evidence.find(|e| e.field == "progress").map(|e| e.value.as_str())
-}
-
-/// The two numbers of `segment 12 of 40` as a part of one.
-fn fraction(at: &str) -> Option<f64> {
-    let mut numbers = at.split(' ').filter_map(|word| word.parse::<u32>().ok()).map(f64::from);
-    let (here, all) = (numbers.next()?, numbers.next()?);
-    (all > 0.0).then(|| here / all)
 }
 
 /// A head that takes samples: more than at the look before. Where the process does not tell (TLS,
@@ -171,16 +165,4 @@ fn sum(text: &str, name: &str) -> Option<u64> {
         total = Some(total.unwrap_or(0) + value);
     }
     total
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_position_is_a_part_of_the_whole() {
-        assert_eq!(fraction("segment 10 of 40"), Some(0.25));
-        assert_eq!(fraction("segment 0 of 0"), None);
-        assert_eq!(fraction("soon"), None);
-    }
 }

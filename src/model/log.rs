@@ -199,7 +199,9 @@ fn is_fatal(line: &Line) -> bool {
 pub struct Replay {
     pub started: bool,
     pub done: bool,
-    /// The last segment that was loaded, and the last there is.
+    /// The first segment that was loaded, where the log reaches back to it.
+    pub first: Option<u64>,
+    /// The last that was loaded, and the last there is.
     pub segment: Option<u64>,
     pub max_segment: Option<u64>,
     pub checkpoint_loaded: bool,
@@ -219,16 +221,19 @@ impl Replay {
 /// What the log says of the replay. Wording by release: prometheus `tsdb/head.go`, 2.12 to 3.14.
 pub fn replay(lines: &[Line]) -> Replay {
     let mut out = Replay::default();
+    let mut begun = false;
     for line in last_run(lines) {
         let number = |key| line.field(key).and_then(|n| n.parse().ok());
         let msg = line.msg().to_ascii_lowercase();
         if msg.starts_with("replaying wal") || msg.starts_with("replaying on-disk memory") {
             out.started = true;
+            begun = true;
         } else if msg == "wal checkpoint loaded" {
             out.checkpoint_loaded = true;
         } else if msg == "wal segment loaded" {
             out.started = true;
             out.segment = number("segment");
+            out.first = out.first.or(out.segment.filter(|_| begun));
             out.max_segment = number("maxSegment");
         } else if msg == "wal replay completed" {
             out.done = true;

@@ -273,7 +273,7 @@ fn a_replay_is_no_fault() {
     let left = "about 117 s: by the time since its start, with all that it did before it came to \
                 segments; of those to come the newest counts half, and the one that this start made \
                 nothing";
-    assert_eq!(said, ["segment 60 of 120", left]);
+    assert_eq!(said, ["segment 60 of 120 (50 %)", left]);
     // Its log says when each was loaded: 4 s the first of ten, 36 s ago, and 4 s each since.
     let segment = |at: u32| {
         let at_second = at * 4;

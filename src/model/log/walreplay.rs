@@ -52,9 +52,30 @@ impl At {
     }
 }
 
+/// In words; with the share that is done where it is known from where the replay began.
+pub fn told(now: u64, last: u64, permille: Option<i64>) -> String {
+    match permille {
+        Some(done) => format!("segment {now} of {last} ({} %)", done / 10),
+        None => format!("segment {now} of {last}"),
+    }
+}
+
+/// The share in those words, as a part of one.
+pub fn fraction(told: &str) -> Option<f64> {
+    let (_, percent) = told.strip_suffix(" %)")?.rsplit_once('(')?;
+    Some(f64::from(percent.parse::<u8>().ok()?) / 100.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_share_is_read_back_as_it_was_told() {
+        let told = told(12, 40, At { first: 10, now: 12, last: 40 }.permille());
+        assert_eq!((told.as_str(), fraction(&told)), ("segment 12 of 40 (7 %)", Some(0.07)));
+        assert_eq!(fraction("segment 12 of 40"), None);
+    }
 
     #[test]
     fn the_newest_counts_half_and_the_last_nothing() {

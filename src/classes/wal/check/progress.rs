@@ -23,14 +23,17 @@ pub fn of(pod: &Value, runs: &Runs, seen: &Snapshot, answer: Option<&str>) -> Op
         return None;
     }
     let from_log = logged.segment.zip(logged.max_segment);
+    let asked = asked.filter(|at| at.last > 0);
+    // Where it began decides how much of it is done, and nothing of what is left.
+    let began = asked.map(|at| at.first).or(logged.first);
     let at = asked
-        .filter(|at| at.last > 0)
-        .or_else(|| from_log.map(|(now, last)| At { first: 0, now, last }));
+        .or_else(|| from_log.map(|(now, last)| At { first: began.unwrap_or_default(), now, last }));
     let says = "replays its write-ahead log";
     let code = Code("wal/replaying");
     let mut finding = Finding::new(code, &pod::reference(pod), Severity::Info, says);
     if let Some(at) = &at {
-        finding = finding.with("progress", format!("segment {} of {}", at.now, at.last));
+        let done = began.and_then(|_| at.permille());
+        finding = finding.with("progress", walreplay::told(at.now, at.last, done));
         finding = match left(at, runs, seen) {
             Some(left) => finding.with("left", left),
             None => finding,
