@@ -1,13 +1,14 @@
 //! `inventory`: who fills the head, in words.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::Ended;
+use super::progress::told;
 use super::words::{grouped, path, printable};
+use super::{Ended, Screen};
 use crate::datadir::calendar::Utc;
 use crate::datadir::inventory::{self, Bound, Churn, Inventory};
 use crate::walfile::inventory::hours::Hour;
@@ -35,20 +36,15 @@ struct Report<'a> {
 const METHOD: &str = "at ready: series x bytes measured on a replay of 200 000 series, + 64Mi; \
 limit: series x 3.0 kB x 1.5 + 64Mi, from x 1.5 of what was measured to x 1.5 of 3.45 kB";
 
-pub fn run(
-    dir: &Path,
-    asked: &Asked,
-    json: bool,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<Ended> {
-    let found = match inventory::read(dir, asked.top) {
+pub fn run(dir: &Path, asked: &Asked, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
+    let found = match told(screen, |tell| inventory::read(dir, asked.top, tell)) {
         Ok(found) => found,
         Err(error) => {
-            writeln!(err, "{error}")?;
+            writeln!(screen.err, "{error}")?;
             return Ok(Ended::Error);
         }
     };
+    let out = &mut *screen.out;
     let lines = match asked.line {
         Some(line) => vec![line],
         None => LINES.to_vec(),

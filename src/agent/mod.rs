@@ -13,6 +13,7 @@ mod inventory;
 mod linux;
 #[cfg(target_os = "linux")]
 mod owners;
+mod progress;
 #[cfg(target_os = "linux")]
 mod restore;
 #[cfg(target_os = "linux")]
@@ -93,7 +94,7 @@ pub fn carry_out(asked: &Asked, screen: &mut Screen<'_>) -> Ended {
 }
 
 fn act(asked: &Asked, screen: &mut Screen<'_>) -> std::io::Result<Ended> {
-    let (out, err) = (&mut *screen.out, &mut *screen.err);
+    let out = &mut *screen.out;
     match &asked.command {
         Command::Help => {
             out.write_all(args::HELP.as_bytes())?;
@@ -103,14 +104,14 @@ fn act(asked: &Asked, screen: &mut Screen<'_>) -> std::io::Result<Ended> {
             writeln!(out, "prom-fix-agent {}", env!("CARGO_PKG_VERSION"))?;
             Ok(Ended::Clean)
         }
-        Command::Inventory { dir, asked: what } => inventory::run(dir, what, asked.json, out, err),
+        Command::Inventory { dir, asked: what } => inventory::run(dir, what, asked.json, screen),
         Command::Survey { dir, depth } => survey::run(dir, *depth, asked.json, screen),
         #[cfg(target_os = "linux")]
         Command::Linux { dir, act } => linux::act(dir, act, asked.json, screen),
         #[cfg(not(target_os = "linux"))]
         Command::Linux { .. } => {
             writeln!(
-                err,
+                screen.err,
                 "refused, nothing was changed: on this system it only reads (survey, inventory); \
                  what writes, locks or tells owners is for Linux"
             )?;

@@ -10,6 +10,7 @@ use crate::datadir::salvage::{self, NotDone, Report, Touched};
 
 use crate::datadir::terms;
 
+use super::progress::told;
 use super::words::path;
 use super::{Ended, Screen};
 
@@ -29,7 +30,7 @@ pub fn run(
     json: bool,
     screen: &mut Screen<'_>,
 ) -> io::Result<Ended> {
-    match salvage::salvage(dir, terms) {
+    match told(screen, |tell| salvage::salvage(dir, terms, tell)) {
         Ok(report) => {
             let outcome = if report.files.is_empty() { "clean" } else { "salvaged" };
             tell(&report, ("salvage", outcome), json, screen)

@@ -7,21 +7,19 @@ mod start;
 pub mod uploads;
 
 use std::fmt::{self, Write as _};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
-use std::time::Duration;
 
+use super::progress::told;
 use super::words::{count, grouped, path, size, utc};
 use super::{Caller, Ended, Screen};
 use crate::datadir::survey::fold::NextStart;
-use crate::datadir::survey::{self, Progress, SegmentFile, Survey};
+use crate::datadir::survey::{self, SegmentFile, Survey};
 use crate::walfile::count::{Counts, Kept};
 use crate::walfile::segment::Depth;
 
 pub fn run(dir: &Path, depth: Depth, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
-    let mut line = Line { said: None, terminal: screen.terminal };
-    let read = survey::read(dir, depth, &mut |progress| line.tell(progress, screen.progress));
-    line.end(screen.progress);
+    let read = told(screen, |tell| survey::read(dir, depth, tell));
     let found = match read {
         Ok(found) => found,
         Err(error) => {
@@ -37,39 +35,6 @@ pub fn run(dir: &Path, depth: Depth, json: bool, screen: &mut Screen<'_>) -> io:
     }
     let clean = found.judged.problems.is_empty();
     Ok(if clean { Ended::Clean } else { Ended::Found })
-}
-
-/// How far it is, for what takes longer than a second: on a terminal one line, written again and
-/// again.
-struct Line {
-    said: Option<Duration>,
-    terminal: bool,
-}
-
-impl Line {
-    fn tell(&mut self, progress: Progress, err: &mut dyn Write) {
-        let Progress { done_bytes, all_bytes, since } = progress;
-        let pause = if self.terminal { Duration::from_millis(200) } else { Duration::from_secs(5) };
-        let due = self.said.map_or(Duration::from_secs(1), |said| said + pause);
-        if since < due {
-            return;
-        }
-        self.said = Some(since);
-        let share = done_bytes * 100 / all_bytes.max(1);
-        let words = format!("read {} of {} ({share} %)", size(done_bytes), size(all_bytes));
-        // A report is worth more than its progress: that it cannot be told is no error.
-        let _ = if self.terminal {
-            write!(err, "\r{words}\x1b[K").and_then(|()| err.flush())
-        } else {
-            writeln!(err, "{words}")
-        };
-    }
-
-    fn end(&self, err: &mut dyn Write) {
-        if self.terminal && self.said.is_some() {
-            let _ = write!(err, "\r\x1b[K");
-        }
-    }
 }
 
 /// At most 80 columns, but for paths.

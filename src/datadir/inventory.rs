@@ -10,12 +10,15 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use serde::Serialize;
 
 use self::queue::{Give, Take, queue};
-use super::layout::{self, Layout};
+use super::layout::{self, Layout, Numbered};
+use super::survey::Progress;
 use crate::walfile::inventory::hours::{Hour, Hours};
 use crate::walfile::inventory::identity::{Identity, Told};
 use crate::walfile::inventory::pairs::{Pairs, Values};
@@ -77,7 +80,7 @@ pub struct Bound {
 
 /// Counts the series of a data directory. An error where it cannot be listed, or a file of its log
 /// cannot be opened: what was not seen must not pass for absent.
-pub fn read(root: &Path, most: usize) -> io::Result<Inventory> {
+pub fn read(root: &Path, most: usize, tell: &mut dyn FnMut(Progress)) -> io::Result<Inventory> {
     let layout = layout::read(root)?;
     if !layout.wal.exists {
         let says = format!(
@@ -88,7 +91,7 @@ pub fn read(root: &Path, most: usize) -> io::Result<Inventory> {
         return Err(io::Error::new(io::ErrorKind::NotFound, says));
     }
     let (checkpoint, from_checkpoint, paths) = files(&layout);
-    let mut counted = count(&paths)?;
+    let mut counted = count(&paths, tell)?;
     let mut hours = Hours::default();
     let (mut bytes, mut faults, mut records, mut earlier) = (0, 0, 0, 0);
     for (at, file) in counted.files.drain(..).enumerate() {
@@ -123,14 +126,12 @@ pub fn read(root: &Path, most: usize) -> io::Result<Inventory> {
 
 /// What a start reads: the newest checkpoint, then the segments after it. Also its number, and how
 /// many of the files are its own.
-fn files(layout: &Layout) -> (Option<u64>, usize, Vec<PathBuf>) {
+fn files(layout: &Layout) -> (Option<u64>, usize, Vec<&Numbered>) {
     let checkpoint = layout.checkpoints.last();
     let number = checkpoint.and_then(|log| log.number);
-    let mut paths: Vec<PathBuf> =
-        checkpoint.iter().flat_map(|log| &log.files).map(|file| file.path.clone()).collect();
+    let mut paths: Vec<&Numbered> = checkpoint.iter().flat_map(|log| &log.files).collect();
     let own = paths.len();
-    let after = layout.wal.files.iter().filter(|file| Some(file.number) > number);
-    paths.extend(after.map(|file| file.path.clone()));
+    paths.extend(layout.wal.files.iter().filter(|file| Some(file.number) > number));
     (number, own, paths)
 }
 
@@ -143,19 +144,22 @@ struct Counted {
 /// A file, and where its series go; taken by the thread that reads it.
 type Job<'a> = (&'a Path, Give<Batch>);
 
-fn count(paths: &[PathBuf]) -> io::Result<Counted> {
-    let (jobs, batches): (Vec<Job<'_>>, Vec<Take<Batch>>) = paths
+fn count(files: &[&Numbered], tell: &mut dyn FnMut(Progress)) -> io::Result<Counted> {
+    let all_bytes = files.iter().map(|file| file.size).sum();
+    let (began, read) = (Instant::now(), AtomicU64::new(0));
+    let (jobs, batches): (Vec<Job<'_>>, Vec<Take<Batch>>) = files
         .iter()
-        .map(|path| {
+        .map(|file| {
             let (give, take) = queue(WAITING);
-            ((path.as_path(), give), take)
+            ((file.path.as_path(), give), take)
         })
         .unzip();
     let jobs = Mutex::new(jobs.into_iter().enumerate());
     let emptied = Mutex::new(Vec::new());
     let (give, told) = queue::<Told>(WAITING);
     thread::scope(|scope| {
-        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(|| work(&jobs, &emptied))).collect();
+        let readers: Vec<_> =
+            (0..READERS).map(|_| scope.spawn(|| work(&jobs, &emptied, &read))).collect();
         let identity = scope.spawn(move || {
             let mut identity = Identity::default();
             for batch in batches.into_iter().flatten() {
@@ -168,6 +172,8 @@ fn count(paths: &[PathBuf]) -> io::Result<Counted> {
         let mut pairs = Pairs::default();
         for told in told {
             pairs.count(&told);
+            let done_bytes = read.load(Ordering::Relaxed);
+            tell(Progress { done_bytes, all_bytes, since: began.elapsed() });
             emptied.lock().map_err(|_| died())?.push(told.emptied());
         }
         let mut files = Vec::new();
@@ -188,6 +194,7 @@ fn died() -> io::Error {
 fn work<'a>(
     jobs: &Mutex<impl Iterator<Item = (usize, Job<'a>)>>,
     emptied: &Mutex<Vec<Batch>>,
+    read: &AtomicU64,
 ) -> io::Result<Vec<(usize, inventory::File)>> {
     let mut done = Vec::new();
     loop {
@@ -201,6 +208,7 @@ fn work<'a>(
             give.give(batch);
             emptied.lock().ok().and_then(|mut emptied| emptied.pop()).unwrap_or_default()
         });
+        read.fetch_add(found.size, Ordering::Relaxed);
         done.push((at, found));
     }
 }

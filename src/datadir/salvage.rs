@@ -25,7 +25,7 @@ use super::look::{Known, look};
 use super::plan::{Act, LogFile, Plan, Planned, Refusal, Seen, Why, plan, segment};
 use super::restore::{self, Resumed};
 use super::stage;
-use super::survey;
+use super::survey::{self, Progress};
 use super::terms::{self, NEEDS_ROOM};
 
 /// What a salvage did, or would do.
@@ -122,7 +122,11 @@ pub fn rehearse(root: &Path) -> Result<Report, NotDone> {
 }
 
 /// Mends the directory; does nothing where there is nothing to mend.
-pub fn salvage(root: &Path, terms: &terms::Salvage) -> Result<Report, NotDone> {
+pub fn salvage(
+    root: &Path,
+    terms: &terms::Salvage,
+    tell: &mut dyn FnMut(Progress),
+) -> Result<Report, NotDone> {
     let disk = Disk::open(root)?;
     is_data(&disk)?;
     if terms.go_on {
@@ -134,7 +138,7 @@ pub fn salvage(root: &Path, terms: &terms::Salvage) -> Result<Report, NotDone> {
         }
     }
     if let Some(agreed) = &terms.expect {
-        as_agreed(root, agreed)?;
+        as_agreed(root, agreed, tell)?;
     }
     let lock = Lock::take(root)?;
     chown::refuse_if_unfinished(&disk, root)?;
@@ -159,8 +163,8 @@ fn done_as_agreed(
 }
 
 /// Before the lock is taken: a survey takes a log whose lock is held for one that is written.
-fn as_agreed(root: &Path, agreed: &str) -> Result<(), NotDone> {
-    let seen = survey::read(root, Depth::Full, &mut |_| {})
+fn as_agreed(root: &Path, agreed: &str, tell: &mut dyn FnMut(Progress)) -> Result<(), NotDone> {
+    let seen = survey::read(root, Depth::Full, tell)
         .map_err(|error| Failed { path: root.to_owned(), error })?;
     if Agreement::of(&seen).is_within(agreed) {
         return Ok(());

@@ -125,9 +125,24 @@ impl Cluster {
 
     /// All of a container's log, as it is now.
     pub async fn log(&self, pod: &ObjectRef, container: &str) -> Result<String, Error> {
+        self.log_of(pod, container, &[]).await
+    }
+
+    /// Its last lines.
+    pub async fn log_tail(&self, pod: &ObjectRef, container: &str) -> Result<String, Error> {
+        self.log_of(pod, container, &[("tailLines", "5"), ("limitBytes", "4096")]).await
+    }
+
+    async fn log_of(
+        &self,
+        pod: &ObjectRef,
+        container: &str,
+        part: &[(&'static str, &str)],
+    ) -> Result<String, Error> {
         let path = format!("{}/log", pod.path());
         let mut call = Call::new(Method::GET, path, format!("read the log of {}", pod.short()));
         call.query.push(("container", container.into()));
+        call.query.extend(part.iter().map(|(key, value)| (*key, (*value).to_owned())));
         let Raw { status, body, .. } = self.send(&call).await?;
         let text = String::from_utf8_lossy(&body).into_owned();
         match status {

@@ -115,6 +115,21 @@ fn document(log: &str) -> Option<Value> {
     rests.find_map(|rest| serde_json::from_str(rest).ok())
 }
 
+/// What a helper at work says of how far it is: its last line of progress, and the share in it. None
+/// where it cannot be had, or is of other words.
+pub(super) async fn how_far(cluster: &Cluster, pod: &ObjectRef) -> Option<(String, f64)> {
+    let log = cluster.log_tail(pod, CONTAINER).await.ok()?;
+    log.lines().rev().find_map(progress)
+}
+
+/// `read 1.2 GiB of 3.4 GiB (35 %)`, as our agent logs it every five seconds.
+fn progress(line: &str) -> Option<(String, f64)> {
+    let (done, share) = line.strip_prefix("read ")?.strip_suffix(" %)")?.split_once(" (")?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == ' ' || c == '.';
+    let share = share.parse::<u8>().ok().filter(|share| *share <= 100)?;
+    done.chars().all(plain).then(|| (line.to_owned(), f64::from(share) / 100.0))
+}
+
 /// The last words of a helper that failed; empty where they cannot be had.
 pub(super) async fn last_words(cluster: &Cluster, pod: &ObjectRef) -> String {
     let log = cluster.log(pod, CONTAINER).await.unwrap_or_default();
@@ -320,6 +335,17 @@ mod tests {
         assert_eq!(document("{\"a\": 1}"), Some(json!({"a": 1})));
         assert_eq!(document("read\n{\"a\":"), None);
         assert_eq!(document(""), None);
+    }
+
+    #[test]
+    fn only_words_of_our_agent_are_progress() {
+        let line = "read 1.2 GiB of 3.4 GiB (35 %)";
+        assert_eq!(progress(line), Some((line.to_owned(), 0.35)));
+        for other in
+            ["", "read", "read \u{1b}[2J of x (35 %)", "read 1 of 2 (350 %)", "{", "wrote 1"]
+        {
+            assert_eq!(progress(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! One look at what is waited for: is it there, how far is it, or will it never come.
 
+mod helper;
 mod rolled;
 
 use serde_json::Value;
 
 use super::cluster::{Cluster, Proxied};
-use super::errand::{exit, lacks_image};
 use super::error::Error;
 use super::guards::same;
 use super::metrics::{Intake, intake};
@@ -71,7 +71,7 @@ pub(super) async fn look(
             Some(_) | None => Look::Hopeless(format!("{name} is no longer held")),
         }),
         Until::Completed => Ok(match live {
-            Some(live) => completed(&name, &live),
+            Some(live) => helper::look(cluster, object, &live).await,
             None => Look::Hopeless(format!("{name} was removed before it ended")),
         }),
         Until::Ready { not_uid } => match pod(&name, live.as_ref(), not_uid) {
@@ -103,25 +103,6 @@ fn not_yet(says: String) -> Look {
 fn has_ended(pod: &Value) -> bool {
     matches!(pod.text("/status/phase"), "Succeeded" | "Failed")
         || pod.text("/spec/nodeName").is_empty()
-}
-
-fn completed(name: &str, live: &Value) -> Look {
-    match live.text("/status/phase") {
-        "Succeeded" => Look::Met(format!("{name} ended well")),
-        // The agent says with 2 that it found something.
-        "Failed" if exit(live) == Some(2) => {
-            Look::Met(format!("{name} ended, and found something"))
-        }
-        "Failed" => {
-            let code = exit(live).map_or(String::new(), |code| format!(", exit {code}"));
-            Look::Hopeless(format!("{name} failed{code} {}", live.text("/status/message")))
-        }
-        "Pending" => match lacks_image(live) {
-            Some(why) => Look::Hopeless(why),
-            None => not_yet(format!("{name}: {}", held_up(live).unwrap_or("Pending"))),
-        },
-        phase => not_yet(format!("{name}: {phase}")),
-    }
 }
 
 /// Why a pod does not start: what the scheduler says, else what a container waits for.

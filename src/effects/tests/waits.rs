@@ -166,3 +166,30 @@ fn a_deployment_whose_pod_replays_is_waited_for() {
     let got = waited(&world, deployment, until(1));
     assert_eq!(got, "TimedOut(\"deploy/prom: 1/1 updated, 0/1 ready\")");
 }
+
+/// A survey of a slow disk takes longer than anyone waits without news.
+#[test]
+fn a_helper_that_says_how_far_it_is_is_waited_for() {
+    let world = pod_with(json!({"phase": "Running"}));
+    let log = format!("{}/log", pod().path());
+    let mut looks = 0;
+    world.state().meanwhile = Some(Box::new(move |request, objects| {
+        if request != format!("GET {log}") {
+            return;
+        }
+        looks += 1;
+        // A line every 40 s, with patience for 60, and an end after 200.
+        let share = looks / 40 * 10;
+        let said = format!("read 1.0 GiB of 9.9 GiB ({share} %)\n");
+        objects.insert(log.clone(), Value::String(said));
+        if share == 50 {
+            let helper = objects.get_mut(&pod().path()).expect("put above");
+            helper["status"] = json!({"phase": "Succeeded"});
+        }
+    }));
+    let got = waited(&world, pod(), Until::Completed);
+    assert_eq!(got, "Met(\"pod/prom-0 ended well\")");
+    // One that does not say it is told by its phase.
+    let silent = pod_with(json!({"phase": "Running"}));
+    assert_eq!(waited(&silent, pod(), Until::Completed), "TimedOut(\"pod/prom-0: Running\")");
+}
