@@ -1,5 +1,5 @@
 //! The plugin is killed while it mends a log, the helper is removed under it: what is left can be
-//! finished and taken back, and nothing is lost on the way.
+//! finished and taken back, from any machine, and nothing is lost on the way.
 
 use std::path::PathBuf;
 
@@ -71,7 +71,7 @@ fn a_salvage_that_was_killed_is_taken_back() {
     let set = essence(&scene.get(TARGET));
     for place in some(PLACES, 3) {
         killed_at(&scene, place);
-        scene.plugin(&["undo", TARGET, "--yes"]).expect(0);
+        scene.elsewhere(&["undo", TARGET, "--yes"]).expect(0);
         assert_eq!(files(&data), broken, "after {place}");
         assert_eq!(essence(&scene.get(TARGET)), set, "after {place}");
         nothing_is_left(&scene);
@@ -82,7 +82,7 @@ fn a_salvage_that_was_killed_is_taken_back() {
         killed_at(&scene, place);
         until("it runs", 60, || scene.field("pod/prom-0", ".status.phase") == "Running");
         // It has written, or is about to.
-        scene.plugin(&["undo", TARGET, "--yes", "--force"]).expect(0);
+        scene.elsewhere(&["undo", TARGET, "--yes", "--force"]).expect(0);
         assert_eq!(files(&data), broken, "after {place}");
         nothing_is_left(&scene);
         until_told(&scene, TARGET, &["wal/gap"]);
@@ -101,10 +101,10 @@ fn a_salvage_that_was_killed_is_finished() {
             let helper = "prom-fix-salvage-data-prom-0";
             scene.kubectl(&["delete", "pod", helper, "--grace-period=0", "--force"]);
         }
-        scene.plugin(&[&["resume", TARGET, "--yes"], &WAITS[..]].concat()).expect(0);
+        scene.elsewhere(&[&["resume", TARGET, "--yes"], &WAITS[..]].concat()).expect(0);
         nothing_is_left(&scene);
         assert!(data.join("wal/00000001").exists(), "after {place}: the missing segment is there");
-        scene.plugin(&["undo", TARGET, "--yes", "--force"]).expect(0);
+        scene.elsewhere(&["undo", TARGET, "--yes", "--force"]).expect(0);
         assert_eq!(files(&data), broken, "after {place}");
         until_told(&scene, TARGET, &["wal/gap"]);
         eprintln!("finished after {place}");
@@ -120,11 +120,11 @@ fn an_undo_that_was_killed_is_finished() {
         let mend = ["wal", TARGET, "--inspect", "--apply", "--yes"];
         scene.plugin(&[&mend[..], &WAITS[..]].concat()).expect(0);
         dies(&scene, &["undo", TARGET, "--yes", "--force"], place);
-        let open = scene.plugin(&["receipts", "-o", "json"]).expect(0).json();
+        let open = scene.elsewhere(&["receipts", "-o", "json"]).expect(0).json();
         let open = open.as_array().into_iter().flatten().find(|one| one["state"] == "open");
         let open = open.and_then(|one| one["digest"].as_str()).expect("an open receipt").to_owned();
         let by = if place.starts_with("undo") { "undo" } else { "resume" };
-        scene.plugin(&[by, &open, "--yes", "--force"]).expect(0);
+        scene.elsewhere(&[by, &open, "--yes", "--force"]).expect(0);
         assert_eq!(files(&data), broken, "after {place}");
         nothing_is_left(&scene);
         until_told(&scene, TARGET, &["wal/gap"]);

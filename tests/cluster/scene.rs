@@ -1,7 +1,7 @@
 //! A namespace to break things in, and hands to do it with: real kubectl, the real plugin.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -88,9 +88,19 @@ impl Scene {
     }
 
     pub fn plugin_with(&self, args: &[&str], env: &[(&str, &str)]) -> Said {
+        self.plugin_at(self.home.path(), args, env)
+    }
+
+    /// Runs it as on another machine, which keeps no copies of anything.
+    pub fn elsewhere(&self, args: &[&str]) -> Said {
+        let home = tempfile::tempdir().expect("a folder");
+        self.plugin_at(home.path(), args, &[])
+    }
+
+    fn plugin_at(&self, home: &Path, args: &[&str], env: &[(&str, &str)]) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-prom-fix"));
         command.args(args).args(["-n", &self.ns]).envs(env.iter().copied());
-        command.env("PROM_FIX_HOME", self.home.path());
+        command.env("PROM_FIX_HOME", home);
         // Made by krew/agent, which `tests/run` runs first.
         let agents = concat!(env!("CARGO_MANIFEST_DIR"), "/target/agents");
         command.env("PROM_FIX_AGENT_DIR", agents);
