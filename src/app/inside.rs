@@ -88,6 +88,10 @@ async fn one(run: &Run<'_>, look: Look, lacks: &[String]) -> Result<()> {
         );
         return Ok(());
     }
+    if let Some(why) = look.cannot {
+        refused(why);
+        return Ok(());
+    }
     if !lacks.is_empty() {
         refused(format!("you may not {}", lacks.join(", ")));
         return Ok(());

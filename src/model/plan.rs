@@ -266,6 +266,8 @@ pub struct Look {
     pub why: String,
     /// What a person may do without it.
     pub ways: Vec<String>,
+    /// Why no helper can be made for it.
+    pub cannot: Option<String>,
 }
 
 /// What follows from the findings.

@@ -2,6 +2,7 @@
 //! this Prometheus, with no more rights than its work needs. The agent comes in a ConfigMap, and its
 //! report is its log: no registry, no shell, no exec.
 
+mod machine;
 mod room;
 
 use serde_json::{Value, json};
@@ -9,7 +10,6 @@ use serde_json::{Value, json};
 use super::identity::{self, Who};
 use super::volume::{Store, mount, store, sub_path};
 use super::{Subject, hold, pod, repair};
-use crate::model::fact::Got;
 use crate::model::inside::{AGENT, REFERENCE};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::{Action, Blocked, Look, Step, Tells, Undo, Until};
@@ -152,17 +152,6 @@ pub fn waits_for(seen: &Snapshot, volume: &Volume<'_>) -> Option<Blocked> {
     ))
 }
 
-/// The sum of the agent for a pod's node; empty where there is none, which is found when it is sent.
-fn agent(seen: &Snapshot, pod: &Value) -> String {
-    let node = ObjectRef::new(Kind::Node, "", pod.text("/spec/nodeName"));
-    let arch = match seen.object(&node) {
-        Got::Known(node) => node.text("/status/nodeInfo/architecture"),
-        // Most are; on another the helper ends at once and says why.
-        Got::Absent | Got::Unreadable(_) | Got::NotAsked => "amd64",
-    };
-    seen.inside.agents.get(arch).cloned().unwrap_or_default()
-}
-
 /// One run of the agent.
 #[derive(Clone, Debug)]
 pub struct Errand<'a> {
@@ -184,7 +173,7 @@ pub struct Errand<'a> {
 /// Its steps: agent, pod, the wait for its end, and both gone.
 pub fn steps(seen: &Snapshot, errand: &Errand<'_>) -> Vec<Step> {
     let Errand { volume, name, why, .. } = errand;
-    let sum = agent(seen, volume.pod);
+    let sum = machine::agent(seen, volume.pod);
     let namespace = volume.pod.namespace();
     // A folder's path is no name of an object; the pod that mounts it has one.
     let named = if volume.folder.is_some() { volume.pod.name() } else { &volume.claim.name };
@@ -261,7 +250,8 @@ pub fn look(
     let mut plan = repair::beside(subject, seen, "look", &errand.why, steps(seen, errand));
     plan.impact.data = format!("untouched: {} is mounted read-only", claim.short());
     plan.undo = "nothing is left behind".into();
-    Look { claim, plan, tells, why, ways: Vec::new() }
+    let cannot = machine::lacks_agent(seen, errand.volume.pod);
+    Look { claim, plan, tells, why, ways: Vec::new(), cannot }
 }
 
 fn labels() -> Value {

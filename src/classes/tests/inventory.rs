@@ -145,6 +145,21 @@ fn a_count_does_not_argue_with_the_kill() {
 }
 
 #[test]
+fn a_look_at_a_node_that_no_agent_runs_on_says_so() {
+    let node = |arch: &str| {
+        let node = json!({"status": {"nodeInfo": {"architecture": arch}}});
+        let mut world = allowed(killed("44Mi")).of_cluster(Kind::Node, "n1", node);
+        world.seen.inside.agents.insert("amd64".into(), "a sum".into());
+        look(&world).expect("a look").cannot
+    };
+    assert_eq!(node("amd64"), None);
+    assert_eq!(
+        node("s390x").as_deref(),
+        Some("node n1 is s390x, and our agent is made for amd64 only")
+    );
+}
+
+#[test]
 fn a_look_that_was_refused_leaves_the_plan_as_it_is() {
     let mut world = allowed(killed("44Mi"));
     world.seen.inside.refused.insert(claim(), "you may not create pods in mon".into());
