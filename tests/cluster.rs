@@ -29,6 +29,8 @@ mod image;
 mod install;
 #[path = "cluster/inventory.rs"]
 mod inventory;
+#[path = "cluster/keeper.rs"]
+mod keeper;
 #[path = "cluster/kill.rs"]
 mod kill;
 #[path = "cluster/life.rs"]

@@ -7,7 +7,7 @@ use super::kill::{WAITS, dies};
 use super::life::until_told;
 use super::salvage::{Files, files, nothing_is_left};
 use super::scene::{Scene, essence, until};
-use super::wal::with_gap;
+use super::wal::{is_beside_its_pod, with_gap};
 
 const TARGET: &str = "sts/prom";
 
@@ -96,6 +96,9 @@ fn a_salvage_that_was_killed_is_finished() {
     let (scene, data, broken) = gap("finish");
     for place in some(PLACES, 4).into_iter().chain(some(LET_GO, 4)) {
         killed_at(&scene, place);
+        if place == "step-5-sent" {
+            is_beside_its_pod(&scene.get("pod/prom-fix-salvage-data-prom-0"), true);
+        }
         if place == "step-5-did" {
             // Whoever tidies up takes the helper away under it.
             let helper = "prom-fix-salvage-data-prom-0";

@@ -2,11 +2,11 @@
 //! else; a run that is killed meanwhile is finished.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::audit::Mark;
-use super::install::Kind;
+use super::install::{Install, Kind, ROOMY};
+use super::keeper;
 use super::life::first;
 use super::salvage::{Damage, Server, nothing_is_left};
 use super::scene::{Said, Scene};
@@ -22,9 +22,7 @@ fn says(said: &Said, words: &[&str]) {
 fn second_time() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, been) = (folder.path().join("keeper"), folder.path().join("been"));
-    fs::write(&file, format!("#!/bin/sh\n! [ -e {0} ] && touch {0}\n", been.display()))
-        .expect("written");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    keeper::write(&file, &format!("! [ -e {0} ] && touch {0}", been.display()));
     (folder, file)
 }
 
@@ -32,7 +30,7 @@ fn second_time() -> (tempfile::TempDir, PathBuf) {
 #[ignore = "needs the cluster: tests/run"]
 fn what_was_set_aside_is_freed_while_it_serves() {
     let scene = Scene::new("cleanup");
-    let (server, _) = Server::with_log(&scene, Kind::Set, "v3.16.0");
+    let (server, _) = Server::with_log(&scene, Install::new(Kind::Set, "v3.16.0", ROOMY));
     server.damage(Damage::Flip);
     let wal = ["wal", "sts/prom", "--inspect", "--apply", "--yes", "-o", "json"];
     let late = scene.plugin(&[&wal[..], &["--no-wait"]].concat()).expect(124).json();

@@ -70,6 +70,9 @@ pub struct Install {
     pub security: String,
     /// Arguments beside its own; of a set or a Deployment.
     pub arguments: &'static [&'static str],
+    /// Lines of the pod's spec, and of its container's, beside their own; of a set or a Deployment.
+    pub of_pod: &'static [&'static str],
+    pub of_container: &'static str,
     /// The StorageClass of its claim, where it is not the cluster's own choice.
     pub class: Option<&'static str>,
 }
@@ -90,6 +93,8 @@ impl Install {
             }
             .to_owned(),
             arguments: &[],
+            of_pod: &[],
+            of_container: "",
             class: None,
         }
     }
@@ -175,6 +180,8 @@ impl Install {
                 "@ARGUMENTS@",
                 &self.arguments.iter().map(|a| format!(", {a}")).collect::<String>(),
             )
+            .replace("@OF_POD@", &self.of_pod.join("\n      "))
+            .replace("@OF_CONTAINER@", self.of_container)
             .replace("@CLASS@", &class)
             .replace("@BOTH@", &both)
             .replace("@SIDECAR@", &listed)

@@ -24,6 +24,7 @@ pub const POD: &str = r#"
     metadata: {labels: {app: prom}}
     spec:
       terminationGracePeriodSeconds: 10
+      @OF_POD@
       securityContext: @SECURITY@
       containers:
       - name: prometheus
@@ -34,6 +35,7 @@ pub const POD: &str = r#"
         resources: {limits: {memory: @LIMIT@}}
         readinessProbe: {httpGet: {path: /-/ready, port: 9090}, initialDelaySeconds: @DELAY@, periodSeconds: 1}
         @DRAIN@
+        @OF_CONTAINER@
         volumeMounts: [{name: data, mountPath: /prometheus}, {name: config, mountPath: /etc/prometheus}]
       @SIDECAR@
       volumes:

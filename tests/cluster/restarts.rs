@@ -5,7 +5,6 @@
 //! Everybody on the cluster is disturbed: `tests/run` runs these alone, and only on its own cluster.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::chaos::{gap, planned};
+use super::keeper;
 use super::kill::WAITS;
 use super::life::until_told;
 use super::salvage::{Files, files, nothing_is_left};
@@ -104,13 +104,11 @@ impl Gate {
     fn keeper(&self, place: usize) -> PathBuf {
         let file = self.file(&format!("keeper-{place}"));
         let folder = self.0.path().display();
-        let text = format!(
-            "#!/bin/sh\ntouch {folder}/at-{place}\n\
-             for _ in $(seq 2400); do [ -e {folder}/go ] && exit; sleep 0.1; done\n"
+        let wait = format!(
+            "touch {folder}/at-{place}\n\
+             for _ in $(seq 2400); do [ -e {folder}/go ] && exit; sleep 0.1; done"
         );
-        fs::write(&file, text).expect("written");
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("it is ours");
-        file
+        keeper::write(&file, &wait)
     }
 
     /// Once all are there: restarts `what`, and lets them go on while it is away.

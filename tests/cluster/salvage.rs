@@ -84,9 +84,7 @@ impl<'a> Server<'a> {
     }
 
     /// As many lives as segments, and all that it served at the end.
-    pub fn with_log(scene: &'a Scene, kind: Kind, image: &str) -> (Server<'a>, Samples) {
-        serve(scene, "load", LOAD);
-        let install = Install::new(kind, image, ROOMY);
+    pub fn with_log(scene: &'a Scene, install: Install) -> (Server<'a>, Samples) {
         install.apply(scene);
         let mut server = Server { scene, install, data: PathBuf::new(), ends: Vec::new() };
         for life in 1..=LIVES {
@@ -229,10 +227,26 @@ fn told_of_the_files(shown: &Value, damage: Damage, before: &Samples) {
     }
 }
 
+/// From here on the namespace admits no pod that may do more than PodSecurity's strictest allows.
+fn restricted(scene: &Scene, install: Install) -> Install {
+    let level = "pod-security.kubernetes.io/enforce=restricted";
+    kubectl(&["label", "namespace", &scene.ns, level]).expect(0);
+    let refused = scene.kubectl(&["run", "other", "--image=busybox:1"]).expect(1);
+    assert!(refused.stderr.contains("violates PodSecurity"), "{}", refused.stderr);
+    let nothing = "securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}";
+    let security = install.security.replace('}', ", seccompProfile: {type: RuntimeDefault}}");
+    Install { security, of_container: nothing, ..install }
+}
+
 fn run(kind: Kind, image: &str, damage: Damage) {
     let began = std::time::Instant::now();
     let scene = Scene::new("salvage");
-    let (server, before) = Server::with_log(&scene, kind, image);
+    serve(&scene, "load", LOAD);
+    let mut install = Install::new(kind, image, ROOMY);
+    if (kind, damage) == (Kind::Set, Damage::Gap) {
+        install = restricted(&scene, install);
+    }
+    let (server, before) = Server::with_log(&scene, install);
     let target = server.install.target();
     let whole = essence(&scene.get(target));
     server.damage(damage);

@@ -1,12 +1,28 @@
 //! A log that cannot be replayed: looked at from a helper pod, beside the pod that cannot start.
 
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
 use super::install::{Install, Kind, ROOMY};
+use super::keeper::Keeper;
 use super::life::{first, text, until_told};
-use super::scene::{Scene, essence, until};
+use super::salvage::nothing_is_left;
+use super::scene::{Scene, essence, kubectl, until};
+
+/// What a pod needs of its node and its registry, and so whoever mounts its volume beside it.
+const OF_POD: &[&str] = &[
+    "tolerations: [{key: lent, operator: Exists, effect: NoSchedule}]",
+    "imagePullSecrets: [{name: registry}]",
+];
+const SECURITY: &str = "{fsGroup: 65534, runAsUser: 65534, runAsNonRoot: true, \
+                        seLinuxOptions: {level: \"s0:c7,c11\"}}";
 
 /// A segment in the middle of the log is gone.
 pub fn with_gap(scene: &Scene) {
-    let install = Install { scrapes: false, ..Install::new(Kind::Set, "v3.16.0", ROOMY) };
+    let install = Install::new(Kind::Set, "v3.16.0", ROOMY);
+    let security = SECURITY.to_owned();
+    let install = Install { scrapes: false, of_pod: OF_POD, security, ..install };
     install.apply(scene);
     // Each start begins a segment.
     for _ in 0..3 {
@@ -28,7 +44,15 @@ fn a_gap_is_looked_at_and_what_can_be_kept_is_said() {
     with_gap(&scene);
     let asks = until_told(&scene, "sts/prom", &["wal/gap"]);
     assert_eq!(text(&asks, "/reports/0/blocked/reason"), "needs-inspect", "{asks:#}");
-    let report = scene.plugin(&["wal", "sts/prom", "--inspect", "-o", "json"]).expect(2).json();
+    let keeper = Keeper::new(&format!(
+        "kubectl get pod prom-fix-survey-data-prom-0 -n {} -o json > $here/helper",
+        scene.ns
+    ));
+    let stop = [("PROM_FIX_FAULT", "step-2-sent"), ("PROM_FIX_FAULT_RUN", &*keeper.program())];
+    let args = ["wal", "sts/prom", "--inspect", "-o", "json"];
+    let report = scene.plugin_with(&args, &stop).expect(2).json();
+    let helper = serde_json::from_str(&keeper.left("helper")).expect("a pod");
+    is_beside_its_pod(&helper, false);
     let evidence = report.pointer("/reports/0/findings/0/evidence").expect("evidence").to_string();
     assert!(evidence.contains("wal goes from segment 0 to 2"), "{evidence}");
     assert!(evidence.contains("kept by a salvage"), "{evidence}");
@@ -63,4 +87,87 @@ fn what_is_frozen_does_not_start_until_it_is_let_go() {
     scene.plugin(&["undo", "--yes"]).expect(0);
     until("its set makes it again", 30, || uid() != first && !uid().is_empty());
     until_told(&scene, "sts/prom", &["wal/gap"]);
+}
+
+/// A helper goes where its pod's volume is, as whom the pod runs, and with no more rights than that.
+pub fn is_beside_its_pod(helper: &Value, writes: bool) {
+    let at = |pointer: &str| helper.pointer(pointer).cloned().unwrap_or_default();
+    let tolerations = at("/spec/tolerations");
+    let lent = json!({"key": "lent", "operator": "Exists", "effect": "NoSchedule"});
+    assert!(tolerations.as_array().is_some_and(|all| all.contains(&lent)), "{tolerations}");
+    assert_eq!(at("/spec/imagePullSecrets"), json!([{"name": "registry"}]));
+    let security = json!({
+        "runAsUser": 65534, "runAsGroup": 65534, "runAsNonRoot": true,
+        "supplementalGroups": [65534], "seLinuxOptions": {"level": "s0:c7,c11"},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    });
+    assert_eq!(at("/spec/securityContext"), security, "and no fsGroup, which would change owners");
+    let node = "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/\
+                nodeSelectorTerms/0/matchFields/0/values";
+    assert_eq!(at(node), json!([at("/spec/nodeName")]));
+    assert_eq!(at("/metadata/annotations/sidecar.istio.io~1inject"), "false");
+    assert_eq!(at("/metadata/labels/sidecar.istio.io~1inject"), "false");
+    assert_eq!(at("/metadata/annotations/linkerd.io~1inject"), "disabled");
+    assert_eq!(at("/spec/automountServiceAccountToken"), json!(false));
+    let read_only = |pointer: &str| at(pointer) == json!(true);
+    assert_eq!(read_only("/spec/volumes/0/persistentVolumeClaim/readOnly"), !writes);
+    assert_eq!(read_only("/spec/containers/0/volumeMounts/0/readOnly"), !writes);
+    assert!(read_only("/spec/containers/0/volumeMounts/1/readOnly"), "its agent");
+}
+
+/// The volume goes with the pod: nothing can be held, and no other pod can look.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_log_in_an_empty_dir_is_left_where_it_is() {
+    let scene = Scene::new("empty");
+    let install = Install::new(Kind::Set, "v3.16.0", ROOMY);
+    let quits: &[&str] = &["--web.enable-lifecycle"];
+    let install = Install { scrapes: false, arguments: quits, ..install };
+    let manifest = install.manifest();
+    let (manifest, _) = manifest.split_once("  volumeClaimTemplates:").expect("a set");
+    let manifest = manifest
+        .replace("      volumes:\n", "      volumes:\n      - {name: data, emptyDir: {}}\n");
+    scene.apply(&manifest);
+    let uid = || scene.field("pod/prom-0", ".metadata.uid");
+    let quit = || {
+        let path = format!("/api/v1/namespaces/{}/pods/prom-0:9090/proxy/-/quit", scene.ns);
+        kubectl(&["create", "--raw", &path, "-f", "-"]).expect(0);
+    };
+    let restarts = || scene.field("pod/prom-0", ".status.containerStatuses[0].restartCount");
+    for time in 1..=2 {
+        scene.until_ready("prom-0", 60);
+        quit();
+        until("it is started again", 60, || restarts() == time.to_string());
+    }
+    scene.until_ready("prom-0", 90);
+    let pod = uid();
+    let run = PathBuf::from(std::env::var("PROM_FIX_VOLUMES").expect("of tests/cluster/env"));
+    let data = format!("../kubelet/pods/{pod}/volumes/kubernetes.io~empty-dir/data");
+    std::fs::remove_file(run.join(data).join("wal/00000001")).expect("a segment in the middle");
+    quit();
+    until_told(&scene, "sts/prom", &["wal/gap"]);
+    let blocked = |args: &[&str], code: i32| {
+        let said = scene.plugin(&[args, &["-o", "json"]].concat()).expect(code).json();
+        assert_eq!(first(&said, "/blocked/reason"), "no-safe-plan");
+        let ways = said.pointer("/reports/0/blocked/ways").expect("ways").to_string();
+        (first(&said, "/blocked/why"), ways)
+    };
+    let (why, ways) = blocked(&["freeze", "sts/prom", "--yes"], 3);
+    assert_eq!(why, "pod/prom-0 cannot be held: its data directory ends with the pod");
+    assert!(ways.contains("copy it from the node first"), "{ways}");
+    for (args, code) in [
+        (&["wal", "sts/prom", "--inspect"][..], 2),
+        (&["wal", "sts/prom", "--inspect", "--apply", "--yes"], 3),
+    ] {
+        let (why, ways) = blocked(args, code);
+        assert!(why.contains("on the emptyDir data: no other pod can mount that"), "{why}");
+        assert!(ways.contains("do not delete the pod"), "{ways}");
+        assert!(
+            ways.contains(&format!("/pods/{pod}/volumes/kubernetes.io~empty-dir/data")),
+            "{ways}"
+        );
+        assert!(!ways.contains("scale its workload to 0"), "that deletes it: {ways}");
+    }
+    assert_eq!(uid(), pod, "nobody touched it");
+    nothing_is_left(&scene);
 }

@@ -13,6 +13,7 @@ use crate::model::plan::{Look, Tells};
 use crate::model::{Blocked, Finding, Kind, Need, Next, Severity, Snapshot};
 use crate::subject::errand::{self, Errand, Volume};
 use crate::subject::identity::Who;
+use crate::subject::volume::{Store, store};
 use crate::subject::{Subject, frozen, hold, rivals};
 
 fn root(found: &[Finding]) -> Option<&Finding> {
@@ -78,6 +79,10 @@ pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], budget: Optio
     };
     let volume = match errand::volume(subject, pod) {
         Ok(volume) => volume,
+        // By hand it is stopped first, and with the pod the data would be gone.
+        Err(blocked) if matches!(store(subject, pod), Store::EmptyDir { .. }) => {
+            return Next::Blocked(blocked);
+        }
         Err(blocked) => {
             return Next::Blocked(Blocked { ways: [blocked.ways, ways].concat(), ..blocked });
         }
