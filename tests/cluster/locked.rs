@@ -7,8 +7,9 @@
 
 use serde_json::Value;
 
-use super::install::{Install, Kind, ROOMY};
+use super::install::{Install, Kind, ROOMY, serve};
 use super::life::{Ailment, first, live_with, text, until_told};
+use super::salvage::samples;
 use super::scene::{Scene, until};
 
 const LOCKED: &[&str] = &["wal/locked"];
@@ -90,53 +91,121 @@ fn a_patch_of_the_strategy_alone_leaves_the_new_pod_to_its_back_off() {
     assert_eq!(scene.field(&format!("pod/{new}"), ".metadata.uid"), uid, "nobody replaced it");
 }
 
-/// A pod of nobody, with a Prometheus on the claim of the Deployment.
+/// Whichever came first has it; the other waits, and serves nothing.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn two_replicas_on_one_claim_are_both_named() {
+    let scene = Scene::new("both");
+    let install = Install { replicas: 2, ..install() };
+    install.apply(&scene);
+    let report = until_told(&scene, install.target(), LOCKED);
+    let waits = first(&report, "/findings/0/object");
+    let pods = install.pods(&scene);
+    let other = pods.iter().find(|pod| waits != format!("pod/{pod}")).expect("two of them");
+    let refused = scene.plugin(&["wal", install.target(), "--apply", "--yes", "-o", "json"]);
+    let refused = refused.expect(3).json();
+    assert_eq!(first(&refused, "/blocked/reason"), "no-safe-plan");
+    let why = first(&refused, "/blocked/why");
+    assert!(
+        why.starts_with("several pods of deploy/prom write one directory, on claim prom"),
+        "{why}"
+    );
+    assert!(why.contains(&format!("pod/{other} of deploy/prom, which is Ready")), "{why}");
+    assert!(pods.iter().any(|pod| waits == format!("pod/{pod}")), "{waits} of {pods:?}");
+    let ways = refused.pointer("/reports/0/blocked/ways").expect("ways").to_string();
+    assert!(ways.contains("scale it to 1"), "{ways}");
+    scene.until_ready(other, 5);
+    assert_eq!(install.pods(&scene), pods, "nobody touched them");
+}
+
+/// A pod of nobody, with a Prometheus on the claim of another, which scrapes nothing.
 const RIVAL: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: rival}
+data: {prometheus.yml: '{}'}
+---
 apiVersion: v1
 kind: Pod
 metadata: {name: rival}
 spec:
   terminationGracePeriodSeconds: 60
-  securityContext: {fsGroup: 65534, runAsUser: 65534, runAsNonRoot: true}
+  securityContext: @SECURITY@
   containers:
   - name: rival
-    image: quay.io/prometheus/prometheus:v3.16.0
-    args: ["--config.file=/etc/prometheus/prometheus.yml", --storage.tsdb.path=/data]
+    image: quay.io/prometheus/prometheus:@IMAGE@
+    args: ["--config.file=/etc/prometheus/prometheus.yml", --storage.tsdb.path=/data/@BELOW@@LOCKS@]
     lifecycle: {preStop: {sleep: {seconds: 30}}}
     volumeMounts: [{name: data, mountPath: /data}, {name: config, mountPath: /etc/prometheus}]
   volumes:
-  - {name: config, configMap: {name: prom}}
-  - {name: data, persistentVolumeClaim: {claimName: prom}}
+  - {name: config, configMap: {name: rival}}
+  - {name: data, persistentVolumeClaim: {claimName: @CLAIM@}}
 "#;
 
-#[test]
-#[ignore = "needs the cluster: tests/run"]
-fn a_pod_of_somebody_else_on_the_claim_is_named_and_left_alone() {
+/// It is named and left alone; and what was there before it is there after it.
+fn beside_a_rival(kind: Kind, image: &str) {
     let scene = Scene::new("rival");
-    let install = install();
-    Install { replicas: 0, ..install.clone() }.apply(&scene);
-    scene.apply(RIVAL);
-    scene.until_ready("rival", 60);
-    let lock = scene.folder("prom").join("lock");
-    until("it has the lock", 30, || lock.exists());
+    serve(&scene, "load", 40);
+    // Debian's build of 2.42 takes none otherwise.
+    let locks: &[&str] =
+        if image.starts_with("v2.42") { &["--storage.tsdb.use-lockfile"] } else { &[] };
+    let install = Install { arguments: locks, ..Install::new(kind, image, ROOMY) };
     install.apply(&scene);
-    let report = until_told(&scene, install.target(), LOCKED);
+    let taken = || install.pods(&scene).first().map(|pod| samples(&scene, pod)).unwrap_or_default();
+    until("it takes samples", 90, || taken().len() > 80);
+    let before = taken();
+    Install { replicas: 0, ..install.clone() }.apply(&scene);
+    install.until_no_pods(&scene);
+
+    let (claim, below) = match kind {
+        Kind::Resource => ("prometheus-prom-db-prometheus-prom-0", "prometheus-db"),
+        Kind::Set | Kind::Release => ("data-prom-0", ""),
+        Kind::Deployment => ("prom", ""),
+    };
+    let rival = RIVAL.replace("@CLAIM@", claim).replace("@BELOW@", below).replace("@IMAGE@", image);
+    let locks: String = locks.iter().map(|flag| format!(", {flag}")).collect();
+    let rival = rival.replace("@LOCKS@", &locks);
+    scene.apply(&rival.replace("@SECURITY@", &install.security));
+    scene.until_ready("rival", 60);
+    let lock = scene.folder(claim).join(below).join("lock");
+    until("it has the lock", 30, || lock.exists());
+    let target = install.target();
+    install.apply(&scene);
+    let report = until_told(&scene, target, LOCKED);
     assert_eq!(first(&report, "/blocked/reason"), "no-safe-plan");
     let why = first(&report, "/blocked/why");
-    assert!(why.starts_with("deploy/prom is not alone on claim prom"), "{why}");
+    assert!(why.starts_with(&format!("{target} is not alone on claim {claim}")), "{why}");
     assert!(why.contains("pod/rival, which is Ready"), "{why}");
-    scene.plugin(&["wal", install.target(), "--apply", "--yes", "--allow-downtime"]).expect(3);
+    scene.plugin(&["wal", target, "--apply", "--yes", "--allow-downtime"]).expect(3);
     scene.until_ready("rival", 5);
     // Deleted, it has the lock until it has stopped; a finalizer that keeps its name holds no lock.
     let hold = r#"{"metadata": {"finalizers": ["test/hold"]}}"#;
     scene.kubectl(&["patch", "pod/rival", "--type=merge", "-p", hold]).expect(0);
     scene.kubectl(&["delete", "pod/rival", "--wait=false"]).expect(0);
-    let report = until_told(&scene, install.target(), LOCKED);
+    let report = until_told(&scene, target, LOCKED);
     let waits = first(&report, "/waits");
     assert!(waits.starts_with("pod/rival has the directory until it has stopped, in "), "{waits}");
-    until("it serves", 120, || {
-        scene.plugin(&["diagnose", install.target(), "-o", "json"]).code == 0
-    });
+    until("it serves", 120, || scene.plugin(&["diagnose", target, "-o", "json"]).code == 0);
+    let after = taken();
+    let lost: Vec<_> =
+        before.iter().filter(|(key, value)| after.get(*key) != Some(*value)).collect();
+    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), before.len());
     let free = r#"{"metadata": {"finalizers": null}}"#;
     scene.kubectl(&["patch", "pod/rival", "--type=merge", "-p", free]).expect(0);
+}
+
+macro_rules! rivals {
+    ($($name:ident: $kind:expr, $image:expr;)*) => {$(
+        #[test]
+        #[ignore = "needs the cluster: tests/run"]
+        fn $name() {
+            beside_a_rival($kind, $image);
+        }
+    )*};
+}
+
+rivals! {
+    a_pod_of_somebody_else_on_the_claim_of_a_set: Kind::Set, "v2.42.0";
+    a_pod_of_somebody_else_on_the_claim_of_a_resource: Kind::Resource, "v2.53.3";
+    a_pod_of_somebody_else_on_the_claim_of_a_deployment: Kind::Deployment, "v3.16.0";
 }
