@@ -25,6 +25,7 @@ impl Agreement {
             sum.add(checkpoint.number);
             bytes += sum.log(&checkpoint.files);
         }
+        found.odd.iter().for_each(|_| sum.add(u64::MAX - 1));
         bytes += sum.log(&found.segments);
         bytes += sum.log(&found.wbl);
         for old in found.standing() {

@@ -21,6 +21,8 @@ pub struct Layout {
     pub wal: Log,
     /// By number; Prometheus reads the last only.
     pub checkpoints: Vec<Log>,
+    /// Named as checkpoints, and no folders: no start takes that.
+    pub odd: Vec<PathBuf>,
     /// The out-of-order log.
     pub wbl: Log,
     /// Completed chunks of the head, by number.
@@ -83,9 +85,11 @@ pub fn read(root: &Path) -> io::Result<Layout> {
     layout.chunks_head = log(&root.join("chunks_head"), None)?;
     for path in std::mem::take(&mut layout.wal.strangers) {
         match numbered(&path, "checkpoint.") {
-            Some(number) if is_folder(&path)? => {
-                layout.checkpoints.push(log(&path, Some(number))?);
+            // Also a half made one, which only releases from 3.0 on take away.
+            _ if name(&path).starts_with("checkpoint.") && !is_folder(&path)? => {
+                layout.odd.push(path);
             }
+            Some(number) => layout.checkpoints.push(log(&path, Some(number))?),
             _ if is_temporary(&path) => layout.temporary.push(path),
             _ => layout.wal.strangers.push(path),
         }

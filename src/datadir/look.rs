@@ -88,16 +88,10 @@ impl Looker<'_> {
         seen.repairs = self.repairs(&layout.wal)?;
         seen.wbl = self.log(&layout.wbl)?;
         seen.chunks = self.chunks(&layout.chunks_head)?;
-        for stranger in &layout.wal.strangers {
-            let path = self.relative(stranger);
-            let number = path.strip_prefix("wal/checkpoint.").unwrap_or_default();
-            if number.parse::<u64>().is_ok() {
-                seen.odd.push(path);
-            }
-        }
+        seen.odd = layout.odd.iter().map(|path| self.relative(path)).collect();
         for block in blocks::all(&layout.blocks).iter().filter(|block| block.stops()) {
             // What we may not read is not broken for that.
-            if block.faults.iter().all(|found| found.fault != BlockFault::Unreadable) {
+            if block.faults.iter().any(|found| found.fault != BlockFault::Unreadable) {
                 seen.bad_blocks.push(self.relative(&block.path));
             }
         }

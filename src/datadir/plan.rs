@@ -223,7 +223,8 @@ impl Plan {
                     self.push(&file.path, Act::SetAside, Why::Duplicate);
                 }
             }
-            if named.is_none() {
+            // Those of a checkpoint are opened by the names that they have.
+            if named.is_none() && log.number.is_none() {
                 let name = segment(&log.path, kept.number);
                 self.push(&name, Act::Copy(kept.path.clone()), Why::OddName);
                 self.push(&kept.path, Act::SetAside, Why::OddName);
@@ -344,7 +345,9 @@ impl Plan {
                 continue;
             }
             before = Some(file.number);
-            if file.found.fault.is_none() || (last && file.found.unwritten) {
+            // Of number 0 Prometheus takes away none.
+            let goes = last && file.number > 0 && file.found.unwritten;
+            if file.found.fault.is_none() || goes {
                 kept.push(file);
                 continue;
             }

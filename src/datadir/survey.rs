@@ -59,6 +59,9 @@ pub struct Contents {
     pub repairs: Vec<UnfinishedRepair>,
     /// By number; Prometheus reads the last only.
     pub checkpoints: Vec<Checkpoint>,
+    /// Named as checkpoints, and no folders.
+    #[serde(default)]
+    pub odd: Vec<PathBuf>,
     pub wbl: Vec<SegmentFile>,
     pub chunks_head: Vec<ChunkFile>,
     pub snapshots: Vec<SnapshotSurvey>,
@@ -144,6 +147,7 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
     reader.progress.all_bytes = files.map(|file| file.size).sum();
     let mut contents = Contents {
         lock: lock::look(root, layout.lock.as_deref()),
+        odd: layout.odd,
         temporary: layout.temporary,
         aside: layout.aside,
         ..Contents::default()

@@ -7,6 +7,7 @@
 //! ```
 //! A file is made longer than it is: after the last chunk it may go on with zeros.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,9 @@ pub enum ChunkFault {
     /// The file ends inside a chunk.
     TornChunk,
     Checksum,
+    /// A chunk that does not come after the one before it of the same series, in whichever file:
+    /// Prometheus then takes none of them.
+    OutOfSequence,
 }
 
 impl ChunkFault {
@@ -56,7 +60,8 @@ impl ChunkFault {
             ChunkFault::Io
             | ChunkFault::TornHead
             | ChunkFault::TornChunk
-            | ChunkFault::Checksum => false,
+            | ChunkFault::Checksum
+            | ChunkFault::OutOfSequence => false,
         }
     }
 
@@ -115,10 +120,44 @@ fn header<R: Read>(input: &mut Input<R>) -> Result<(), ChunkFault> {
 
 /// The next chunk; false at the end.
 fn chunk<R: Read>(input: &mut Input<R>, found: &mut HeadChunks) -> Result<bool, ChunkFault> {
+    let Some(Head { reference, first, last, out_of_order, bytes, length, samples }) = head(input)?
+    else {
+        return Ok(false);
+    };
+    let sum = input.sum(bytes, length)?;
+    let told = input.peek(SUM)?.first_chunk::<SUM>().copied().ok_or(ChunkFault::TornChunk)?;
+    input.pass(SUM);
+    if sum != u32::from_be_bytes(told) {
+        return Err(ChunkFault::Checksum);
+    }
+    found.chunks += 1;
+    found.samples += samples;
+    found.out_of_order += u64::from(out_of_order);
+    let span = found.span.get_or_insert(Span { first, last });
+    (span.first, span.last) = (span.first.min(first), span.last.max(last));
+    let refs = found.refs.get_or_insert(RefRange { first: reference, last: reference });
+    (refs.first, refs.last) = (refs.first.min(reference), refs.last.max(reference));
+    Ok(true)
+}
+
+/// What stands before the data of a chunk.
+struct Head {
+    reference: u64,
+    first: i64,
+    last: i64,
+    out_of_order: bool,
+    /// Of this, and of the data behind it.
+    bytes: u64,
+    length: u64,
+    samples: u64,
+}
+
+/// Of the next chunk, which stays to be read; none at the end.
+fn head<R: Read>(input: &mut Input<R>) -> Result<Option<Head>, ChunkFault> {
     let bytes = input.peek(META)?;
     if bytes.len() < META {
         let zero = bytes.iter().all(|byte| *byte == 0);
-        return if zero { Ok(false) } else { Err(ChunkFault::TornHead) };
+        return if zero { Ok(None) } else { Err(ChunkFault::TornHead) };
     }
     let mut from = Cursor::new(bytes);
     let torn = ChunkFault::TornChunk;
@@ -126,26 +165,70 @@ fn chunk<R: Read>(input: &mut Input<R>, found: &mut HeadChunks) -> Result<bool, 
     let first = from.be64().ok_or(torn)?.cast_signed();
     let last = from.be64().ok_or(torn)?.cast_signed();
     if (reference, first, last) == (0, 0, 0) {
-        return Ok(false);
+        return Ok(None);
     }
-    let encoding = from.byte().ok_or(torn)?;
+    let out_of_order = from.byte().ok_or(torn)? & 0x80 != 0;
     let length = from.uvarint().ok_or(torn)?;
-    let head = bytes.len() - from.len();
+    let size = (bytes.len() - from.len()) as u64;
     let samples = from.take(2).map(|two| two.iter().fold(0, |all, b| all << 8 | u64::from(*b)));
-    let sum = input.sum(head as u64, length)?;
-    let told = input.peek(SUM)?.first_chunk::<SUM>().copied().ok_or(torn)?;
-    input.pass(SUM);
-    if sum != u32::from_be_bytes(told) {
-        return Err(ChunkFault::Checksum);
+    let samples = samples.unwrap_or_default();
+    Ok(Some(Head { reference, first, last, out_of_order, bytes: size, length, samples }))
+}
+
+/// Where the first chunk of so many begins that does not come after the one before it of its series;
+/// the files before were told to the same `sequence`. Nothing but the heads is looked at.
+pub fn out_of_sequence<R: Read>(input: R, chunks: u64, sequence: &mut Sequence) -> Option<u64> {
+    let mut input = Input { input, window: vec![0; WINDOW], at: 0, filled: 0, offset: 0 };
+    header(&mut input).ok()?;
+    for _ in 0..chunks {
+        let head = head(&mut input).ok()??;
+        if !head.out_of_order && !sequence.goes_on(head.reference, head.first, head.last) {
+            return Some(input.offset);
+        }
+        let mut left = head.bytes.checked_add(head.length)?.checked_add(SUM as u64)?;
+        while left > 0 {
+            let most = usize::try_from(left).unwrap_or(WINDOW).min(WINDOW);
+            let count = input.peek(most).ok().filter(|bytes| !bytes.is_empty())?.len();
+            left -= count as u64;
+            input.pass(count);
+        }
     }
-    found.chunks += 1;
-    found.samples += samples.unwrap_or_default();
-    found.out_of_order += u64::from(encoding & 0x80 != 0);
-    let span = found.span.get_or_insert(Span { first, last });
-    (span.first, span.last) = (span.first.min(first), span.last.max(last));
-    let refs = found.refs.get_or_insert(RefRange { first: reference, last: reference });
-    (refs.first, refs.last) = (refs.first.min(reference), refs.last.max(reference));
-    Ok(true)
+    None
+}
+
+/// The last times of series, by ref. What is held does not grow with their number: with more than the
+/// most, those of the highest refs are left to another one, that begins with [`Sequence::rest`].
+pub struct Sequence {
+    last: BTreeMap<u64, i64>,
+    from: u64,
+    most: usize,
+    rest: Option<u64>,
+}
+
+impl Sequence {
+    #[must_use]
+    pub fn of(from: u64, most: usize) -> Sequence {
+        Sequence { last: BTreeMap::new(), from, most, rest: None }
+    }
+
+    /// The lowest ref of those that were left out.
+    #[must_use]
+    pub fn rest(&self) -> Option<u64> {
+        self.rest
+    }
+
+    fn goes_on(&mut self, reference: u64, first: i64, last: i64) -> bool {
+        if reference < self.from || self.rest.is_some_and(|rest| reference >= rest) {
+            return true;
+        }
+        if self.last.insert(reference, last).is_some_and(|before| before >= first) {
+            return false;
+        }
+        if self.last.len() > self.most {
+            self.rest = self.last.pop_last().map(|(reference, _)| reference);
+        }
+        true
+    }
 }
 
 /// What was read and not yet used.

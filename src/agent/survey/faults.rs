@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::super::words::{count, grouped, size, utc};
+use super::super::words::{count, grouped, printable, size, utc};
 use crate::datadir::survey::fold::{LogName, Problem};
 use crate::datadir::survey::{SegmentFile, Survey};
 use crate::walfile::block::BlockFault;
@@ -17,54 +17,6 @@ pub fn write(found: &Survey, out: &mut String) -> fmt::Result {
     for problem in &found.judged.problems {
         writeln!(out)?;
         match problem {
-            Problem::Gap { log, after, next } => {
-                let missing = count(next - after - 1, "number");
-                writeln!(out, " x {log}: {missing} missing between {after} and {next}")?;
-            }
-            Problem::Duplicate { log, number, names } => {
-                writeln!(out, " x {log}: number {number} is there twice: {}", names.join(", "))?;
-            }
-            Problem::CheckpointLost { first } => writeln!(
-                out,
-                " x wal: the segments begin at {first}, and no checkpoint stands for those before"
-            )?,
-            Problem::GapAfterCheckpoint { checkpoint, first } => writeln!(
-                out,
-                " x wal: the checkpoint ends at {checkpoint}, the segments begin at {first}"
-            )?,
-            Problem::RepairUnfinished { number, samples } => writeln!(
-                out,
-                " x wal/{number:08}.repair: left by an unfinished repair, and not read\n     \
-                 holds  {}",
-                count(*samples, "sample"),
-            )?,
-            Problem::HeadChunks { number, fault, offset } => {
-                writeln!(
-                    out,
-                    " x chunks_head/{number:06} at {}: {}\n     costs  nothing where the log is \
-                     whole: what it holds is made again from it",
-                    grouped(*offset),
-                    says_chunks(*fault),
-                )?;
-            }
-            Problem::Snapshot { name, faults } => writeln!(
-                out,
-                " x {name}: {}\n     costs  nothing: the log is read in its stead",
-                count(*faults, "fault"),
-            )?,
-            Problem::Block { ulid, file, fault, stops, samples, span } => {
-                writeln!(out, " x {ulid}/{file}: {}", says_block(*fault))?;
-                if *stops {
-                    let when = span.map_or(String::new(), |span| {
-                        format!(", {} to {}", utc(span.first), utc(span.last))
-                    });
-                    let samples = count(*samples, "sample");
-                    writeln!(out, "     costs  {samples}{when}: a salvage moves the block aside")?;
-                }
-            }
-            Problem::Closed { log, number, why } => {
-                writeln!(out, " x {log}/{number:08} cannot be opened: {why}")?;
-            }
             // What it costs stands in the map.
             Problem::Damaged { log, number, faults, lost: _ } => {
                 writeln!(out, " x {log}/{number:08}: {}", count(*faults, "fault"))?;
@@ -72,9 +24,122 @@ pub fn write(found: &Survey, out: &mut String) -> fmt::Result {
                     of_file(file, out)?;
                 }
             }
+            Problem::Closed { log, number, why } => {
+                writeln!(out, " x {log}/{number:08} cannot be opened: {why}")?;
+            }
+            Problem::Gap { .. }
+            | Problem::Duplicate { .. }
+            | Problem::OddName { .. }
+            | Problem::NotAFolder { .. }
+            | Problem::CheckpointLost { .. }
+            | Problem::GapAfterCheckpoint { .. }
+            | Problem::NumbersRestart { .. }
+            | Problem::RepairUnfinished { .. } => of_names(problem, out)?,
+            Problem::HeadChunks { .. }
+            | Problem::RefsLost { .. }
+            | Problem::Snapshot { .. }
+            | Problem::Block { .. } => beside(problem, out)?,
         }
     }
     Ok(())
+}
+
+/// What is wrong with which files there are.
+fn of_names(problem: &Problem, out: &mut String) -> fmt::Result {
+    match problem {
+        Problem::Gap { log, after, next } => {
+            let missing = count(next - after - 1, "number");
+            writeln!(out, " x {log}: {missing} missing between {after} and {next}")
+        }
+        Problem::Duplicate { log, number, names } => {
+            let names = printable(&names.join(", "));
+            writeln!(out, " x {log}: number {number} is there twice: {names}")
+        }
+        Problem::OddName { log, number, name } => {
+            writeln!(out, " x {log}/{name}: Prometheus looks for {number:08}")
+        }
+        Problem::NotAFolder { name } => {
+            writeln!(out, " x wal/{}: named as a checkpoint, and no folder", printable(name))
+        }
+        Problem::CheckpointLost { first } => writeln!(
+            out,
+            " x wal: the segments begin at {first}, and no checkpoint stands for those before"
+        ),
+        Problem::GapAfterCheckpoint { checkpoint, first } => writeln!(
+            out,
+            " x wal: the checkpoint ends at {checkpoint}, the segments begin at {first}"
+        ),
+        Problem::NumbersRestart { checkpoint, last, samples } => {
+            let end = match last {
+                Some(last) => format!("ends at segment {last}"),
+                None => "has no segment".to_owned(),
+            };
+            let lost = count(*samples, "sample");
+            writeln!(
+                out,
+                " x wal: {end}, and the checkpoint stands for all up to {checkpoint}\n     \
+                 costs  {lost} that no start reads, and the head at each restart"
+            )
+        }
+        Problem::RepairUnfinished { number, samples } => {
+            let holds = count(*samples, "sample");
+            writeln!(
+                out,
+                " x wal/{number:08}.repair: left by an unfinished repair, and not read\n     \
+                 holds  {holds}"
+            )
+        }
+        Problem::Damaged { .. }
+        | Problem::Closed { .. }
+        | Problem::HeadChunks { .. }
+        | Problem::RefsLost { .. }
+        | Problem::Snapshot { .. }
+        | Problem::Block { .. } => Ok(()),
+    }
+}
+
+/// What is wrong beside the logs.
+fn beside(problem: &Problem, out: &mut String) -> fmt::Result {
+    match problem {
+        Problem::HeadChunks { number, fault, offset } => writeln!(
+            out,
+            " x chunks_head/{number:06} at {}: {}\n     costs  nothing where the log is \
+             whole: what it holds is made again from it",
+            grouped(*offset),
+            says_chunks(*fault),
+        ),
+        Problem::RefsLost { highest } => writeln!(
+            out,
+            " x chunks_head: of refs up to {highest}, and no Series record is left\n     \
+             costs  new series are given these refs, and these samples with them"
+        ),
+        Problem::Snapshot { name, faults } => writeln!(
+            out,
+            " x {name}: {}\n     costs  nothing: the log is read in its stead",
+            count(*faults, "fault"),
+        ),
+        Problem::Block { ulid, file, fault, stops, samples, span } => {
+            writeln!(out, " x {ulid}/{file}: {}", says_block(*fault))?;
+            if !*stops {
+                return Ok(());
+            }
+            let when = span.map_or(String::new(), |span| {
+                format!(", {} to {}", utc(span.first), utc(span.last))
+            });
+            let samples = count(*samples, "sample");
+            writeln!(out, "     costs  {samples}{when}: a salvage moves the block aside")
+        }
+        Problem::Damaged { .. }
+        | Problem::Closed { .. }
+        | Problem::Gap { .. }
+        | Problem::Duplicate { .. }
+        | Problem::OddName { .. }
+        | Problem::NotAFolder { .. }
+        | Problem::CheckpointLost { .. }
+        | Problem::GapAfterCheckpoint { .. }
+        | Problem::NumbersRestart { .. }
+        | Problem::RepairUnfinished { .. } => Ok(()),
+    }
 }
 
 fn file(found: &Survey, log: LogName, number: u64) -> Option<&SegmentFile> {
@@ -123,6 +188,7 @@ pub fn says_chunks(fault: ChunkFault) -> &'static str {
         ChunkFault::TornHead => "the file ends inside the head of a chunk",
         ChunkFault::TornChunk => "the file ends inside a chunk",
         ChunkFault::Checksum => "wrong checksum of a chunk",
+        ChunkFault::OutOfSequence => "a chunk that begins before another of its series ends",
     }
 }
 

@@ -3,9 +3,9 @@
 use std::fmt::{self, Write as _};
 
 use super::super::Caller;
-use super::super::words::{count, ranges, share};
+use super::super::words::{count, printable, ranges, share};
 use super::faults::{says_block, says_chunks};
-use crate::datadir::survey::fold::{LogName, NextStart, Refusal};
+use crate::datadir::survey::fold::{LogName, NextStart, Problem, Refusal};
 use crate::datadir::survey::{Lock, Survey};
 
 pub fn write(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
@@ -19,16 +19,7 @@ pub fn write(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
         format!("{} ({})", count(records, "record"), share(records, kept.fragment.records))
     };
     match &found.judged.next_start {
-        NextStart::Starts => {
-            writeln!(out, " starts: nothing is deleted")?;
-            if found.contents.read_blindly() {
-                writeln!(
-                    out,
-                    " but it does not see that a page was lost inside a record: it joins"
-                )?;
-                writeln!(out, " what is around it, and may take for samples what never was one")?;
-            }
-        }
+        NextStart::Starts => starts(found, out)?,
         NextStart::Repairs { log, number, offset, deletes } => {
             writeln!(out, " DESTROYS DATA: it cuts {log}/{number:08} at byte {offset}")?;
             if !deletes.is_empty() {
@@ -60,13 +51,31 @@ pub fn write(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
             count(found.judged.crashed_starts, "start"),
         )?;
     }
-    if !found.judged.problems.is_empty() && !matches!(found.contents.lock, Lock::Held { .. }) {
+    if found.judged.problems.iter().any(Problem::is_mended)
+        && !matches!(found.contents.lock, Lock::Held { .. })
+    {
         writeln!(
             out,
             "\nNothing was changed. Keep Prometheus stopped, and mend it without loss:\n  \
              {}",
             caller.salvage(&found.root)
         )?;
+    }
+    Ok(())
+}
+
+fn starts(found: &Survey, out: &mut String) -> fmt::Result {
+    writeln!(out, " starts: nothing is deleted")?;
+    if found.judged.problems.iter().any(|p| matches!(p, Problem::NumbersRestart { .. })) {
+        writeln!(
+            out,
+            " but neither the segments are read, nor what it writes into the next ones,"
+        )?;
+        writeln!(out, " until their numbers are above the checkpoint's: each restart loses it")?;
+    }
+    if found.contents.read_blindly() {
+        writeln!(out, " but it does not see that a page was lost inside a record: it joins")?;
+        writeln!(out, " what is around it, and may take for samples what never was one")?;
     }
     Ok(())
 }
@@ -84,6 +93,12 @@ fn refusal(why: &Refusal, out: &mut String) -> fmt::Result {
         }
         Refusal::SegmentMissing { number } => {
             writeln!(out, "it looks for\n segment {number} of wal/, which is not there")
+        }
+        Refusal::OddName { log, number } => {
+            writeln!(out, "it looks for\n {log}/{number:08}, and the file has another name")
+        }
+        Refusal::NotAFolder { name } => {
+            writeln!(out, "wal/{} is\n named as a checkpoint and is no folder", printable(name))
         }
         Refusal::HeadChunks { number, fault } => writeln!(
             out,

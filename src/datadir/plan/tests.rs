@@ -1,7 +1,68 @@
 //! Which files of a log a start needs, as a table: what is there, and what is done about it.
 
 use super::*;
+use crate::datadir::survey::fold::{Problem, judge};
+use crate::datadir::survey::{
+    BlockSurvey, Checkpoint, Contents, FileFault, SegmentFile, SnapshotSurvey, UnfinishedRepair,
+};
+use crate::walfile::block::BlockFault;
+use crate::walfile::head_chunks::{ChunkFault as Told, HeadChunks};
 use crate::walfile::headchunks::ChunkFault;
+
+/// The same as a survey has it.
+fn contents(seen: &Seen) -> Contents {
+    let file = |file: &LogFile| SegmentFile {
+        number: file.number,
+        path: file.path.clone().into(),
+        closed: None,
+        found: file.found.clone(),
+    };
+    let files = |log: &Log| log.files.iter().map(file).collect::<Vec<_>>();
+    let records = || seen.wal.files.iter().map(|file| (file.number, file.found.counts.records));
+    let begin = seen.checkpoints.last().and_then(|last| last.number).map_or(0, |last| last + 1);
+    let repair = |old: &Repair| {
+        let number = old.file.number;
+        let stands = number >= begin && unfinished::stands(number, old.goes_on, records());
+        UnfinishedRepair { file: file(&old.file), stands }
+    };
+    let fault = |file: &Chunks| match file.found.fault? {
+        _ if file.found.unwritten => Some(Told::Empty),
+        ChunkFault::OutOfSequence => Some(Told::OutOfSequence),
+        _ => Some(Told::Checksum),
+    };
+    let chunks = |file: &Chunks| crate::datadir::survey::ChunkFile {
+        number: file.number,
+        path: file.path.clone().into(),
+        size: file.found.size,
+        found: HeadChunks { fault: fault(file), ..HeadChunks::default() },
+    };
+    let snapshot = |old: &Snapshot| SnapshotSurvey {
+        path: old.path.clone().into(),
+        fault_count: u64::from(!old.healthy),
+        ..SnapshotSurvey::default()
+    };
+    let block = |ulid: &String| BlockSurvey {
+        ulid: ulid.clone(),
+        faults: vec![FileFault { file: "index".into(), fault: BlockFault::Magic }],
+        ..BlockSurvey::default()
+    };
+    let checkpoint = |log: &Log| Checkpoint {
+        number: log.number.unwrap(),
+        path: log.path.clone().into(),
+        files: files(log),
+    };
+    Contents {
+        segments: files(&seen.wal),
+        repairs: seen.repairs.iter().map(repair).collect(),
+        checkpoints: seen.checkpoints.iter().map(checkpoint).collect(),
+        odd: seen.odd.iter().map(Into::into).collect(),
+        wbl: files(&seen.wbl),
+        chunks_head: seen.chunks.iter().map(chunks).collect(),
+        snapshots: seen.snapshots.iter().map(snapshot).collect(),
+        blocks: seen.bad_blocks.iter().map(block).collect(),
+        ..Contents::default()
+    }
+}
 
 fn file(folder: &str, number: u64, bad: bool) -> LogFile {
     let found = Segment { size: 100, fault_count: u64::from(bad), ..Segment::default() };
@@ -19,9 +80,12 @@ fn checkpoint(number: u64) -> Log {
     Log { number: Some(number), ..log(&path, &[0], &[]) }
 }
 
-/// Each step as a word and the name.
+/// Each step as a word and the name. Whatever is to be done, a survey tells why.
 fn told(seen: &Seen) -> (Vec<String>, u64) {
     let plan = plan(seen).unwrap();
+    let problems = judge(&contents(seen)).problems;
+    assert_eq!(plan.steps.is_empty(), problems.is_empty(), "{:?}, {problems:?}", plan.steps);
+    assert!(problems.iter().all(Problem::is_mended), "{problems:?}");
     let word = |step: &Planned| {
         let word = match &step.act {
             Act::Rewrite => "rewrite",
@@ -96,6 +160,27 @@ fn of_two_names_for_one_number_the_usual_stays() {
     assert_eq!(told(&seen).0, ["aside 1", "rewrite 1"]);
     seen.wal.files.remove(2);
     assert_eq!(told(&seen).0, ["copy 1", "aside 1"]);
+    // Those of a checkpoint are opened by whatever name they have.
+    let mut old = checkpoint(4);
+    old.files[0].path = "wal/checkpoint.00000004/0".into();
+    let seen = Seen { checkpoints: vec![old], wal: log("wal", &[5], &[]), ..Seen::default() };
+    assert_eq!(told(&seen).0, [""; 0]);
+}
+
+#[test]
+fn what_stops_a_start_beside_the_logs_goes_aside() {
+    let snapshot = |healthy| Snapshot { path: "s".into(), segment: 9, offset: 1, healthy };
+    for (seen, steps) in [
+        (
+            Seen { odd: vec!["wal/checkpoint.old".into()], ..Seen::default() },
+            ["aside checkpoint.old"].as_slice(),
+        ),
+        (Seen { bad_blocks: vec!["01A".into()], ..Seen::default() }, &["aside 1A"]),
+        (Seen { snapshots: vec![snapshot(false)], ..Seen::default() }, &["aside s"]),
+        (Seen { snapshots: vec![snapshot(true)], ..Seen::default() }, &[]),
+    ] {
+        assert_eq!(told(&seen).0, steps);
+    }
 }
 
 #[test]
@@ -125,13 +210,18 @@ fn chunks_are_kept_up_to_the_first_fault() {
     let bad = |number, count| chunks(number, Some(ChunkFault::Checksum), count);
     let mut unwritten = chunks(3, Some(ChunkFault::NoHeader), 0);
     unwritten.found.unwritten = true;
-    let rows: [(&str, Vec<Chunks>, &[&str]); 7] = [
+    let torn = ChunkFault::OutOfSequence;
+    let mut zero = unwritten.clone();
+    zero.number = 0;
+    let rows: [(&str, Vec<Chunks>, &[&str]); 9] = [
         ("healthy", vec![good(4), good(5)], &[]),
         ("a fault", vec![good(1), bad(2, 2), good(3)], &["aside 3", "shorten 2"]),
         ("nothing before it", vec![good(1), bad(2, 0), good(3)], &["aside 3", "aside 2"]),
         ("in the last", vec![good(1), bad(2, 2)], &["shorten 2"]),
         ("a gap", vec![good(1), good(3), good(4)], &["aside 4", "aside 3"]),
         ("never written, and last", vec![good(1), good(2), unwritten.clone()], &[]),
+        ("the first of all never written", vec![zero], &["aside 3"]),
+        ("out of sequence", vec![good(1), chunks(2, Some(torn), 1)], &["shorten 2"]),
         ("never written", vec![unwritten, good(4)], &["aside 4", "aside 3"]),
     ];
     for (name, chunks, steps) in rows {

@@ -9,7 +9,7 @@
 mod start;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,7 @@ use crate::walfile::count::{Kept, Span};
 use crate::walfile::fault::{Fault, FaultKind};
 use crate::walfile::head_chunks::ChunkFault;
 pub use crate::walfile::map::Losses;
+use crate::walfile::record::RecordType;
 use crate::walfile::segment::Policies;
 
 /// What the directory means.
@@ -50,6 +51,13 @@ pub enum Problem {
     Gap { log: LogName, after: u64, next: u64 },
     /// A number stands twice, as `3` beside `00000003`.
     Duplicate { log: LogName, number: u64, names: Vec<String> },
+    /// A segment whose name is not of eight digits: Prometheus opens another.
+    OddName { log: LogName, number: u64, name: String },
+    /// Named as a checkpoint, and no folder.
+    NotAFolder { name: String },
+    /// All segments, of which there may be none, have numbers that the checkpoint stands for: no start
+    /// reads them, nor what is written after the last of them.
+    NumbersRestart { checkpoint: u64, last: Option<u64>, samples: u64 },
     /// The segments begin above 0, and no checkpoint takes the place of those before.
     CheckpointLost { first: u64 },
     /// The segments begin later than where the checkpoint ends.
@@ -63,6 +71,9 @@ pub enum Problem {
     Closed { log: LogName, number: u64, why: String },
     /// A file of chunks_head, which Prometheus makes again from a whole log.
     HeadChunks { number: u64, fault: ChunkFault, offset: u64 },
+    /// There are chunks of refs up to this one, and no Series record: the refs will be given to new
+    /// series, and with them the chunks.
+    RefsLost { highest: u64 },
     /// A snapshot of the head, in whose stead the log is read.
     Snapshot { name: String, faults: u64 },
     /// A file of a block.
@@ -76,6 +87,29 @@ pub enum Problem {
         samples: u64,
         span: Option<Span>,
     },
+}
+
+impl Problem {
+    /// Whether a salvage has something to do about it.
+    #[must_use]
+    pub fn is_mended(&self) -> bool {
+        match self {
+            Problem::Closed { .. } => false,
+            Problem::Block { stops, fault, .. } => *stops && *fault != BlockFault::Unreadable,
+            Problem::Gap { .. }
+            | Problem::Duplicate { .. }
+            | Problem::OddName { .. }
+            | Problem::NotAFolder { .. }
+            | Problem::NumbersRestart { .. }
+            | Problem::CheckpointLost { .. }
+            | Problem::GapAfterCheckpoint { .. }
+            | Problem::RepairUnfinished { .. }
+            | Problem::Damaged { .. }
+            | Problem::HeadChunks { .. }
+            | Problem::RefsLost { .. }
+            | Problem::Snapshot { .. } => true,
+        }
+    }
 }
 
 /// A folder of numbered files.
@@ -106,8 +140,9 @@ pub fn judge(contents: &Contents) -> Judged {
         .segments
         .iter()
         .partition(|file| checkpoint.is_some_and(|checkpoint| file.number <= checkpoint.number));
-    let mut problems = Vec::new();
-    for checkpoint in &contents.checkpoints {
+    let not_a_folder = |path: &PathBuf| Problem::NotAFolder { name: name(path) };
+    let mut problems: Vec<Problem> = contents.odd.iter().map(not_a_folder).collect();
+    if let Some(checkpoint) = checkpoint {
         of_log(LogName::Checkpoint(checkpoint.number), &checkpoint.files, &mut problems);
     }
     of_log(LogName::Wal, &contents.segments, &mut problems);
@@ -124,6 +159,8 @@ pub fn judge(contents: &Contents) -> Judged {
             None | Some(_) => {}
         }
     }
+    problems.extend(checkpoint.and_then(|last| numbers_restart(contents, last.number)));
+    problems.extend(refs_lost(contents, &read));
     for old in contents.standing() {
         let (number, samples) = (old.number, old.found.kept.fragment.samples);
         problems.push(Problem::RepairUnfinished { number, samples });
@@ -149,6 +186,34 @@ pub fn judge(contents: &Contents) -> Judged {
         crashed_starts,
         highest_ref: highest_ref(contents),
     }
+}
+
+/// A new segment has the number after the last one's.
+fn numbers_restart(contents: &Contents, checkpoint: u64) -> Option<Problem> {
+    let standing = contents.standing().map(|old| old.number);
+    let last = contents.segments.iter().map(|file| file.number).chain(standing).max();
+    let samples = contents.segments.iter().map(|file| file.found.kept.fragment.samples).sum();
+    last.is_none_or(|last| last < checkpoint).then_some(Problem::NumbersRestart {
+        checkpoint,
+        last,
+        samples,
+    })
+}
+
+fn refs_lost(contents: &Contents, read: &[&SegmentFile]) -> Option<Problem> {
+    let old = contents.checkpoints.last().map(|checkpoint| checkpoint.files.as_slice());
+    let known = |file: &SegmentFile| {
+        let of_series = file.found.counts.by_type.get(&RecordType::Series);
+        file.closed.is_some() || of_series.is_some_and(|series| series.records > 0)
+    };
+    let mut files = old.unwrap_or_default().iter().chain(read.iter().copied());
+    if contents.chunks_head.is_empty() || files.any(known) || contents.standing().any(known) {
+        return None;
+    }
+    let chunks = contents.chunks_head.iter().filter_map(|file| file.found.refs);
+    let late = contents.wbl.iter().filter_map(|file| file.found.highest);
+    let highest = chunks.map(|refs| refs.last).chain(late).max()?;
+    Some(Problem::RefsLost { highest })
 }
 
 fn writes(contents: &Contents) -> bool {
@@ -202,7 +267,14 @@ fn of_log(log: LogName, files: &[SegmentFile], problems: &mut Vec<Problem>) {
         let number = file.number;
         if let Some(why) = &file.closed {
             problems.push(Problem::Closed { log, number, why: why.clone() });
-        } else if !file.found.is_healthy() {
+        }
+        let name = name(&file.path);
+        let is_opened = matches!(log, LogName::Wal | LogName::Wbl);
+        let twice = || files.iter().filter(|other| other.number == number).count() > 1;
+        if is_opened && name != format!("{number:08}") && !twice() {
+            problems.push(Problem::OddName { log, number, name });
+        }
+        if file.closed.is_none() && !file.found.is_healthy() {
             let kept = &file.found.kept;
             // Of pages that stand in the wrong places all is read.
             let unread = |fault: &Fault| if file.found.order.is_some() { 0 } else { fault.skipped };

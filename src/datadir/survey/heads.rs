@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::files::in_order;
 use crate::datadir::layout::{Log, Snapshot};
 use crate::walfile::fault::Fault;
-use crate::walfile::head_chunks::{self, ChunkFault, HeadChunks};
+use crate::walfile::head_chunks::{self, ChunkFault, HeadChunks, Sequence};
 use crate::walfile::segment::{self, Depth, Pages};
 
 /// A file of `chunks_head`.
@@ -43,6 +43,9 @@ pub struct SnapshotSurvey {
 /// Faults of a snapshot that are told one by one: it can be made again.
 const MOST_FAULTS: usize = 10;
 
+/// Series whose chunks are looked at together: about 16 MiB.
+const MOST_SERIES: usize = 1 << 19;
+
 pub(super) fn chunks(log: &Log, mut read: impl FnMut(u64)) -> Vec<ChunkFile> {
     let mut files = Vec::new();
     let look = |file: &crate::datadir::layout::Numbered| match File::open(&file.path) {
@@ -54,7 +57,34 @@ pub(super) fn chunks(log: &Log, mut read: impl FnMut(u64)) -> Vec<ChunkFile> {
         files.push(ChunkFile { number, path, size, found });
         read(size);
     });
+    if let Some((at, offset)) = out_of_sequence(&files)
+        && let Some(file) = files.get_mut(at)
+    {
+        (file.found.fault, file.found.offset) = (Some(ChunkFault::OutOfSequence), offset);
+    }
     files
+}
+
+/// The first chunk that does not come after the one before it of its series, of those before any other
+/// fault: Prometheus reads no further.
+fn out_of_sequence(files: &[ChunkFile]) -> Option<(usize, u64)> {
+    let whole = files.iter().take_while(|file| file.found.fault.is_none()).count();
+    let mut first = None;
+    let mut from = Some(0);
+    while let Some(begin) = from {
+        let mut sequence = Sequence::of(begin, MOST_SERIES);
+        for (at, file) in files.iter().enumerate().take(whole + 1) {
+            let Ok(input) = File::open(&file.path) else { break };
+            let found = head_chunks::out_of_sequence(input, file.found.chunks, &mut sequence);
+            if let Some(offset) = found {
+                let found = (at, offset);
+                first = Some(first.map_or(found, |first: (usize, u64)| first.min(found)));
+                break;
+            }
+        }
+        from = sequence.rest();
+    }
+    first
 }
 
 pub(super) fn snapshot(snapshot: &Snapshot) -> SnapshotSurvey {

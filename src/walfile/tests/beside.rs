@@ -3,7 +3,7 @@
 use super::writer::uvarint;
 use crate::walfile::block::{self, BlockFault};
 use crate::walfile::count::{RefRange, Span};
-use crate::walfile::head_chunks::{ChunkFault, HeadChunks, survey};
+use crate::walfile::head_chunks::{ChunkFault, HeadChunks, Sequence, out_of_sequence, survey};
 
 fn chunk(reference: u64, first: i64, last: i64, encoding: u8, data: &[u8]) -> Vec<u8> {
     let mut out = reference.to_be_bytes().to_vec();
@@ -92,6 +92,41 @@ fn a_broken_file_of_chunks_is_told_by_its_first_fault() {
             (fault, chunks, offset as u64),
             "{what}"
         );
+    }
+}
+
+/// However few series are looked at together.
+#[test]
+fn a_chunk_that_begins_before_another_of_its_series_ends_is_found() {
+    let file = |chunks: &[(u64, i64, u8)]| {
+        let mut out = vec![0x01, 0x30, 0xbc, 0x91, 1, 0, 0, 0];
+        for (reference, first, encoding) in chunks {
+            out.extend(chunk(*reference, *first, *first + 9, *encoding, &[0, 2, 5, 5, 5, 5, 5]));
+        }
+        out
+    };
+    // Of samples out of order any is in its place.
+    let before = file(&[(7, 0, 1), (3, 0, 1), (5, 50, 0x81), (5, 0, 1), (1, 0, 1)]);
+    let each = (before.len() as u64 - 8) / 5;
+    for (chunks, found) in [
+        (&[(3, 10, 1), (7, 10, 1), (5, 10, 1)][..], None),
+        (&[(3, 10, 1), (7, 9, 1), (5, 9, 1)], Some(8 + each)),
+        (&[(3, 10, 1), (7, 10, 1), (5, 9, 1)], Some(8 + 2 * each)),
+        (&[(9, 1, 1), (9, 20, 1), (9, 20, 1)], Some(8 + 2 * each)),
+        (&[(1, 5, 0x81), (2, 0, 1), (2, 10, 1)], None),
+    ] {
+        for most in 1..6 {
+            let (mut first, mut from) = (None, Some(0));
+            while let Some(begin) = from {
+                let mut sequence = Sequence::of(begin, most);
+                assert_eq!(out_of_sequence(before.as_slice(), 5, &mut sequence), None);
+                let after = file(chunks);
+                let offset = out_of_sequence(after.as_slice(), 3, &mut sequence);
+                first = [first, offset].into_iter().flatten().min();
+                from = sequence.rest();
+            }
+            assert_eq!(first, found, "{chunks:?}, {most} at once");
+        }
     }
 }
 

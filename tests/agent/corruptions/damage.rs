@@ -84,6 +84,10 @@ pub const ALL: &[Damage] = &[
     of_log("all segments missing", |d| d.numbered("wal").iter().for_each(|(_, p)| remove(p))),
     of_log("wal missing", |d| remove_folder(d, "wal")),
     Damage { of_log: true, ..nothing("a number twice", number_twice) },
+    nothing("a number without its zeros", |d| {
+        let middle = d.middle();
+        fs::rename(&middle, without_zeros(&middle)).expect("renamed");
+    }),
     // Checkpoints.
     damage("flip in the checkpoint", |d| flip_checkpoint(d, 3)),
     damage("flip at the end of the checkpoint", |d| flip_checkpoint(d, 1)),
@@ -101,6 +105,10 @@ pub const ALL: &[Damage] = &[
         flip_checkpoint(d, 2);
         flip(d, RecordType::Samples, 40);
     }),
+    nothing("a file named as a checkpoint", |d| {
+        fs::write(d.0.join("wal/checkpoint.00000001.bak"), "kept").expect("written");
+    }),
+    damage("numbers begin again", begin_again),
     // The out-of-order log.
     damage("flip in the wbl", |d| flip_in(d, &d.first_of("wbl"))),
     damage("wbl torn", |d| edit(&d.first_of("wbl"), |b| b.truncate(b.len() / 2 + 3))),
@@ -108,8 +116,13 @@ pub const ALL: &[Damage] = &[
         let files = d.numbered("wbl");
         remove(&files[files.len() / 2].1);
     }),
+    damage("wbl number without its zeros", |d| {
+        let file = d.first_of("wbl");
+        fs::rename(&file, without_zeros(&file)).expect("renamed");
+    }),
     damage("wbl missing", |d| remove_folder(d, "wbl")),
     // Chunks of the head.
+    nothing("chunk out of sequence", |d| edit(&chunks(d, 1), append_first_chunk)),
     nothing("chunks_head magic", |d| edit(&chunks(d, 1), |b| b[0] ^= 0xff)),
     nothing("chunks_head version", |d| edit(&chunks(d, 1), |b| b[4] = 9)),
     nothing("flip in a chunk", |d| edit(&chunks(d, 1), |b| b[60] ^= 0x10)),
@@ -249,9 +262,35 @@ fn cut_in_header(bytes: &mut Vec<u8>) {
 /// `3` beside `00000003`, as a tool for copies may leave it.
 fn number_twice(dir: &Dir) {
     let middle = dir.middle();
-    let name = middle.file_name().and_then(|n| n.to_str()).expect("a name");
+    fs::copy(&middle, without_zeros(&middle)).expect("a copy");
+}
+
+/// `3` for `00000003`.
+fn without_zeros(file: &Path) -> std::path::PathBuf {
+    let name = file.file_name().and_then(|n| n.to_str()).expect("a name");
     let short = name.trim_start_matches('0');
-    fs::copy(&middle, middle.with_file_name(short)).expect("a copy");
+    file.with_file_name(if short.is_empty() { "0" } else { short })
+}
+
+/// What two starts on a damaged checkpoint leave: no segment but new ones, from 0 on.
+fn begin_again(dir: &Dir) {
+    let (last, _) = dir.checkpoint();
+    assert!(last > 1, "{last}: a new one would be read");
+    dir.numbered("wal").iter().for_each(|(_, path)| remove(path));
+    fs::write(dir.0.join("wal/00000000"), []).expect("written");
+}
+
+/// Once more, behind the last.
+fn append_first_chunk(bytes: &mut Vec<u8>) {
+    let whole = prom_fix::walfile::head_chunks::survey(bytes.as_slice());
+    let end = usize::try_from(whole.offset).expect("small");
+    let ends = |at: &usize| {
+        let found = prom_fix::walfile::head_chunks::survey(&bytes[..*at]);
+        found.chunks == 1 && found.fault.is_none()
+    };
+    let first = (9..end).find(ends).expect("a chunk");
+    let first = bytes[8..first].to_vec();
+    bytes.splice(end..end, first);
 }
 
 /// A backup was put back over a younger log: low numbers of a server of its own, whose refs mean other

@@ -87,6 +87,23 @@ fn words(problem: &Value) -> Option<String> {
         "damaged" => return None,
         "gap" => format!("{log} goes from segment {} to {}", number("after"), number("next")),
         "duplicate" => format!("{log} has number {} twice", number("number")),
+        "oddName" => {
+            let name = problem.text("/name");
+            format!("{log}/{name}, where Prometheus looks for {:08}", number("number"))
+        }
+        "notAFolder" => {
+            format!("wal/{} is named as a checkpoint and is no folder", problem.text("/name"))
+        }
+        "numbersRestart" => format!(
+            "no segment above checkpoint {}: {} samples below it that no start reads, and each \
+             restart loses the head",
+            number("checkpoint"),
+            count(problem, "/samples")
+        ),
+        "refsLost" => format!(
+            "chunks of refs up to {} and no Series record: new series would be given them",
+            number("highest")
+        ),
         "checkpointLost" => format!("no checkpoint before segment {}", number("first")),
         "gapAfterCheckpoint" => {
             format!(

@@ -46,6 +46,15 @@ pub enum Refusal {
         number: u64,
         why: String,
     },
+    /// The same, for its name is not of eight digits.
+    OddName {
+        log: LogName,
+        number: u64,
+    },
+    /// "checkpoint … is not a directory"
+    NotAFolder {
+        name: String,
+    },
     /// "invalid magic number", "invalid argument" of an empty file, and their like.
     HeadChunks {
         number: u64,
@@ -74,6 +83,10 @@ fn first_bad<'a>(
             }
             Problem::Gap { .. }
             | Problem::Duplicate { .. }
+            | Problem::OddName { .. }
+            | Problem::NotAFolder { .. }
+            | Problem::NumbersRestart { .. }
+            | Problem::RefsLost { .. }
             | Problem::CheckpointLost { .. }
             | Problem::RepairUnfinished { .. }
             | Problem::GapAfterCheckpoint { .. }
@@ -95,21 +108,8 @@ pub(super) fn next_start(
         return fails(Refusal::Locked { pid });
     }
     let last = contents.checkpoints.last();
-    let sequence = |log: LogName| {
-        let is_of = |problem: &Problem| match problem {
-            Problem::Gap { log: of, .. } | Problem::Duplicate { log: of, .. } => *of == log,
-            _ => false,
-        };
-        problems.iter().any(is_of).then_some(Refusal::NotSequential { log })
-    };
     let old = last.map(|checkpoint| LogName::Checkpoint(checkpoint.number));
-    let refused = sequence(LogName::Wal)
-        .or_else(|| sequence(LogName::Wbl))
-        .or_else(|| head_chunks(problems))
-        .or_else(|| sequence(LogName::ChunksHead))
-        .or_else(|| block(contents))
-        .or_else(|| old.and_then(sequence));
-    if let Some(why) = refused {
+    if let Some(why) = refused(contents, old, problems) {
         return fails(why);
     }
     if let Some(checkpoint) = last
@@ -135,7 +135,12 @@ pub(super) fn next_start(
     for (log, files) in
         [(LogName::Wal, read.to_vec()), (LogName::Wbl, contents.wbl.iter().collect())]
     {
-        let Some(bad) = first_bad(files.iter().copied(), log, problems) else { continue };
+        let bad = first_bad(files.iter().copied(), log, problems);
+        let odd = first_odd(log, &files, problems);
+        if let Some(number) = odd.filter(|odd| bad.is_none_or(|bad| bad.number >= *odd)) {
+            return fails(Refusal::OddName { log, number });
+        }
+        let Some(bad) = bad else { continue };
         if let Some(why) = bad.closed.clone() {
             return fails(Refusal::Closed { log, number: bad.number, why });
         }
@@ -150,8 +155,42 @@ pub(super) fn next_start(
     NextStart::Starts
 }
 
+/// What it does not take before it reads any file of a log.
+fn refused(contents: &Contents, old: Option<LogName>, problems: &[Problem]) -> Option<Refusal> {
+    let sequence = |log: LogName| {
+        let is_of = |problem: &Problem| match problem {
+            Problem::Gap { log: of, .. } | Problem::Duplicate { log: of, .. } => *of == log,
+            _ => false,
+        };
+        problems.iter().any(is_of).then_some(Refusal::NotSequential { log })
+    };
+    sequence(LogName::Wal)
+        .or_else(|| sequence(LogName::Wbl))
+        .or_else(|| head_chunks(problems))
+        .or_else(|| sequence(LogName::ChunksHead))
+        .or_else(|| block(contents))
+        .or_else(|| not_a_folder(problems))
+        .or_else(|| old.and_then(sequence))
+}
+
 fn numbers(contents: &Contents) -> impl Iterator<Item = u64> {
     contents.segments.iter().map(|file| file.number)
+}
+
+/// The first of those that are read whose name is another than the one that is opened.
+fn first_odd(log: LogName, read: &[&SegmentFile], problems: &[Problem]) -> Option<u64> {
+    let first = read.first()?.number;
+    problems.iter().find_map(|problem| match problem {
+        Problem::OddName { log: of, number, .. } if *of == log && *number >= first => Some(*number),
+        _ => None,
+    })
+}
+
+fn not_a_folder(problems: &[Problem]) -> Option<Refusal> {
+    problems.iter().find_map(|problem| match problem {
+        Problem::NotAFolder { name } => Some(Refusal::NotAFolder { name: name.clone() }),
+        _ => None,
+    })
 }
 
 fn head_chunks(problems: &[Problem]) -> Option<Refusal> {

@@ -10,6 +10,7 @@ use crate::walfile::block::BlockFault;
 use crate::walfile::count::{Kept, RefRange};
 use crate::walfile::fault::{Fault, FaultKind};
 use crate::walfile::head_chunks::{ChunkFault, HeadChunks};
+use crate::walfile::record::RecordType;
 use crate::walfile::segment::{Policies, Segment};
 
 const EACH: Kept = Kept { records: 10, series: 2, samples: 100 };
@@ -21,7 +22,8 @@ fn times(kept: Kept, times: u64) -> Kept {
 
 fn file(folder: &str, number: u64) -> SegmentFile {
     let kept = Policies { prometheus: EACH, page: EACH, fragment: EACH };
-    let found = Segment { size: 32_768, kept, highest: Some(number + 7), ..Segment::default() };
+    let mut found = Segment { size: 32_768, kept, highest: Some(number + 7), ..Segment::default() };
+    found.counts.by_type.entry(RecordType::Series).or_default().records = 1;
     let path = PathBuf::from(format!("{folder}/{number:08}"));
     SegmentFile { number, path, closed: None, found }
 }
@@ -155,7 +157,7 @@ fn an_older_checkpoint_is_not_read() {
         damage(&mut older.files[0]);
         c.checkpoints.insert(0, older);
     });
-    assert_eq!((found.problems.len(), found.next_start), (1, NextStart::Starts));
+    assert_eq!((found.problems.len(), found.next_start), (0, NextStart::Starts));
     assert_eq!(found.kept.prometheus.samples, 600);
 }
 
@@ -194,15 +196,63 @@ fn a_lost_checkpoint_stops_it() {
     assert_eq!(found.problems, [Problem::GapAfterCheckpoint { checkpoint: 3, first: 6 }]);
     assert_eq!(found.next_start, missing(4));
 
-    // All of them are older than the checkpoint: none is read, and nothing is said.
+    // The next one is above the checkpoint, and read.
     let found = judged(|c| c.segments.truncate(1));
     assert_eq!((found.problems, found.next_start), (Vec::new(), NextStart::Starts));
     assert_eq!(found.kept.fragment.samples, 200);
+}
+
+/// A start on a damaged checkpoint deletes the segments, and the next begins at 0 again.
+#[test]
+fn segments_that_the_checkpoint_stands_for_are_told() {
+    let restart = |last, samples| Problem::NumbersRestart { checkpoint: 3, last, samples };
+    let found = judged(|c| c.segments = vec![file("wal", 0), file("wal", 1)]);
+    assert_eq!(found.problems, [restart(Some(1), 200)]);
+    // It starts, and keeps the checkpoint and the wbl.
+    assert_eq!((found.next_start, found.kept.fragment.samples), (NextStart::Starts, 200));
+    let found = judged(|c| c.segments.clear());
+    assert_eq!(found.problems, [restart(None, 0)]);
+}
+
+#[test]
+fn a_segment_under_another_name_is_not_found() {
+    let found = judged(|c| c.segments[2].path = "wal/5".into());
+    let (log, number) = (LogName::Wal, 5);
+    assert_eq!(found.problems, [Problem::OddName { log, number, name: "5".into() }]);
+    assert_eq!(found.next_start, NextStart::Fails { why: Refusal::OddName { log, number } });
+    // What stands before it is met first.
     let found = judged(|c| {
+        c.segments[2].path = "wal/5".into();
+        damage(&mut c.segments[1]);
+    });
+    assert!(matches!(found.next_start, NextStart::Repairs { number: 4, .. }), "{found:?}");
+    // No start opens the one that the checkpoint stands for.
+    let found = judged(|c| c.segments[0].path = "wal/3".into());
+    assert_eq!((found.problems.len(), found.next_start), (1, NextStart::Starts));
+}
+
+#[test]
+fn a_file_named_as_a_checkpoint_stops_it() {
+    let found = judged(|c| c.odd.push("wal/checkpoint.old".into()));
+    let name = "checkpoint.old".to_owned();
+    assert_eq!(found.problems, [Problem::NotAFolder { name: name.clone() }]);
+    assert_eq!(found.next_start, NextStart::Fails { why: Refusal::NotAFolder { name } });
+}
+
+#[test]
+fn chunks_without_a_series_record_are_told() {
+    let found = judged(|c| c.checkpoints.clear());
+    assert!(!found.problems.contains(&Problem::RefsLost { highest: 43 }), "{found:?}");
+    let none = |c: &mut Contents| {
         c.checkpoints.clear();
         c.segments.clear();
+    };
+    assert_eq!(judged(none).problems, [Problem::RefsLost { highest: 43 }]);
+    let found = judged(|c| {
+        none(c);
+        c.chunks_head.clear();
     });
-    assert_eq!((found.problems, found.next_start), (Vec::new(), NextStart::Starts));
+    assert_eq!(found.problems, []);
 }
 
 #[test]
