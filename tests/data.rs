@@ -138,6 +138,23 @@ fn damage_is_told_mended_when_told_to_and_put_back() {
 }
 
 #[test]
+fn what_prometheus_wrote_since_goes_aside_when_it_is_forced() {
+    let (_, folder, ..) = damaged().remove(0);
+    let dir = folder.path();
+    let before = files(dir);
+    assert_eq!(run("wal --apply --yes", dir).code, Some(0));
+    fs::write(dir.join("wal/00000003"), b"of a start since").expect("written");
+    let after = files(dir);
+    let refused = run("undo --yes", dir);
+    assert_eq!(refused.code, Some(3));
+    assert!(refused.err.contains("--force sets aside what it wrote"), "{}", refused.err);
+    assert_eq!(files(dir), after);
+    let back = run("undo --yes --force", dir);
+    assert_eq!(back.code, Some(0), "{}", back.err);
+    assert_eq!(files(dir), before);
+}
+
+#[test]
 fn a_script_is_told_why_in_json() {
     let (_, folder, ..) = damaged().remove(0);
     let rows = [

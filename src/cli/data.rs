@@ -84,6 +84,7 @@ fn strangers(act: Act, given: [&ArgMatches; 2]) -> Option<String> {
         ID | "output" | "color" | "verbose" | "quiet" => true,
         "apply" | "dry_run" => matches!(act, Act::Mend | Act::Plan),
         "yes" => matches!(act, Act::Mend | Act::Resume | Act::Undo),
+        "force" => matches!(act, Act::Undo),
         _ => false,
     };
     let root = command();
@@ -125,6 +126,7 @@ mod tests {
             ("perms --data d", "perms", Act::Tell(OnDisk::Owners)),
             ("resume --data d", "resume", Act::Resume),
             ("undo --data d --yes", "undo", Act::Undo),
+            ("undo --data d --force", "undo", Act::Undo),
         ];
         for (words, command, act) in rows {
             let Ok(Job::Data(asked)) = typed(words) else { panic!("{words}") };
