@@ -63,7 +63,7 @@ fn look(disk: &Disk, journal: &Journal, found: &mut Vec<Found>) -> Result<(), No
                 Some(old) => disk.sum(&path)? == old,
                 None => true,
             },
-            None => journal.is_ours(was) && manifest.untouched.get(was) == Some(&bytes),
+            None => journal.is_ours(was) && journal.was_inside(disk, was, &path, bytes)?,
         };
         missing = missing.saturating_sub(usize::from(known));
         let ours = known || folders.contains(&path);

@@ -32,8 +32,11 @@ pub struct Manifest {
     pub lock_created: bool,
     pub steps: Vec<Step>,
     /// All that lies in the logs and stays as it is, with its bytes; and what lies in the folders that
-    /// are set aside, for those have no sum.
+    /// are set aside.
     pub untouched: BTreeMap<String, u64>,
+    /// CRC-32C of what lies in those folders; of a very large file there is none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inside: BTreeMap<String, u32>,
     /// What the salvage says of itself.
     pub report: Report,
 }
@@ -149,6 +152,7 @@ impl Journal {
             lock_created,
             steps,
             untouched: BTreeMap::new(),
+            inside: BTreeMap::new(),
             report: Report::default(),
         };
         Journal { folder: folder.to_owned(), manifest }
@@ -224,6 +228,31 @@ impl Journal {
             Some("") => true,
             Some(rest) => rest.starts_with('/') && step.change == Change::SetAside,
             None => false,
+        })
+    }
+
+    /// Where the old file of a step lies while it is not in its own place.
+    #[must_use]
+    pub fn away(&self, at: usize, step: &Step, state: State) -> Option<String> {
+        match (state, step.change) {
+            (State::Exchanged, _) => Some(self.new_path(at)),
+            (State::Between, _) | (State::After, Change::Replace | Change::SetAside) => {
+                Some(self.old_path(step))
+            }
+            (State::After, Change::Add | Change::AddFolder)
+            | (State::Before | State::Undone | State::Strange, _) => None,
+        }
+    }
+
+    /// Whether what lies at a path, with so many bytes, is what was at another in a folder that was set
+    /// aside.
+    pub fn was_inside(&self, disk: &Disk, was: &str, path: &str, bytes: u64) -> Done<bool> {
+        if self.manifest.untouched.get(was) != Some(&bytes) {
+            return Ok(false);
+        }
+        Ok(match self.manifest.inside.get(was) {
+            Some(crc32c) => disk.is_file(path)? && disk.sum(path)?.crc32c == *crc32c,
+            None => true,
         })
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::disk::Disk;
-use super::journal::{Journal, LOGS, Phase, State};
+use super::journal::{Journal, LOGS, Phase, State, Step};
 use super::layout;
 use super::lock::Lock;
 use super::look::Known;
@@ -146,10 +146,38 @@ fn check_back(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
 fn check_steps_back(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
     let begun = journal.manifest.phase == Phase::Restoring;
     for (at, step) in journal.manifest.steps.iter().enumerate() {
-        match journal.state(disk, at, step)? {
+        let state = journal.state(disk, at, step)?;
+        match state {
             State::Before | State::Exchanged | State::Between | State::After => {}
             State::Undone if begun => {}
             State::Undone | State::Strange => return Err(changed(disk, &step.path)),
+        }
+        if let Some(path) = journal.away(at, step, state) {
+            check_old(disk, journal, step, &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// What lies aside must be what comes back.
+fn check_old(disk: &Disk, journal: &Journal, step: &Step, path: &str) -> Result<(), NotDone> {
+    if let Some(old) = step.old {
+        let whole = disk.is_file(path)? && disk.sum(path)? == old;
+        return if whole { Ok(()) } else { Err(spoiled(disk, path)) };
+    }
+    let mut there = BTreeMap::new();
+    disk.walk(path, &mut there)?;
+    for (now, bytes) in &there {
+        let was = now.strip_prefix(path).unwrap_or_default();
+        if !journal.was_inside(disk, &format!("{}{was}", step.path), now, *bytes)? {
+            return Err(spoiled(disk, now));
+        }
+    }
+    let inside = journal.manifest.untouched.keys().filter_map(|was| was.strip_prefix(&step.path));
+    for rest in inside.filter(|rest| rest.starts_with('/')) {
+        let now = format!("{path}{rest}");
+        if !there.contains_key(&now) {
+            return Err(spoiled(disk, &now));
         }
     }
     Ok(())
@@ -197,6 +225,14 @@ fn now(disk: &Disk) -> Result<BTreeMap<String, u64>, NotDone> {
 fn freed(disk: &Disk, journal: &Journal) -> NotDone {
     let folder = disk.named(&journal.folder);
     NotDone::Refused(format!("{}: its old files were freed, or some of them", folder.display()))
+}
+
+fn spoiled(disk: &Disk, path: &str) -> NotDone {
+    NotDone::Refused(format!(
+        "{}: not as it was when it was set aside. Nothing was put back: put a whole copy there and \
+         try again, or keep what the salvage made, which needs nothing of it",
+        disk.named(path).display()
+    ))
 }
 
 fn changed(disk: &Disk, path: &str) -> NotDone {

@@ -1,5 +1,6 @@
 //! Makes the new files of a salvage aside, and the journal that says where they go.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use crate::walfile::headchunks;
@@ -61,6 +62,7 @@ pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> 
         step.old = match step.change {
             Change::Replace => Some(disk.sum(&step.path)?),
             Change::SetAside => {
+                inside(disk, &step.path, &mut journal.manifest.inside)?;
                 disk.walk(&step.path, &mut journal.manifest.untouched)?;
                 sum(disk, &step.path)?
             }
@@ -88,6 +90,23 @@ pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> 
     report.extra_bytes = steps.iter().filter_map(|step| step.new).map(|new| new.size).sum();
     journal.manifest.report = report;
     journal.enter(disk, Phase::Swapping)
+}
+
+/// Larger files in a folder that goes aside are known by their size: the chunks of a block, in files of
+/// 512 MiB, each with a checksum of its own (tsdb/chunks/chunks.go `DefaultChunkSegmentSize`). To read
+/// all of a block of weeks would keep a Prometheus down for minutes that waits for this.
+const MOST_SUMMED: u64 = 256 << 20;
+
+/// The sums of what lies in a folder. What the disk cannot read is not in the way of what is moved.
+fn inside(disk: &Disk, folder: &str, sums: &mut BTreeMap<String, u32>) -> Done<()> {
+    let mut all = BTreeMap::new();
+    disk.walk(folder, &mut all)?;
+    for path in all.into_iter().filter(|(_, size)| *size <= MOST_SUMMED).map(|(path, _)| path) {
+        if let Ok(Some(sum)) = sum(disk, &path) {
+            sums.insert(path, sum.crc32c);
+        }
+    }
+    Ok(())
 }
 
 /// What is no file, as a folder or a link, has none.

@@ -174,6 +174,55 @@ fn what_prometheus_wrote_since_is_not_overwritten() {
     assert!(refused.contains("wal/00000003"), "{refused}");
 }
 
+/// Whatever of the old files is another, in a folder too, by one byte, more, fewer, or one file.
+#[test]
+fn what_is_no_longer_as_it_was_set_aside_does_not_come_back() {
+    let block = "01M827CT0DKCN5KG2K87TH0H4K";
+    let snapshot = "chunk_snapshot.000009.0000000100";
+    for (name, spoil) in [
+        ("wal/00000003".to_owned(), flip as fn(&Path)),
+        ("wal/00000002".to_owned(), flip),
+        ("chunks_head/000003".to_owned(), flip),
+        ("wal/checkpoint.00000001".to_owned(), flip),
+        (format!("{block}/chunks/000001"), flip),
+        (format!("{block}/meta.json"), flip),
+        (format!("{snapshot}/00000000"), flip),
+        (format!("{block}/index"), |path| fs::remove_file(path).expect("removed")),
+        (format!("{block}/other"), |path| fs::write(path, b"").expect("written")),
+        ("wal/5".to_owned(), |path| fs::write(path, b"longer than it was").expect("written")),
+    ] {
+        let folder = folder();
+        let root = folder.path();
+        d::damaged(root);
+        let before = everything(root);
+        run(&["salvage"], root, 0);
+        let aside = everything(root).into_keys().find(|path| path.ends_with("manifest.json"));
+        let aside = aside.expect("it is there").parent().expect("a folder").join("old").join(&name);
+        let whole = fs::read(root.join(&aside)).ok();
+        spoil(&root.join(&aside));
+        let after = everything(root);
+        for words in [&["restore"][..], &["restore", "--force"]] {
+            let refused = run(words, root, 3);
+            let says = refused.contains(&format!("{}: not as", aside.display()));
+            assert!(says && refused.contains("put a whole copy there"), "{name}: {refused}");
+            assert_eq!(everything(root), after, "{name}");
+        }
+        match whole {
+            Some(bytes) => fs::write(root.join(&aside), bytes).expect("written"),
+            None => fs::remove_file(root.join(&aside)).expect("removed"),
+        }
+        run(&["restore"], root, 0);
+        assert_eq!(everything(root), before, "{name}");
+    }
+}
+
+/// One bit.
+fn flip(path: &Path) {
+    let mut bytes = fs::read(path).expect("its bytes");
+    bytes[2] ^= 1;
+    fs::write(path, bytes).expect("written");
+}
+
 /// What a manifest says is not believed where it leads out of the directory.
 #[test]
 fn a_manifest_leads_nowhere_else() {
