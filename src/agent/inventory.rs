@@ -11,6 +11,7 @@ use super::words::{grouped, path, printable};
 use super::{Ended, Screen};
 use crate::datadir::calendar::Utc;
 use crate::datadir::inventory::{self, Bound, Churn, Inventory};
+use crate::walfile::inventory::MOST_LABELS;
 use crate::walfile::inventory::hours::Hour;
 use crate::walfile::inventory::memory::{LINES, Line, Need, need};
 use crate::walfile::inventory::pairs::Values;
@@ -130,14 +131,16 @@ fn needs(memory: &[Need]) -> Vec<String> {
 }
 
 fn beyond(bound: Bound) -> Option<String> {
-    let Bound { series_not_told_apart, pairs_by_sketch, other_labels } = bound;
-    (series_not_told_apart + pairs_by_sketch + other_labels > 0).then(|| {
+    let Bound { series_not_told_apart, pairs_by_sketch, other_labels, labels_beyond } = bound;
+    (series_not_told_apart + pairs_by_sketch + other_labels + labels_beyond > 0).then(|| {
         format!(
             "\nmore than memory is given for: {} series were not told apart,\n\
-             {} labels of series were counted by a sketch, {} have a name that is not told",
+             {} labels of series were counted by a sketch, {} have a name that is not told,\n\
+             {} stand behind the first {MOST_LABELS} of their series and are not told",
             grouped(series_not_told_apart),
             grouped(pairs_by_sketch),
             grouped(other_labels),
+            grouped(labels_beyond),
         )
     })
 }

@@ -76,6 +76,9 @@ pub struct Bound {
     pub pairs_by_sketch: u64,
     /// Label names that were too many to be told.
     pub other_labels: u64,
+    /// Labels that their series has beyond the first few thousand: they tell series apart, and are
+    /// counted nowhere else.
+    pub labels_beyond: u64,
 }
 
 /// Counts the series of a data directory. An error where it cannot be listed, or a file of its log
@@ -94,10 +97,12 @@ pub fn read(root: &Path, most: usize, tell: &mut dyn FnMut(Progress)) -> io::Res
     let mut counted = count(&paths, tell)?;
     let mut hours = Hours::default();
     let (mut bytes, mut faults, mut records, mut earlier) = (0, 0, 0, 0);
+    let mut labels_beyond = 0;
     for (at, file) in counted.files.drain(..).enumerate() {
         bytes += file.size;
         faults += file.faults;
         records += file.series;
+        labels_beyond += file.labels_beyond;
         if at < from_checkpoint {
             earlier += file.series;
         } else {
@@ -120,6 +125,7 @@ pub fn read(root: &Path, most: usize, tell: &mut dyn FnMut(Progress)) -> io::Res
             series_not_told_apart: counted.identity.beyond,
             pairs_by_sketch,
             other_labels: counted.pairs.other_labels(),
+            labels_beyond,
         },
     })
 }

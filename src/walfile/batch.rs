@@ -4,6 +4,7 @@
 
 use super::bytes::Cursor;
 use super::count::Span;
+use super::refs::Rows;
 
 /// The samples of one record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,9 +17,9 @@ pub(super) struct Batch {
 const WINDOW: usize = 12;
 const VALUE: usize = 8;
 
-/// Counts what follows the type byte of a Samples record. To `runs` come the refs, those that follow
-/// each other as one pair of the first and the last. `None` where a sample is cut off.
-pub(super) fn count(entries: &[u8], runs: &mut Vec<(u64, u64)>) -> Option<Batch> {
+/// Counts what follows the type byte of a Samples record, and puts its refs into `rows`. `None` where a
+/// sample is cut off.
+pub(super) fn count(entries: &[u8], rows: &mut Rows) -> Option<Batch> {
     if entries.is_empty() {
         return Some(Batch::default());
     }
@@ -42,7 +43,7 @@ pub(super) fn count(entries: &[u8], runs: &mut Vec<(u64, u64)>) -> Option<Batch>
             length += 1;
         } else {
             if length > 0 {
-                end(runs, first, length);
+                end(rows, first, length);
                 samples += length;
             }
             first = base.wrapping_add_signed(zigzag(ref_step));
@@ -66,19 +67,20 @@ pub(super) fn count(entries: &[u8], runs: &mut Vec<(u64, u64)>) -> Option<Batch>
         length += more;
     }
     if length > 0 {
-        end(runs, first, length);
+        end(rows, first, length);
         samples += length;
     }
     Some(Batch { samples, span })
 }
 
 /// Refs wrap as they do for Prometheus.
-fn end(runs: &mut Vec<(u64, u64)>, first: u64, length: u64) {
+fn end(rows: &mut Rows, first: u64, length: u64) {
     let last = first.wrapping_add(length - 1);
     if last < first {
-        runs.extend([(first, u64::MAX), (0, last)]);
+        rows.push(first, u64::MAX);
+        rows.push(0, last);
     } else {
-        runs.push((first, last));
+        rows.push(first, last);
     }
 }
 

@@ -2,6 +2,7 @@
 //! the upper 48 bits, a run of them is a short list, or a map of bits once that is smaller.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// At this many, a list of two bytes each is as large as 65 536 bits.
 const LONGEST_LIST: usize = 4096;
@@ -12,11 +13,62 @@ enum Run {
     Bits(Box<[u64; 1024]>, u32),
 }
 
+/// Runs that are held, each of 65 536 refs. Series that a log names lie in fewer: so many runs are
+/// handed out in a year at 1000 new series a second. Refs that all lie in runs of their own, as only
+/// somebody who means harm writes them, take 40 MiB.
+const MOST_RUNS: usize = 1 << 19;
+
 /// Holds at most 8 KiB for each 65 536 refs next to each other, and two bytes for each that stands
 /// alone.
 #[derive(Clone, Debug, Default)]
 pub struct Refs {
     runs: BTreeMap<u64, Run>,
+    /// Refs for which there was no run left, each time that they came: they count as some that no
+    /// other set has, so that what lacks its series is told to be more, and never less.
+    beyond: u64,
+}
+
+/// Refs of a record: the first and the last of those that follow each other.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rows {
+    rows: Vec<(u64, u64)>,
+    beyond: u64,
+    highest_beyond: Option<u64>,
+}
+
+/// Rows of one record that are held: 64 MiB. A record that Prometheus writes is of a scrape.
+const MOST_ROWS: usize = 4 << 20;
+
+impl Rows {
+    pub fn push(&mut self, first: u64, last: u64) {
+        if self.rows.len() < MOST_ROWS {
+            self.rows.push((first, last));
+        } else {
+            self.beyond = self.beyond.saturating_add(last - first).saturating_add(1);
+            self.highest_beyond = self.highest_beyond.max(Some(last));
+        }
+    }
+
+    pub fn highest(&self) -> Option<u64> {
+        self.rows.iter().map(|(_, last)| *last).max().max(self.highest_beyond)
+    }
+
+    /// The next ref.
+    pub fn follow(&mut self, reference: u64) {
+        match self.rows.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(reference) => *last = reference,
+            _ => self.push(reference, reference),
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        (self.beyond, self.highest_beyond) = (0, None);
+    }
+
+    pub fn all(&self) -> &[(u64, u64)] {
+        &self.rows
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the lower 16 bits are meant")]
@@ -143,7 +195,19 @@ impl Refs {
     /// Whether it was not in it before.
     pub fn insert(&mut self, reference: u64) -> bool {
         let (high, low) = split(reference);
-        self.runs.entry(high).or_insert_with(|| Run::List(Vec::new())).insert(low)
+        match self.run(high) {
+            Some(run) => run.insert(low),
+            None => {
+                self.beyond += 1;
+                true
+            }
+        }
+    }
+
+    /// All of a record.
+    pub(super) fn take(&mut self, rows: &mut Rows) {
+        rows.rows.drain(..).for_each(|(first, last)| self.insert_all(first, last));
+        self.beyond = self.beyond.saturating_add(std::mem::take(&mut rows.beyond));
     }
 
     /// All from `first` to `last`, both of them too: of a batch, which names series in the order in
@@ -151,16 +215,28 @@ impl Refs {
     pub fn insert_all(&mut self, first: u64, last: u64) {
         let (mut from, (to, end)) = (split(first), split(last));
         while from.0 < to {
-            self.run(from.0).insert_all(from.1, u16::MAX);
+            self.insert_in(from.0, from.1, u16::MAX);
             from = (from.0 + 1, 0);
         }
         if from.0 == to && from.1 <= end {
-            self.run(to).insert_all(from.1, end);
+            self.insert_in(to, from.1, end);
         }
     }
 
-    fn run(&mut self, high: u64) -> &mut Run {
-        self.runs.entry(high).or_insert_with(|| Run::List(Vec::new()))
+    fn insert_in(&mut self, high: u64, first: u16, last: u16) {
+        match self.run(high) {
+            Some(run) => run.insert_all(first, last),
+            None => self.beyond += u64::from(last - first) + 1,
+        }
+    }
+
+    /// `None` where there is no room for one more.
+    fn run(&mut self, high: u64) -> Option<&mut Run> {
+        let is_full = self.runs.len() >= MOST_RUNS;
+        match self.runs.entry(high) {
+            Entry::Vacant(_) if is_full => None,
+            entry => Some(entry.or_insert_with(|| Run::List(Vec::new()))),
+        }
     }
 
     #[must_use]
@@ -171,12 +247,18 @@ impl Refs {
 
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.runs.values().map(Run::len).sum()
+        self.runs.values().map(Run::len).fold(self.beyond, u64::saturating_add)
+    }
+
+    /// Whether so many runs are held that no second set should be beside it for long.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        self.runs.len() > MOST_RUNS >> 6
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.runs.is_empty() && self.beyond == 0
     }
 
     /// The highest of all.
@@ -196,12 +278,12 @@ impl Refs {
     }
 
     pub fn extend(&mut self, other: &Refs) {
+        self.beyond = self.beyond.saturating_add(other.beyond);
         for (high, run) in &other.runs {
-            match self.runs.get_mut(high) {
+            match self.run(*high) {
+                Some(own) if own.len() == 0 => *own = run.clone(),
                 Some(own) => own.extend(run),
-                None => {
-                    self.runs.insert(*high, run.clone());
-                }
+                None => self.beyond = self.beyond.saturating_add(run.len()),
             }
         }
     }
@@ -213,7 +295,7 @@ impl Refs {
             Some(theirs) => run.without(theirs).map(|left| (*high, left)),
             None => Some((*high, run.clone())),
         };
-        Refs { runs: self.runs.iter().filter_map(left).collect() }
+        Refs { runs: self.runs.iter().filter_map(left).collect(), beyond: self.beyond }
     }
 
     /// How many are in here and not in the other.

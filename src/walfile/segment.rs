@@ -15,7 +15,7 @@ use super::count::{Counts, Entries, Kept};
 use super::fault::{Fault, FaultKind};
 use super::frame::{Frame, Frames, Item, PAGE, Part};
 use super::record::{self, Entry, RecordType};
-use super::refs::Refs;
+use super::refs::{Refs, Rows};
 pub use loose::Loose;
 pub use order::{Open, Order, Pages, survey_in_order};
 
@@ -124,7 +124,7 @@ impl Segment {
             Ok(kind) => {
                 // A quick look does not know what a record names.
                 if reader.depth == Depth::Full {
-                    self.loose.extend(Loose::of(frame, kind, &reader.told.sampled));
+                    self.loose.extend(Loose::of(frame, kind, reader.told.sampled.all()));
                 }
                 if frame.offset >= lost_page {
                     self.kept.page.record(&reader.told.entries);
@@ -148,8 +148,8 @@ impl Segment {
         let Told { entries, series, sampled, highest } = &mut reader.told;
         self.counts.record(kind, entries);
         self.kept.fragment.record(entries);
-        series.drain(..).for_each(|(first, last)| self.refs.insert_all(first, last));
-        sampled.drain(..).for_each(|(first, last)| self.sampled.insert_all(first, last));
+        self.refs.take(series);
+        self.sampled.take(sampled);
         self.highest = self.highest.max(*highest);
     }
 
@@ -238,10 +238,9 @@ struct Reader {
 #[derive(Default)]
 struct Told {
     entries: Entries,
-    /// Refs of Series records and of samples: the first and the last of those that follow each
-    /// other.
-    series: Vec<(u64, u64)>,
-    sampled: Vec<(u64, u64)>,
+    /// Refs of Series records and of samples.
+    series: Rows,
+    sampled: Rows,
     highest: Option<u64>,
 }
 
@@ -259,8 +258,8 @@ impl Told {
         let reference = entry.reference();
         self.highest = self.highest.max(Some(reference));
         match entry {
-            Entry::Series { .. } => follow(&mut self.series, reference),
-            Entry::Sample { .. } => follow(&mut self.sampled, reference),
+            Entry::Series { .. } => self.series.follow(reference),
+            Entry::Sample { .. } => self.sampled.follow(reference),
             Entry::Tombstone { .. }
             | Entry::Exemplar { .. }
             | Entry::Marker { .. }
@@ -293,7 +292,7 @@ impl Reader {
             let Batch { samples, span } =
                 batch::count(rest, &mut told.sampled).ok_or(FaultKind::Decoding)?;
             told.entries = Entries { samples, span, ..Entries::default() };
-            told.highest = told.sampled.iter().map(|(_, last)| *last).max();
+            told.highest = told.sampled.highest();
             return Ok(kind);
         }
         record::read(bytes, |entry| told.hear(entry)).map_err(|_| FaultKind::Decoding)?;
@@ -323,14 +322,6 @@ impl Reader {
         let bytes = contents::beginning(frame, decompressor)?;
         let _ = record::read(bytes, |entry| told.hear(entry));
         Some(RecordType::of(bytes.first().copied()))
-    }
-}
-
-/// Adds a ref to runs of refs that follow each other.
-fn follow(runs: &mut Vec<(u64, u64)>, reference: u64) {
-    match runs.last_mut() {
-        Some((_, last)) if last.checked_add(1) == Some(reference) => *last = reference,
-        _ => runs.push((reference, reference)),
     }
 }
 

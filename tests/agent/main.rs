@@ -11,6 +11,7 @@ mod directory;
 mod faults;
 #[path = "../go.rs"]
 mod go;
+mod hostile;
 mod inventory;
 mod salvage;
 mod space;

@@ -146,8 +146,9 @@ impl Known {
         let missing = found.sampled.without(&self.series);
         if !missing.is_empty() {
             self.lost.extend(&missing);
+            let is_large = missing.is_large();
             self.again.push((file.path.clone(), found.order, missing));
-            if self.again.len() >= AGAIN {
+            if self.again.len() >= AGAIN || is_large {
                 self.count();
             }
         }

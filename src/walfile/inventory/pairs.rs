@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::Batch;
+use super::batch::{self, Batch};
 use super::identity::{Told, fetch, grow};
 use super::ranking::{Ranking, Ranks, cut};
 use super::sketch::{Distinct, Frequent};
@@ -27,7 +27,7 @@ struct Pair {
 /// Series behind each other that have the same pair at the same place among their labels, as most do.
 #[derive(Clone, Copy)]
 struct Run {
-    pair: super::Pair,
+    pair: batch::Pair,
     series: u32,
 }
 

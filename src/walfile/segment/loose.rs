@@ -59,7 +59,7 @@ pub(super) fn alone<R: Read>(input: R, mut asked: Vec<Loose>) -> Vec<Loose> {
         if frame.compression == Compression::None
             && reader.read(&frame).is_ok_and(RecordType::holds_samples)
             && let Ok(at) =
-                asked.binary_search_by_key(&names(&reader.told.sampled), |record| record.names)
+                asked.binary_search_by_key(&names(reader.told.sampled.all()), |record| record.names)
             && asked.get(at).is_some_and(|record| record.pages() != ends(&frame))
         {
             asked.remove(at);

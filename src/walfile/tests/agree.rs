@@ -7,7 +7,7 @@ use super::writer::{samples, varint};
 use crate::walfile::batch;
 use crate::walfile::count::Entries;
 use crate::walfile::record::{Entry, read};
-use crate::walfile::refs::Refs;
+use crate::walfile::refs::{Refs, Rows};
 use crate::walfile::snappy;
 
 fn by_snap(block: &[u8]) -> Option<Vec<u8>> {
@@ -64,9 +64,9 @@ fn entries(record: &[u8]) -> Option<(Entries, Vec<u64>)> {
 }
 
 fn batched(record: &[u8]) -> Option<(Entries, Vec<u64>)> {
-    let (mut runs, mut refs) = (Vec::new(), Refs::default());
-    let found = batch::count(&record[1..], &mut runs)?;
-    runs.iter().for_each(|(first, last)| refs.insert_all(*first, *last));
+    let (mut rows, mut refs) = (Rows::default(), Refs::default());
+    let found = batch::count(&record[1..], &mut rows)?;
+    refs.take(&mut rows);
     let counts = Entries { samples: found.samples, span: found.span, ..Entries::default() };
     Some((counts, refs.iter().collect()))
 }
