@@ -174,6 +174,7 @@ fn what(file: &Touched) -> String {
             format!("written anew: {faults}, {records} records kept, {samples} samples")
         }
         Act::Copy(from) => format!("the records of {from}"),
+        Act::Rename(from) => format!("{from} under this name"),
         Act::Shorten(end) => format!("its first {end} bytes"),
         Act::Empty => "empty".to_owned(),
         Act::EmptyFolder => "an empty folder".to_owned(),

@@ -8,8 +8,10 @@
 //! prom-fix-<time>/old/<path>      an old file from then on, until a cleanup frees it
 //! ```
 
+mod runs;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,10 @@ pub struct Manifest {
     /// Whether `lock` was not there before.
     pub lock_created: bool,
     pub steps: Vec<Step>,
+    /// Steps, by their paths, that so many like them follow, with the numbers behind; none but in the
+    /// file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub runs: BTreeMap<String, u64>,
     /// All that lies in the logs and stays as it is, with its bytes; and what lies in the folders that
     /// are set aside.
     pub untouched: BTreeMap<String, u64>,
@@ -63,10 +69,26 @@ pub enum Phase {
 pub struct Step {
     pub path: String,
     pub change: Change,
+    /// The name of the file before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// Of the file that is there now.
     pub old: Option<Sum>,
     /// Of the file that will be; not yet known while staging.
     pub new: Option<Sum>,
+}
+
+impl Manifest {
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, &runs::folded(self))?;
+        out.write_all(b"\n")
+    }
+}
+
+impl Step {
+    fn name_before(&self) -> &str {
+        self.from.as_deref().unwrap_or(&self.path)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +97,8 @@ pub enum Change {
     Replace,
     Add,
     AddFolder,
+    /// A file gets this name, and keeps its bytes.
+    Rename,
     /// A file or a folder.
     SetAside,
 }
@@ -134,7 +158,7 @@ impl Journal {
         let parsed = read.and_then(|_| {
             let manifest: Manifest = serde_json::from_slice(&bytes)?;
             if manifest.version == VERSION {
-                Ok(manifest)
+                runs::unfolded(manifest)
             } else {
                 Err(io::Error::other("of a newer prom-fix"))
             }
@@ -151,6 +175,7 @@ impl Journal {
             phase: Phase::Staging,
             lock_created,
             steps,
+            runs: BTreeMap::new(),
             untouched: BTreeMap::new(),
             inside: BTreeMap::new(),
             report: Report::default(),
@@ -163,10 +188,7 @@ impl Journal {
         let temporary = format!("{}.tmp", self.file());
         let owner = disk.owner(&self.folder)?.of_file();
         disk.remove_file(&temporary)?;
-        disk.create(&temporary, owner, |out| {
-            serde_json::to_writer_pretty(&mut *out, &self.manifest)?;
-            out.write_all(b"\n")
-        })?;
+        disk.create(&temporary, owner, |out| self.manifest.write(out))?;
         disk.supersede(&temporary, &self.file())
     }
 
@@ -204,7 +226,7 @@ impl Journal {
     pub fn old_folders(&self) -> Vec<String> {
         let mut folders = BTreeSet::from([format!("{}/old", self.folder)]);
         for step in &self.manifest.steps {
-            if matches!(step.change, Change::Add | Change::AddFolder) {
+            if matches!(step.change, Change::Add | Change::AddFolder | Change::Rename) {
                 continue;
             }
             let path = self.old_path(step);
@@ -225,6 +247,7 @@ impl Journal {
     #[must_use]
     pub fn is_ours(&self, path: &str) -> bool {
         self.manifest.steps.iter().any(|step| match path.strip_prefix(&step.path) {
+            _ if step.from.as_deref() == Some(path) => true,
             Some("") => true,
             Some(rest) => rest.starts_with('/') && step.change == Change::SetAside,
             None => false,
@@ -239,7 +262,7 @@ impl Journal {
             (State::Between, _) | (State::After, Change::Replace | Change::SetAside) => {
                 Some(self.old_path(step))
             }
-            (State::After, Change::Add | Change::AddFolder)
+            (State::After, Change::Add | Change::AddFolder | Change::Rename)
             | (State::Before | State::Undone | State::Strange, _) => None,
         }
     }
@@ -288,6 +311,11 @@ impl Journal {
                 (false, false) => State::Undone,
                 (true, true) => State::Strange,
             }),
+            Change::Rename => Ok(match (here, disk.exists(step.name_before())?) {
+                (true, false) => strange(is(&step.path, step.new)?, State::After),
+                (false, true) => strange(is(step.name_before(), step.old)?, State::Before),
+                (true, true) | (false, false) => State::Strange,
+            }),
             Change::SetAside => Ok(match (here, disk.exists(&self.old_path(step))?) {
                 (true, false) => strange(is(&step.path, step.old)?, State::Before),
                 (false, true) => State::After,
@@ -313,6 +341,7 @@ impl Journal {
             (State::Between, _) => disk.rename(&new, &step.path),
             (State::Before, Change::Add | Change::AddFolder) => disk.rename(&new, &step.path),
             (State::Before, Change::SetAside) => disk.rename(&step.path, &old),
+            (State::Before, Change::Rename) => disk.rename(step.name_before(), &step.path),
             (State::Undone | State::Strange, _) => Err(self.strange(disk, step)),
         }
     }
@@ -330,7 +359,7 @@ impl Journal {
         };
         match (self.state(disk, at, step)?, step.change) {
             (State::Undone, _) => Ok(()),
-            (State::Before, Change::SetAside) => Ok(()),
+            (State::Before, Change::SetAside | Change::Rename) => Ok(()),
             (State::Before, Change::AddFolder) => disk.remove_folder(&new),
             (State::Before, Change::Replace | Change::Add) => disk.remove_file(&new),
             (State::Exchanged, _) => exchange_back(),
@@ -345,6 +374,7 @@ impl Journal {
             (State::After, Change::Add) => disk.remove_file(&step.path),
             (State::After, Change::AddFolder) => disk.remove_folder(&step.path),
             (State::After, Change::SetAside) => disk.rename(&old, &step.path),
+            (State::After, Change::Rename) => disk.rename(&step.path, step.name_before()),
             (State::Strange, _) => Err(self.strange(disk, step)),
         }
     }

@@ -47,7 +47,8 @@ pub fn look(disk: &Disk, root: &Path, known: &Known) -> Done<Seen> {
     looker.all(&layout)
 }
 
-struct Counted(u64);
+/// Counts what is written to it.
+pub(super) struct Counted(pub u64);
 
 impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -2,6 +2,8 @@
 //! files of a log it reads, and which it does not start with, are here (tsdb/wlog/wlog.go
 //! `listSegments`, tsdb/wlog/checkpoint.go `LastCheckpoint`, tsdb/head.go `Init`).
 
+mod chunks;
+
 use serde::{Deserialize, Serialize};
 
 use crate::walfile::headchunks::ChunkFile;
@@ -38,7 +40,7 @@ impl Seen {
     #[must_use]
     pub fn records_of(&self, planned: &Planned) -> Option<&LogFile> {
         let path = match &planned.act {
-            Act::Copy(from) => from,
+            Act::Copy(from) | Act::Rename(from) => from,
             _ => &planned.path,
         };
         self.logs().find(|file| file.path == *path)
@@ -110,6 +112,8 @@ pub enum Act {
     Rewrite,
     /// The records of a file with another name; what is there under this one is set aside.
     Copy(String),
+    /// The same file under this name, which nothing has.
+    Rename(String),
     /// The first bytes of a file of chunks, under a header that holds.
     Shorten(u64),
     Empty,
@@ -226,12 +230,21 @@ impl Plan {
             // Those of a checkpoint are opened by the names that they have.
             if named.is_none() && log.number.is_none() {
                 let name = segment(&log.path, kept.number);
-                self.push(&name, Act::Copy(kept.path.clone()), Why::OddName);
-                self.push(&kept.path, Act::SetAside, Why::OddName);
+                self.instead(kept, &name, false, Why::OddName);
             }
             files.push(kept);
         }
         files
+    }
+
+    /// A file under another name: itself, where it is whole and has the name for itself.
+    fn instead(&mut self, file: &LogFile, name: &str, taken: bool, why: Why) {
+        if file.found.is_healthy() && !taken {
+            self.push(name, Act::Rename(file.path.clone()), why);
+        } else {
+            self.push(name, Act::Copy(file.path.clone()), why);
+            self.push(&file.path, Act::SetAside, why);
+        }
     }
 
     /// An old segment in the place of the new one.
@@ -240,8 +253,7 @@ impl Plan {
         let records = files.iter().map(|file| (file.number, file.found.counts.records));
         if unfinished::stands(file.number, *goes_on, records) {
             let name = segment(folder, file.number);
-            self.push(&name, Act::Copy(file.path.clone()), Why::RepairUnfinished);
-            self.push(&file.path, Act::SetAside, Why::RepairUnfinished);
+            self.instead(file, &name, goes_on.is_some(), Why::RepairUnfinished);
             files.retain(|other| other.number != file.number);
             files.push(file);
             files.sort_by_key(|file| file.number);
@@ -322,52 +334,6 @@ impl Plan {
         Ok(())
     }
 
-    /// Of the files of chunks, what stands before the first fault. Prometheus passes over samples
-    /// of the log that are not newer than a series' last chunk: one missing in the middle would
-    /// not be made anew.
-    fn chunks(&mut self, chunks: &[Chunks]) {
-        let mut kept: Vec<&Chunks> = Vec::new();
-        let mut before: Option<u64> = None;
-        let mut broken = None;
-        let mut asides = Vec::new();
-        for (at, file) in chunks.iter().enumerate() {
-            let last = at + 1 == chunks.len();
-            let name = format!("chunks_head/{:06}", file.number);
-            if before == Some(file.number) || (file.path != name && duplicated(chunks, file.number))
-            {
-                asides.push((file, Why::Duplicate));
-                continue;
-            }
-            let gap = before.is_some_and(|before| before + 1 != file.number);
-            if broken.is_some() || gap {
-                broken = broken.or(Some(false));
-                asides.push((file, Why::AfterFault));
-                continue;
-            }
-            before = Some(file.number);
-            // Of number 0 Prometheus takes away none.
-            let goes = last && file.number > 0 && file.found.unwritten;
-            if file.found.fault.is_none() || goes {
-                kept.push(file);
-                continue;
-            }
-            let holds = file.found.chunks > 0;
-            broken = Some(holds);
-            if holds {
-                kept.push(file);
-            } else {
-                asides.push((file, Why::Corrupt));
-            }
-        }
-        // The last first, so that no gap is seen between.
-        for (file, why) in asides.into_iter().rev() {
-            self.push(&file.path, Act::SetAside, why);
-        }
-        if let (Some(true), Some(file)) = (broken, kept.last()) {
-            self.push(&file.path, Act::Shorten(file.found.end), Why::Corrupt);
-        }
-    }
-
     /// A snapshot of the head stands for the log up to an offset of a segment, and Prometheus reads
     /// on from there: in a segment written anew there must be nothing behind that offset, as there
     /// is nothing after a clean stop. Then it stays: it may hold what the log lost.
@@ -382,10 +348,6 @@ impl Plan {
             }
         }
     }
-}
-
-fn duplicated(chunks: &[Chunks], number: u64) -> bool {
-    chunks.iter().filter(|file| file.number == number).count() > 1
 }
 
 #[cfg(test)]

@@ -184,7 +184,8 @@ impl AtWork<'_> {
     /// From the plan to the proof.
     pub fn carry_out(&mut self, prepared: Prepared, folder: String) -> Result<Report, NotDone> {
         let disk = &self.disk;
-        room(disk, self.root, &prepared.report)?;
+        let manifest = stage::most_of_manifest(disk, &folder, &prepared)?;
+        room(disk, self.root, prepared.report.extra_bytes, manifest)?;
         let mut journal = stage::begin(disk, &folder, &prepared, self.lock.created())?;
         if let Err(failed) = stage::stage(disk, &prepared, &mut journal) {
             // Nothing was swapped yet: the directory is as it was once our own folder is gone.
@@ -303,13 +304,14 @@ fn new_size(act: &Act, log: Option<&LogFile>) -> u64 {
     match act {
         Act::Rewrite | Act::Copy(_) => log.map_or(0, |file| file.mended),
         Act::Shorten(end) => *end,
-        Act::Empty | Act::EmptyFolder | Act::Guard(_) | Act::SetAside => 0,
+        Act::Rename(_) | Act::Empty | Act::EmptyFolder | Act::Guard(_) | Act::SetAside => 0,
     }
 }
 
 /// Refuses where the new files may not fit beside the old ones.
-fn room(disk: &Disk, root: &Path, report: &Report) -> Result<(), NotDone> {
-    let need = report.extra_bytes + BESIDE;
+fn room(disk: &Disk, root: &Path, files: u64, manifest: u64) -> Result<(), NotDone> {
+    // It is written beside the one before it.
+    let need = files + BESIDE.max(2 * manifest + BESIDE / 2);
     let free = disk.space()?;
     if free >= need {
         return Ok(());

@@ -7,8 +7,9 @@ use crate::walfile::headchunks;
 use crate::walfile::mend;
 use crate::walfile::segment::{Order, Pages};
 
-use super::disk::{Disk, Done, Owner, Sum};
+use super::disk::{Disk, Done, Failed, Owner, Sum};
 use super::journal::{Change, Journal, LOGS, Phase, Step};
+use super::look::Counted;
 use super::plan::{Act, Planned};
 use super::salvage::Prepared;
 
@@ -40,14 +41,59 @@ fn step(disk: &Disk, planned: &Planned) -> Done<Step> {
         Act::Copy(_) if disk.exists(&planned.path)? => Change::Replace,
         Act::Copy(_) | Act::Empty | Act::Guard(_) => Change::Add,
         Act::EmptyFolder => Change::AddFolder,
+        Act::Rename(_) => Change::Rename,
         Act::SetAside => Change::SetAside,
     };
-    Ok(Step { path: planned.path.clone(), change, old: None, new: None })
+    let from = match &planned.act {
+        Act::Rename(from) => Some(from.clone()),
+        Act::Rewrite
+        | Act::Copy(_)
+        | Act::Shorten(_)
+        | Act::Empty
+        | Act::EmptyFolder
+        | Act::Guard(_)
+        | Act::SetAside => None,
+    };
+    Ok(Step { path: planned.path.clone(), change, from, old: None, new: None })
 }
 
 /// Of the folder, else of the data directory.
 fn owner_of_folder(disk: &Disk, folder: &str) -> Done<Owner> {
     if disk.is_folder(folder)? { disk.owner(folder) } else { disk.owner("") }
+}
+
+/// The most bytes that the manifest will have.
+pub(super) fn most_of_manifest(disk: &Disk, folder: &str, prepared: &Prepared) -> Done<u64> {
+    let mut journal = Journal::begin(folder, false, Vec::new());
+    let most = Some(Sum { size: u64::MAX, crc32c: u32::MAX });
+    for file in &prepared.report.files {
+        let mut step = step(disk, &file.planned)?;
+        (step.old, step.new) = match file.planned.act {
+            Act::Empty => (None, Some(Sum { size: 0, crc32c: 0 })),
+            Act::Rewrite
+            | Act::Copy(_)
+            | Act::Rename(_)
+            | Act::Shorten(_)
+            | Act::EmptyFolder
+            | Act::Guard(_)
+            | Act::SetAside => (most, most),
+        };
+        if step.change == Change::SetAside {
+            let mut inside = BTreeMap::new();
+            disk.walk(&step.path, &mut inside)?;
+            let sums = inside.keys().map(|path| (path.clone(), u32::MAX));
+            journal.manifest.inside.extend(sums);
+            journal.manifest.untouched.extend(inside);
+        }
+        journal.manifest.steps.push(step);
+    }
+    untouched(disk, &mut journal)?;
+    journal.manifest.report = prepared.report.clone();
+    let mut counted = Counted(0);
+    let manifest = journal.manifest.write(&mut counted);
+    manifest.map_err(|error| Failed { path: disk.named(folder), error })?;
+    // The name of the folder, and the bytes that the new files have in the end.
+    Ok(counted.0 + 1000)
 }
 
 /// Makes all new files, and the manifest by which they are swapped in.
@@ -66,6 +112,7 @@ pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> 
                 disk.walk(&step.path, &mut journal.manifest.untouched)?;
                 sum(disk, &step.path)?
             }
+            Change::Rename => step.new,
             Change::Add | Change::AddFolder => None,
         };
     }
@@ -73,23 +120,32 @@ pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> 
     for folder in journal.old_folders() {
         disk.make_folder(&folder, own)?;
     }
+    untouched(disk, journal)?;
+    let steps = &journal.manifest.steps;
+    let mut report = prepared.report.clone();
+    report.aside = Some(journal.folder.clone());
+    let made = steps.iter().filter(|step| step.change != Change::Rename);
+    report.extra_bytes = made.filter_map(|step| step.new).map(|new| new.size).sum();
+    journal.manifest.report = report;
+    journal.enter(disk, Phase::Swapping)
+}
+
+/// What lies in the logs and stays as it is.
+fn untouched(disk: &Disk, journal: &mut Journal) -> Done<()> {
     for log in LOGS {
         disk.walk(log, &mut journal.manifest.untouched)?;
     }
     let steps = &journal.manifest.steps;
     journal.manifest.untouched.retain(|path, _| {
         let below = |step: &Step| {
-            path.strip_prefix(&step.path).is_some_and(|rest| {
-                rest.is_empty() || rest.starts_with('/') && step.change != Change::SetAside
-            })
+            step.from.as_ref() == Some(path)
+                || path.strip_prefix(&step.path).is_some_and(|rest| {
+                    rest.is_empty() || rest.starts_with('/') && step.change != Change::SetAside
+                })
         };
         !steps.iter().any(below)
     });
-    let mut report = prepared.report.clone();
-    report.aside = Some(journal.folder.clone());
-    report.extra_bytes = steps.iter().filter_map(|step| step.new).map(|new| new.size).sum();
-    journal.manifest.report = report;
-    journal.enter(disk, Phase::Swapping)
+    Ok(())
 }
 
 /// Larger files in a folder that goes aside are known by their size: the chunks of a block, in files of
@@ -120,6 +176,7 @@ fn new_file(disk: &Disk, planned: &Planned, order: Option<Order>, new: &str) -> 
     let like_folder = || owner_of_folder(disk, folder).map(Owner::of_file);
     let made = match &planned.act {
         Act::SetAside => return Ok(None),
+        Act::Rename(from) => return disk.sum(from).map(Some),
         Act::EmptyFolder => {
             disk.make_folder(new, owner_of_folder(disk, "wal")?)?;
             return Ok(None);

@@ -188,6 +188,7 @@ pub fn damaged(root: &Path) {
     put(root, "wal/checkpoint.00000001", b"no folder");
     flip(root, "wbl/00000000", 100);
     fs::remove_file(root.join("wbl/00000001")).expect("it was there");
+    fs::rename(root.join("wbl/00000002"), root.join("wbl/2")).expect("it was there");
     flip(root, "chunks_head/000002", 500);
     flip(root, "01M827CT0DKCN5KG2K87TH0H4K/index", 0);
     flip(root, "chunk_snapshot.000009.0000000100/00000000", 8);

@@ -60,6 +60,7 @@ fn every_kind_of_damage_is_mended_once_and_can_be_put_back() {
         "wal/00000004 empty missing",
         "wal/00000003 rewrite corrupt",
         "wal/00000006 rewrite corrupt",
+        "wbl/00000002 {rename:wbl/2} odd-name",
         "wbl/00000001 empty missing",
         "wbl/00000000 rewrite corrupt",
         "chunks_head/000003 set-aside after-fault",
@@ -135,7 +136,7 @@ fn its_words_fit_a_terminal_and_many_empty_files_are_one_line() {
     let told = run(&["salvage"], root, 0);
     assert!(told.lines().all(|line| line.len() <= 80), "{told}");
     let expected = [
-        "17 files were changed:",
+        "18 files were changed:",
         "  wal/00000008",
         "    one Series record, ref 115 (no lost ref is given again)",
         "  wal/checkpoint.00000001",
@@ -153,6 +154,29 @@ fn its_words_fit_a_terminal_and_many_empty_files_are_one_line() {
     ];
     let lines: Vec<&str> = told.lines().take(expected.len()).collect();
     assert_eq!(lines, expected, "{told}");
+}
+
+/// Of what takes no room much is made: it is not to take any in the manifest, either.
+#[test]
+fn thousands_of_missing_numbers_take_no_room() {
+    let folder = folder();
+    let root = folder.path();
+    d::healthy(root);
+    fs::rename(root.join("wal/00000006"), root.join("wal/00009995")).expect("renamed");
+    fs::rename(root.join("wal/00000005"), root.join("wal/9994")).expect("renamed");
+    let before = everything(root);
+    let report = json(&run(&["salvage", "--json"], root, 0));
+    assert_eq!(steps(&report).len(), 9990, "{:?}", steps(&report)[0]);
+    let after = everything(root);
+    let bytes = |all: &d::Everything| -> usize {
+        all.values().filter_map(|(.., bytes)| bytes.as_ref()).map(Vec::len).sum()
+    };
+    // Of each of the segments that were not touched a line, of those that were made one in all.
+    assert!(bytes(&after) < bytes(&before) + 20_000, "{}", bytes(&after) - bytes(&before));
+    let again = json(&run(&["salvage", "--json"], root, 0));
+    assert_eq!(again["outcome"], "clean");
+    run(&["restore"], root, 0);
+    assert_eq!(everything(root), before);
 }
 
 #[test]

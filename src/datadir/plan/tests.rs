@@ -90,6 +90,7 @@ fn told(seen: &Seen) -> (Vec<String>, u64) {
         let word = match &step.act {
             Act::Rewrite => "rewrite",
             Act::Copy(_) => "copy",
+            Act::Rename(_) => "rename",
             Act::Shorten(_) => "shorten",
             Act::Empty => "empty",
             Act::EmptyFolder => "folder",
@@ -159,6 +160,8 @@ fn of_two_names_for_one_number_the_usual_stays() {
     seen.wal.files.insert(1, odd);
     assert_eq!(told(&seen).0, ["aside 1", "rewrite 1"]);
     seen.wal.files.remove(2);
+    assert_eq!(told(&seen).0, ["rename 1"]);
+    seen.wal.files[1].found.fault_count = 1;
     assert_eq!(told(&seen).0, ["copy 1", "aside 1"]);
     // Those of a checkpoint are opened by whatever name they have.
     let mut old = checkpoint(4);

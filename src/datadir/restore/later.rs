@@ -34,7 +34,8 @@ pub fn set_aside(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
             continue;
         }
         let old = stage::sum(disk, &path)?;
-        later.manifest.steps.push(Step { path, change: Change::SetAside, old, new: None });
+        let change = Change::SetAside;
+        later.manifest.steps.push(Step { path, change, from: None, old, new: None });
     }
     if later.manifest.steps.is_empty() {
         return Ok(());
