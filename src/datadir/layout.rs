@@ -187,12 +187,15 @@ fn snapshot(name: &str) -> Option<(u64, u64)> {
     Some((segment.parse().ok()?, offset.parse().ok()?))
 }
 
+/// What a start takes away (tsdb/db.go `isTmpDir`), and what promtool leaves when it is interrupted.
+/// Whatever else ends so is somebody's own.
 fn is_temporary(path: &Path) -> bool {
     let name = name(path);
-    name.ends_with(".tmp")
-        || name.ends_with(".tmp-for-creation")
-        || name.ends_with(".tmp-for-deletion")
-        || name.starts_with("tmp_dbro_sandbox")
+    let endings = [".tmp", ".tmp-for-creation", ".tmp-for-deletion"];
+    let stem = endings.iter().find_map(|ending| name.strip_suffix(ending));
+    stem.is_some_and(|stem| {
+        is_ulid(stem) || stem.starts_with("checkpoint.") || stem.starts_with("chunk_snapshot.")
+    }) || name.starts_with("tmp_dbro_sandbox")
 }
 
 /// Whether it is the name of something that Prometheus makes right in its data directory

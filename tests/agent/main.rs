@@ -15,5 +15,6 @@ mod hostile;
 mod inventory;
 mod salvage;
 mod space;
+mod survey;
 mod truncations;
 mod uploads;
