@@ -1,12 +1,13 @@
 //! The engine against Prometheus: logs that its own storage wrote, counted by its own reader
 //! (tests/bench/go/wal). Needs Go; `tests/run` runs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use prom_fix::walfile::count::{Counts, OfType};
+use prom_fix::walfile::record::RecordType;
 use prom_fix::walfile::segment::{Depth, survey};
 
 use crate::go;
@@ -44,6 +45,7 @@ fn counts_are_those_of_prometheus_own_reader() {
         ("zstd", &["-compression", "zstd", "-segment", "131072"]),
         ("start-times", &["-st", "-segment", "131072"]),
     ];
+    let mut met = BTreeSet::new();
     for (name, flags) in ways {
         let data = folder.path().join(name);
         let data_text = data.display().to_string();
@@ -52,6 +54,7 @@ fn counts_are_those_of_prometheus_own_reader() {
             let log = data.join(log);
             let told = says(&program, &["count", &log.display().to_string()]);
             let told: BTreeMap<String, OfType> = serde_json::from_str(&told).expect("counts");
+            met.extend(told.keys().cloned());
             assert!(told.len() > 1 && told.values().all(|of| of.records > 0), "{told:?}");
             let ours = |depth| -> BTreeMap<String, OfType> {
                 let text = serde_json::to_string(&counted(&log, depth).by_type).expect("JSON");
@@ -64,4 +67,12 @@ fn counts_are_those_of_prometheus_own_reader() {
             assert_eq!(records(ours(Depth::Quick)), records(told), "{}", log.display());
         }
     }
+    let all: BTreeSet<String> =
+        RecordType::ALL.iter().filter(|kind| **kind != RecordType::Unknown).map(name).collect();
+    assert_eq!((met.len(), met), (13, all), "every type of record that there is");
+}
+
+/// As JSON has it.
+fn name(kind: &RecordType) -> String {
+    serde_json::to_value(kind).expect("JSON").as_str().expect("a text").to_owned()
 }
