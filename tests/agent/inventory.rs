@@ -98,4 +98,24 @@ fn series_that_are_gone_are_counted_for_a_start_makes_them() {
     let made = metrics.lines().find_map(|line| line.strip_prefix(made)).expect("the metric");
     assert_eq!(ours["series"].to_string(), made);
     server.stop();
+    churn(&ours["churn"]);
+}
+
+/// All hours whose segments are left are as they were made; of the first a part may be in the
+/// checkpoint.
+fn churn(told: &Value) {
+    let hours = told["hours"].as_array().expect("a list");
+    let at = |hour: &Value| {
+        let since = hour["from"].as_i64().expect("milliseconds") - history::START;
+        usize::try_from(since / 3_600_000).expect("not before it began")
+    };
+    let [first, rest @ ..] = hours.as_slice() else { panic!("{told}") };
+    assert!(rest.len() >= 2 && at(&hours[hours.len() - 1]) == 4, "{told}");
+    let series = |hour: &Value| hour["series"].as_u64().expect("a number");
+    assert!(series(first) <= history::CREATED[at(first)], "{told}");
+    for hour in rest {
+        assert_eq!(series(hour), history::CREATED[at(hour)], "{told}");
+    }
+    assert_eq!(told["unknown"], 0);
+    assert!(told["earlier"].as_u64() > Some(0), "{told}");
 }

@@ -65,6 +65,9 @@ fn late(step: i64) -> Request {
     request
 }
 
+/// Series that came to be in each hour.
+pub const CREATED: [u64; 5] = [120 + 60 + 4, 30 + 60, 60, 60, 40];
+
 /// Makes it with a release.
 pub fn make(release: &Release, data: &Path) {
     for from in (0..STEPS).step_by(usize::try_from(RUN).expect("small")) {
@@ -77,7 +80,7 @@ pub fn make(release: &Release, data: &Path) {
         }
         // After three hours the first two are written to a block.
         if (from..from + RUN).contains(&(10_800_000 / STEP + 1)) {
-            server.wait_for_head(START + 7_200_000);
+            assert!(server.wait_for_head(START + 7_200_000), "no block was made");
         }
         assert_eq!(server.stop(), Vec::<String>::new());
     }

@@ -47,6 +47,7 @@ pub struct Server {
     child: Child,
     port: u16,
     log: PathBuf,
+    data: PathBuf,
 }
 
 /// It ended before it was ready: its last words.
@@ -59,6 +60,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 impl Server {
     /// Ready, or dead. The log is written beside `data`.
     pub fn start(release: &Release, data: &Path) -> Result<Server, Dead> {
+        Server::start_with(release, data, &[])
+    }
+
+    /// Also where the lock is off unless it is asked for, as in Debian's 2.42.
+    pub fn start_locked(release: &Release, data: &Path) -> Result<Server, Dead> {
+        let is_debians = release.version.starts_with("2.42");
+        let flags: &[&str] = if is_debians { &["--storage.tsdb.use-lockfile"] } else { &[] };
+        Server::start_with(release, data, flags)
+    }
+
+    pub fn start_with(release: &Release, data: &Path, flags: &[&str]) -> Result<Server, Dead> {
         let config = data.with_extension("yml");
         fs::write(&config, CONFIG).expect("a config");
         let log = data.with_extension("log");
@@ -76,9 +88,10 @@ impl Server {
                 "--enable-feature=native-histograms,exemplar-storage",
                 "--storage.tsdb.retention.time=3650d",
             ]);
+            command.args(flags);
             command.stdout(file.try_clone().expect("a second handle")).stderr(file);
             let child = command.spawn().expect("Prometheus starts");
-            let mut server = Server { child, port, log: log.clone() };
+            let mut server = Server { child, port, log: log.clone(), data: data.to_owned() };
             if server.is_ready() {
                 return Ok(server);
             }
@@ -145,18 +158,21 @@ impl Server {
     }
 
     /// Waits until the head begins at or after a time in milliseconds, for what was before is in
-    /// blocks then, and until nothing more is made of it.
-    pub fn wait_for_head(&self, from: i64) {
-        let end = Instant::now() + Duration::from_secs(10);
+    /// blocks then, and until nothing more is made of it. Whether that came to be, and a block on the
+    /// disk reaches to that time.
+    #[must_use]
+    pub fn wait_for_head(&self, from: i64) -> bool {
+        let end = Instant::now() + Duration::from_secs(20);
         let mut last = None;
         while Instant::now() < end && !self.words().contains("compaction failed") {
             let state = self.head(from);
             if state.is_some() && state == last {
-                return;
+                return blocks_end(&self.data) >= Some(from);
             }
             last = state;
             sleep(Duration::from_millis(150));
         }
+        false
     }
 
     /// What changes while blocks are made of the head, once it begins late enough.
@@ -197,6 +213,16 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Where the last block ends, in milliseconds.
+fn blocks_end(data: &Path) -> Option<i64> {
+    let folders = fs::read_dir(data).expect("a folder");
+    let metas = folders.filter_map(|entry| fs::read(entry.ok()?.path().join("meta.json")).ok());
+    let end = |meta: Vec<u8>| {
+        serde_json::from_slice::<serde_json::Value>(&meta).ok()?.get("maxTime")?.as_i64()
+    };
+    metas.filter_map(end).max()
 }
 
 fn free_port() -> u16 {

@@ -59,6 +59,8 @@ impl Healthy {
 struct Start {
     held: Result<Held, Dead>,
     complaints: Vec<String>,
+    /// The head was to go to blocks, and did not.
+    kept_in_head: bool,
 }
 
 /// How often a start is tried that ends by itself: the loop of a crashing pod.
@@ -110,7 +112,7 @@ fn follow(healthy: &Healthy, data: &Path) -> Vec<Start> {
         let server = match Server::start(&healthy.release, data) {
             Ok(server) => server,
             Err(dead) => {
-                starts.push(Start { held: Err(dead), complaints: Vec::new() });
+                starts.push(Start { held: Err(dead), complaints: Vec::new(), kept_in_head: false });
                 if starts.len() == TRIES {
                     return starts;
                 }
@@ -125,10 +127,8 @@ fn follow(healthy: &Healthy, data: &Path) -> Vec<Start> {
                 since.entry(series).or_default().extend(samples);
             }
         }
-        if hours == 4 {
-            server.wait_for_head(START + 3 * 7_200_000);
-        }
-        starts.push(Start { held: Ok(held), complaints: server.stop() });
+        let kept_in_head = hours == 4 && !server.wait_for_head(START + 3 * 7_200_000);
+        starts.push(Start { held: Ok(held), complaints: server.stop(), kept_in_head });
     }
     starts
 }
@@ -169,6 +169,9 @@ impl Row {
             };
             if held.kept + may_cost < self.samples {
                 wrong.push(format!("{at}: {} samples lost", self.samples - held.kept));
+            }
+            if start.kept_in_head {
+                wrong.push(format!("{at}: its head was not written to blocks"));
             }
             wrong.extend(start.complaints.iter().map(|line| format!("{at}: {line}")));
         }
