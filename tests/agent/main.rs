@@ -13,6 +13,7 @@ mod faults;
 mod go;
 mod hostile;
 mod inventory;
+mod real;
 mod salvage;
 mod space;
 mod survey;

@@ -1,0 +1,103 @@
+//! Directories that real releases wrote, each its own: what a survey counts in them, against what
+//! Prometheus' own reader does; and the lock, which is one for both.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use prom_fix::datadir::lock::Lock;
+use prom_fix::walfile::count::{Counts, OfType};
+use serde_json::Value;
+
+use crate::corruptions::history;
+use crate::corruptions::server::{self, Dead, Server};
+use crate::directory::{self as d, everything, json, run};
+use crate::go;
+
+type ByType = BTreeMap<String, OfType>;
+
+/// What is told of the files of a log, by type of record.
+fn told(files: &Value) -> ByType {
+    let mut all = Counts::default();
+    for file in files.as_array().expect("a list") {
+        all.add(&serde_json::from_value(file["counts"].clone()).expect("counts"));
+    }
+    serde_json::from_value(serde_json::to_value(all.by_type).expect("JSON")).expect("by type")
+}
+
+#[test]
+#[ignore = "starts Prometheus, needs Go: tests/run"]
+fn a_survey_counts_what_prometheus_own_reader_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = go::build(go::WAL, folder.path()).expect("go starts");
+    let by_prometheus = |log: &Path| -> ByType {
+        let output = Command::new(&program).arg("count").arg(log).output().expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("counts")
+    };
+    for release in server::releases() {
+        let data = folder.path().join(&release.version);
+        history::make(&release, &data);
+        let survey = json(&run(&["survey", "--json"], &data, 0));
+        let checkpoint = &survey["checkpoints"][0];
+        let path = PathBuf::from(checkpoint["path"].as_str().expect("a checkpoint"));
+        for (log, files) in [
+            (data.join("wal"), &survey["segments"]),
+            (path, &checkpoint["files"]),
+            (data.join("wbl"), &survey["wbl"]),
+        ] {
+            let theirs = by_prometheus(&log);
+            assert!(!theirs.is_empty(), "{}", log.display());
+            assert_eq!(told(files), theirs, "{}", log.display());
+        }
+    }
+}
+
+/// A salvage that ended before its end: there is something to resume and to restore.
+fn half_salvaged(data: &Path) {
+    d::flip(data, "wal/00000000", 100);
+    run(&["salvage"], data, 0);
+    let all = everything(data);
+    let manifest = all.keys().find(|path| path.ends_with("manifest.json")).expect("a manifest");
+    let text = fs::read_to_string(data.join(manifest)).expect("JSON");
+    let text = text.replace("\"phase\": \"done\"", "\"phase\": \"swapping\"");
+    fs::write(data.join(manifest), text).expect("written");
+}
+
+/// Both take the same lock, each in its own way: the agent's is taken here as the agent takes it.
+#[test]
+#[ignore = "starts Prometheus: tests/run"]
+fn prometheus_and_the_agent_refuse_while_the_other_has_the_lock() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for release in server::releases() {
+        let data = folder.path().join(&release.version);
+        d::put(&data, "wal/00000000", &d::log(&[d::series(1..60), d::samples(1..60, 1000)]));
+        half_salvaged(&data);
+        let server = Server::start_locked(&release, &data).expect("nobody has it");
+        let before = everything(&data.join("wal"));
+        for words in [
+            &["salvage"][..],
+            &["resume"],
+            &["restore"],
+            &["restore", "--force"],
+            &["chown", "--uid", "65534", "--gid", "65534"],
+            &["chown", "--uid", "65534", "--gid", "65534", "--prove"],
+        ] {
+            let refused = run(words, &data, 3);
+            assert!(refused.contains("held by a Prometheus that runs"), "{words:?}: {refused}");
+            assert_eq!(everything(&data.join("wal")), before, "{words:?}");
+        }
+        server.stop();
+
+        let lock = Lock::take(&data).expect("nobody has it");
+        let before = everything(&data.join("wal"));
+        let Err(Dead(why)) = Server::start_locked(&release, &data) else {
+            panic!("{} started under a lock", release.version)
+        };
+        assert!(why.contains("lock DB directory: resource temporarily unavailable"), "{why}");
+        assert_eq!(everything(&data.join("wal")), before);
+        drop(lock);
+        Server::start_locked(&release, &data).expect("nobody has it any more").stop();
+    }
+}
