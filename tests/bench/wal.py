@@ -1,6 +1,8 @@
 """The reader of logs against Prometheus' own and against cat; see tests/bench/wal."""
 
+import json
 import os
+import subprocess
 import sys
 
 from measure import CannotMeasure, several
@@ -27,6 +29,7 @@ def main() -> None:
         int(times),
     )
     table = Table()
+    same_counts(agent, reader, data)
     table.part(f"a log of {size / 1e9:.2f} GB in {len(segments)} segments, {os.cpu_count()} cores")
     for what, runs in [
         ("cat", cat),
@@ -61,6 +64,21 @@ def against_start(table: Table, agent: str, data: str, prometheus: str) -> None:
     table.add("Prometheus, until it is ready", "", took)
     at_least(table, "Prometheus / inventory", 20, started.wall_ms / inventory.best)
     at_least(table, "the same, peak memory", 10, started.peak_mb / inventory.peak)
+
+
+def same_counts(agent: str, reader: str, data: str) -> None:
+    """What is measured is worth nothing unless both read the same."""
+    told = json.loads(subprocess.check_output([agent, "survey", "--json", data]))
+    ours: dict[str, list[int]] = {}
+    for segment in told["segments"]:
+        for kind, of in segment["counts"]["byType"].items():
+            all_of = ours.setdefault(kind, [0, 0])
+            all_of[0] += of["records"]
+            all_of[1] += of["entries"]
+    counted = json.loads(subprocess.check_output([reader, "count", os.path.join(data, "wal")]))
+    theirs = {kind: [of["records"], of["entries"]] for kind, of in counted.items()}
+    if ours != theirs:
+        raise CannotMeasure(f"survey counts {ours}, Prometheus' reader {theirs}")
 
 
 def at_least(table: Table, what: str, least: float, value: float) -> None:
