@@ -3,9 +3,10 @@
 
 use std::path::PathBuf;
 
+use super::damage::{Files, files};
 use super::kill::{WAITS, dies};
 use super::life::until_told;
-use super::salvage::{Files, files, nothing_is_left};
+use super::salvage::nothing_is_left;
 use super::scene::{Scene, essence, until};
 use super::wal::{is_beside_its_pod, with_gap};
 

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::audit::Mark;
+use super::damage::{Damage, Server};
 use super::install::{Install, Kind, ROOMY};
 use super::keeper;
 use super::life::first;
-use super::salvage::{Damage, Server, nothing_is_left};
+use super::salvage::nothing_is_left;
 use super::scene::{Said, Scene};
 
 fn says(said: &Said, words: &[&str]) {

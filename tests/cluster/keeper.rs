@@ -19,6 +19,10 @@ impl Keeper {
         self.0.path().join("keeper").display().to_string()
     }
 
+    pub fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
     /// A file that it wrote.
     #[track_caller]
     pub fn left(&self, name: &str) -> String {

@@ -7,9 +7,9 @@
 
 use serde_json::Value;
 
+use super::damage::samples;
 use super::install::{Install, Kind, ROOMY, serve};
 use super::life::{Ailment, first, live_with, text, until_told};
-use super::salvage::samples;
 use super::scene::{Scene, until};
 
 const LOCKED: &[&str] = &["wal/locked"];

@@ -7,8 +7,9 @@
 
 use serde_json::Value;
 
+use super::damage::{Samples, samples_of};
 use super::install::{Install, Kind, serve};
-use super::life::{Ailment, live_with, until_told};
+use super::life::{Ailment, first, live_with, until_told};
 use super::scene::{Scene, until};
 
 const MANY: u32 = 120_000;
@@ -16,9 +17,9 @@ const KILLED: &[&str] = &["wal/probe-kills-replay"];
 const CONTAINER: &str = "/spec/template/spec/containers/0";
 
 /// Scrapes until its log has segments to replay, with all the CPU there is.
-fn written(scene: &Scene, kind: Kind) -> Install {
+fn written(scene: &Scene, kind: Kind, image: &str) -> Install {
     serve(scene, "load", MANY);
-    let install = Install::new(kind, "v3.16.0", "500Mi");
+    let install = Install::new(kind, image, "500Mi");
     scene.apply(&with_small_segments(&install));
     let claim = match kind {
         Kind::Resource => "prometheus-prom-db-prometheus-prom-0",
@@ -69,7 +70,12 @@ fn numbers(set: &Value) -> [i64; 2] {
 #[ignore = "needs the cluster: tests/run"]
 fn a_set_gets_more_tries() {
     let scene = Scene::new("replay");
-    let install = written(&scene, Kind::Set);
+    let install = written(&scene, Kind::Set, "v2.53.3");
+    let before = scraped(&scene);
+    assert!(before.len() > 2, "{before:?}");
+    is_waited_for(&scene, &install);
+    assert_eq!(lost(&before, &scraped(&scene)), Vec::<i64>::new());
+
     let probe = "        startupProbe: {httpGet: {path: /-/ready, port: 9090}, periodSeconds: 3, \
                  failureThreshold: 6, terminationGracePeriodSeconds: 2}\n";
     scene.apply(&slowed(&install, "35m", "        readinessProbe:", probe));
@@ -81,13 +87,51 @@ fn a_set_gets_more_tries() {
     let paces = [" segments after ", "no loaded segment tells"];
     assert!(paces.iter().any(|pace| evidence.contains(pace)), "{evidence}");
     live_with(&scene, &install, Ailment { class: "wal", roots: KILLED, pointer });
+    // However often it was killed over it.
+    scene.apply(&with_small_segments(&install));
+    until("it serves its log", 90, || !scraped(&scene).is_empty());
+    assert_eq!(lost(&before, &scraped(&scene)), Vec::<i64>::new());
+}
+
+/// When it was scraped, by what it serves.
+fn scraped(scene: &Scene) -> Samples {
+    samples_of(scene, "prom-0", "up")
+}
+
+fn lost(before: &Samples, after: &Samples) -> Vec<i64> {
+    before.keys().filter(|key| !after.contains_key(*key)).map(|(_, at)| *at).collect()
+}
+
+/// Slow, and nothing is in its way: no fault, and time is all that it needs.
+fn is_waited_for(scene: &Scene, install: &Install) {
+    let target = install.target();
+    scene.apply(&slowed(install, "35m", "        readinessProbe:", ""));
+    until_told(scene, target, &["wal/replaying"]);
+    let mut told = String::new();
+    until("the time that is left is told", 60, || {
+        told = scene.plugin(&["diagnose", target]).expect(2).stdout;
+        told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        told.contains(" s a segment, as the ")
+    });
+    assert!(told.starts_with(&format!("RECOVERING {target}")), "{told}");
+    assert!(told.contains(" left about ") && told.contains(" progress segment "), "{told}");
+    let said = scene.plugin(&["wal", target, "-o", "json"]).expect(2).json();
+    assert_eq!(first(&said, "/verdict"), "recovering");
+    assert_eq!(said.pointer("/reports/0/plan"), Some(&Value::Null), "nothing is to be done");
+    assert_eq!(first(&said, "/waits"), "pod/prom-0 replays its write-ahead log");
+    let uid = scene.field("pod/prom-0", ".metadata.uid");
+    scene.plugin(&["wal", target, "--apply", "--yes"]).expect(2);
+    let ends = scene.plugin(&["wait", target, "--settle", "2s", "-o", "json"]).expect(0).json();
+    assert_eq!(first(&ends, "/verdict"), "healthy");
+    assert_eq!(scene.field("pod/prom-0", ".metadata.uid"), uid, "it is the same start");
+    assert_eq!(scene.field("pod/prom-0", ".status.containerStatuses[0].restartCount"), "0");
 }
 
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn a_liveness_probe_that_kills_stays_and_is_held_off() {
     let scene = Scene::new("liveness");
-    let install = written(&scene, Kind::Deployment);
+    let install = written(&scene, Kind::Deployment, "v2.42.0");
     Install { replicas: 0, ..install.clone() }.apply(&scene);
     install.until_no_pods(&scene);
     let probe = "        livenessProbe: {httpGet: {path: /-/ready, port: 9090}, periodSeconds: 3, \
@@ -104,7 +148,7 @@ fn a_liveness_probe_that_kills_stays_and_is_held_off() {
 #[ignore = "needs the cluster: tests/run"]
 fn an_element_of_a_resource_gets_more_tries_where_it_wins() {
     let scene = Scene::new("element");
-    let install = written(&scene, Kind::Resource);
+    let install = written(&scene, Kind::Resource, "v3.16.0");
     let element = "  containers: [{name: prometheus, startupProbe: {periodSeconds: 3, \
                    failureThreshold: 6, terminationGracePeriodSeconds: 2}}]\n";
     scene.apply(&slowed(&install, "35m", "  storage:\n", element));
@@ -118,7 +162,7 @@ fn an_element_of_a_resource_gets_more_tries_where_it_wins() {
 #[ignore = "needs the cluster: tests/run"]
 fn a_resource_gets_more_seconds_and_its_operator_renders_them() {
     let scene = Scene::new("seconds");
-    let install = written(&scene, Kind::Resource);
+    let install = written(&scene, Kind::Resource, "v3.16.0");
     let set = || scene.get("sts/prometheus-prom");
     assert_eq!(numbers(&set()), [60, 15]);
     let field = "  maximumStartupDurationSeconds: 60\n";

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::chaos::{gap, planned};
+use super::damage::{Files, files};
 use super::keeper;
 use super::kill::WAITS;
 use super::life::until_told;
-use super::salvage::{Files, files, nothing_is_left};
+use super::salvage::nothing_is_left;
 use super::scene::{Said, Scene, essence, kubectl, until};
 
 const TARGET: &str = "sts/prom";

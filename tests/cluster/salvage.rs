@@ -1,183 +1,27 @@
 //! A damaged log is mended on the cluster: what can be read is served again, under its own series and
 //! at its own times, and all of it can be taken back.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
-use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
 use super::audit::Mark;
+use super::damage::{Damage, Files, LOAD, Samples, Server, files, samples};
 use super::install::{Install, Kind, ROOMY, serve};
+use super::keeper::Keeper;
 use super::life::{first, text, until_told};
 use super::scene::{Scene, essence, kubectl, until};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Damage {
-    /// A segment in the middle is gone: no start gets past that.
-    Gap,
-    /// A file of chunks_head begins with other bytes: no start gets past that either.
-    HeadChunks,
-    /// A byte in the middle is another: the next start would delete what follows.
-    Flip,
-    /// The same in a checkpoint: the next start would delete the segments.
-    Checkpoint,
-}
-
-/// Lives of the server, each of which has a segment of its own.
-const LIVES: usize = 3;
-const LOAD: u32 = 40;
 /// Bytes of the last record of a segment: a part of one scrape.
 const CUT: usize = 50;
-
-/// What a Thanos sidecar would note; the block is not here.
-const UPLOADED: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-
-/// Files of a log by name, with their bytes.
-pub type Files = BTreeMap<String, Vec<u8>>;
-pub type Samples = BTreeMap<(String, i64), String>;
-
-/// Every sample of the load, by series and time.
-pub fn samples(scene: &Scene, pod: &str) -> Samples {
-    samples_of(scene, pod, "")
-}
-
-/// Of one metric of it: `up` says when it was scraped.
-pub fn samples_of(scene: &Scene, pod: &str, metric: &str) -> Samples {
-    // metric{job="load"}[30m]
-    let query = format!("{metric}%7Bjob%3D%22load%22%7D%5B30m%5D");
-    let base = format!("/api/v1/namespaces/{}/pods/{pod}:9090/proxy", scene.ns);
-    let said = kubectl(&["get", "--raw", &format!("{base}/api/v1/query?query={query}")]);
-    let answer: Value = serde_json::from_str(&said.stdout).unwrap_or_default();
-    let mut all = Samples::new();
-    let series = answer.pointer("/data/result").and_then(Value::as_array);
-    for one in series.into_iter().flatten() {
-        for value in one["values"].as_array().into_iter().flatten() {
-            #[expect(clippy::cast_possible_truncation, reason = "milliseconds")]
-            let at = (value[0].as_f64().unwrap_or(0.0) * 1000.0).round() as i64;
-            all.insert((one["metric"].to_string(), at), value[1].to_string());
-        }
-    }
-    all
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    i64::try_from(since.as_millis()).expect("soon")
-}
-
-/// A server with a log, and where it is.
-pub struct Server<'a> {
-    scene: &'a Scene,
-    install: Install,
-    pub data: PathBuf,
-    /// When each of its lives ended.
-    ends: Vec<i64>,
-}
-
-impl<'a> Server<'a> {
-    fn pod(&self) -> String {
-        self.install.pods(self.scene).first().cloned().unwrap_or_default()
-    }
-
-    /// Until it has taken samples since `from`.
-    fn until_taken(&self, from: i64) {
-        until("it takes samples", 120, || {
-            let newest = samples(self.scene, &self.pod()).keys().map(|(_, at)| *at).max();
-            newest.is_some_and(|at| at > from + 3000)
-        });
-    }
-
-    /// As many lives as segments, and all that it served at the end.
-    pub fn with_log(scene: &'a Scene, install: Install) -> (Server<'a>, Samples) {
-        install.apply(scene);
-        let mut server = Server { scene, install, data: PathBuf::new(), ends: Vec::new() };
-        for life in 1..=LIVES {
-            server.until_taken(now());
-            if life < LIVES {
-                scene.kubectl(&["delete", "pod", &server.pod()]).expect(0);
-                server.ends.push(now());
-            }
-        }
-        let path = ".spec.volumes[*].persistentVolumeClaim.claimName";
-        let claim = scene.field(&format!("pod/{}", server.pod()), path);
-        let root = scene.folder(&claim);
-        let below = root.join("prometheus-db");
-        server.data = if below.exists() { below } else { root };
-        let before = samples(scene, &server.pod());
-        (server, before)
-    }
-
-    fn segment(&self, number: u32) -> PathBuf {
-        self.data.join(format!("wal/{number:08}"))
-    }
-
-    /// What no start gets past is done while it is stopped; the rest while it is held.
-    pub fn damage(&self, damage: Damage) {
-        let Server { scene, install, .. } = self;
-        let target = install.target();
-        match damage {
-            Damage::Gap | Damage::HeadChunks => {
-                Install { replicas: 0, ..install.clone() }.apply(scene);
-                install.until_no_pods(scene);
-                if damage == Damage::Gap {
-                    let note = format!("{{\"version\": 1, \"uploaded\": [{UPLOADED:?}]}}");
-                    fs::write(self.data.join("thanos.shipper.json"), note).expect("written");
-                    fs::remove_file(self.segment(1)).expect("a segment in the middle");
-                } else {
-                    let folder = self.data.join("chunks_head");
-                    fs::create_dir_all(&folder).expect("a folder");
-                    fs::write(folder.join("000001"), [7; 64]).expect("written");
-                }
-                install.apply(scene);
-            }
-            Damage::Flip | Damage::Checkpoint => {
-                // It serves, and is to be stopped all the same.
-                scene.until_ready(&self.pod(), 60);
-                scene.plugin(&["freeze", target, "--yes"]).expect(3);
-                scene.plugin(&["freeze", target, "--yes", "--allow-downtime"]).expect(0);
-                if damage == Damage::Checkpoint {
-                    let folder = self.data.join("wal/checkpoint.00000000");
-                    fs::create_dir(&folder).expect("a checkpoint is a folder");
-                    let own = fs::metadata(self.segment(0)).expect("a segment");
-                    chown(&folder, Some(own.uid()), Some(own.gid())).expect("as Prometheus' own");
-                    fs::rename(self.segment(0), folder.join("00000000")).expect("of segments");
-                    flip(&folder.join("00000000"));
-                } else {
-                    flip(&self.segment(1));
-                }
-            }
-        }
-    }
-}
-
-fn flip(file: &Path) {
-    let mut bytes = fs::read(file).expect("a segment");
-    // In the last of its records, which is of samples.
-    let at = bytes.iter().rposition(|byte| *byte != 0).expect("bytes") - 3;
-    bytes[at] ^= 0x55;
-    fs::write(file, bytes).expect("written");
-}
-
-/// Every file of the log with its bytes, but empty segments: each start makes one.
-pub fn files(data: &Path) -> Files {
-    let mut all = BTreeMap::new();
-    for log in ["wal", "chunks_head"] {
-        for entry in fs::read_dir(data.join(log)).into_iter().flatten().flatten() {
-            let name = format!("{log}/{}", entry.file_name().to_string_lossy());
-            match fs::read(entry.path()) {
-                Ok(bytes) if !bytes.is_empty() => all.insert(name, bytes),
-                _ => None,
-            };
-        }
-    }
-    all
-}
+/// It can be ended without its pod.
+const LIFECYCLE: &[&str] = &["--web.enable-lifecycle"];
+/// Named as Thanos' own, and with its word; it asks for a page that is not there, for ever.
+const SIDECAR: &[&str] = &["initContainers: [{name: thanos-sidecar, image: \"busybox:1\", \
+      restartPolicy: Always, command: [probe, sidecar, 2s, \"0\"]}]"];
 
 /// Mended, every sample that could be read is there, and none that was not.
-fn served_again(server: &Server<'_>, damage: Damage, before: &Samples) {
+pub fn served_again(server: &Server<'_>, damage: Damage, before: &Samples) {
     let after = samples(server.scene, &server.pod());
     let last = before.keys().map(|(_, at)| *at).max().expect("samples");
     let old = after.iter().filter(|((_, at), _)| *at <= last);
@@ -194,9 +38,12 @@ fn served_again(server: &Server<'_>, damage: Damage, before: &Samples) {
             let gone = |at: &i64| (from..to).contains(at) || kind == Kind::Resource && *at == last;
             assert!(lost.iter().all(gone), "{lost:?}");
         }
-        // One record: one scrape at the most.
+        // One record: one scrape at the most. What a start deleted nothing brings back.
         Damage::Flip | Damage::Checkpoint => {
             let mut times = lost.clone();
+            if (kind, damage) == (Kind::Set, Damage::Checkpoint) {
+                times.retain(|at| *at < from);
+            }
             times.sort_unstable();
             times.dedup();
             assert!(times.len() <= 1, "{times:?}");
@@ -250,6 +97,17 @@ fn restricted(scene: &Scene, install: Install) -> Install {
     Install { security, of_container: nothing, ..install }
 }
 
+/// What a row is beside its owner, its version and its damage.
+fn of_row(scene: &Scene, kind: Kind, image: &str, damage: Damage) -> Install {
+    let install = Install::new(kind, image, ROOMY);
+    match (kind, damage) {
+        (Kind::Set, Damage::Gap) => restricted(scene, install),
+        (Kind::Set, Damage::Checkpoint) => Install { arguments: LIFECYCLE, ..install },
+        (Kind::Deployment, Damage::Gap) => Install { of_pod: SIDECAR, ..install },
+        _ => install,
+    }
+}
+
 /// A segment loses its end between the plan and its execution: nobody agreed to what a salvage of
 /// that would lose. The files as they are now.
 fn differs(server: &Server<'_>, digest: &str) -> Files {
@@ -288,10 +146,7 @@ fn run(kind: Kind, image: &str, damage: Damage) {
     let began = std::time::Instant::now();
     let scene = Scene::new("salvage");
     serve(&scene, "load", LOAD);
-    let mut install = Install::new(kind, image, ROOMY);
-    if (kind, damage) == (Kind::Set, Damage::Gap) {
-        install = restricted(&scene, install);
-    }
+    let install = of_row(&scene, kind, image, damage);
     let (server, before) = Server::with_log(&scene, install);
     let target = server.install.target();
     let whole = essence(&scene.get(target));
@@ -301,7 +156,11 @@ fn run(kind: Kind, image: &str, damage: Damage) {
         Damage::HeadChunks => "wal/corrupt-head-chunks",
         Damage::Flip | Damage::Checkpoint => "other/repair-unfinished",
     };
-    until_told(&scene, target, &[told]);
+    let asks = until_told(&scene, target, &[told]);
+    if (kind, damage) == (Kind::Deployment, Damage::Gap) {
+        let says = "container thanos-sidecar is given no bucket, and uploads nothing";
+        assert!(asks.to_string().contains(says), "{asks:#}");
+    }
     let mut broken = files(&server.data);
 
     // Without consent to a look nothing is planned, and with it all is shown first.
@@ -327,18 +186,45 @@ fn run(kind: Kind, image: &str, damage: Damage) {
     let undo = ["undo", &digest, "--yes"];
     let refused = scene.plugin(&undo).expect(3);
     assert!(refused.stderr.contains("has written since"), "{}", refused.stderr);
-    scene.plugin(&[&undo[..], &["--force"]].concat()).expect(0);
-    if kind == Kind::Deployment && damage == Damage::Flip {
+    // The old files, before anything starts on them.
+    let data = server.data.display();
+    let keeper = Keeper::new(&format!("cp -r {data}/wal {data}/chunks_head $here/"));
+    let helper_is_done = if kind == Kind::Deployment { "step-5-did" } else { "step-6-did" };
+    let stop = [("PROM_FIX_FAULT", helper_is_done), ("PROM_FIX_FAULT_RUN", &*keeper.program())];
+    scene.plugin_with(&[&undo[..], &["--force"]].concat(), &stop).expect(0);
+    assert_eq!(files(keeper.folder()), broken, "to the last byte");
+    if kind == Kind::Deployment && matches!(damage, Damage::Flip | Damage::Checkpoint) {
         // What froze it, by its replicas, stands too.
         scene.plugin(&["undo", target, "--yes"]).expect(0);
     }
     assert_eq!(essence(&scene.get(target)), whole, "values and owners are as before");
-    if matches!(damage, Damage::Gap | Damage::HeadChunks) {
-        assert_eq!(files(&server.data), broken, "to the last byte");
-        until_told(&scene, target, &[told]);
+    match damage {
+        Damage::Gap | Damage::HeadChunks => {
+            assert_eq!(files(&server.data), broken, "no start gets past it");
+            until_told(&scene, target, &[told]);
+        }
+        Damage::Flip => has_cut_its_log(&scene, target, image),
+        Damage::Checkpoint => {}
     }
     nothing_is_left(&scene);
     eprintln!("{kind:?} {image} {damage:?}: {} s", began.elapsed().as_secs());
+}
+
+/// Left to itself, its start cuts the log at the damage, and both lines that say so are quoted.
+fn has_cut_its_log(scene: &Scene, target: &str, image: &str) {
+    let mut told = String::new();
+    until("the cut is told", 120, || {
+        told = scene.plugin(&["diagnose", target, "-o", "json"]).stdout;
+        told.contains("wal/repaired-with-loss")
+    });
+    assert!(told.contains("Deleting all segments newer than corrupted segment"), "{told}");
+    // 2.42 logs no success.
+    let done = if image.starts_with("v2.42") {
+        "Rewrite corrupted segment"
+    } else {
+        "uccessfully repaired WAL"
+    };
+    assert!(told.contains(done), "{told}");
 }
 
 /// One of two is broken: the other is neither asked nor stopped.
@@ -387,27 +273,89 @@ pub fn nothing_is_left(scene: &Scene) {
     assert!(!all.iter().any(held), "nothing is held");
 }
 
+const VERSIONS: [&str; 3] = ["v2.42.0", "v2.53.3", "v3.16.0"];
+const KINDS: [Kind; 4] = [Kind::Set, Kind::Deployment, Kind::Resource, Kind::Release];
+const DAMAGES: [Damage; 4] = [Damage::Gap, Damage::HeadChunks, Damage::Flip, Damage::Checkpoint];
+
+/// Of every damage under every owner one version always has its turn, such that each version has every
+/// damage and every owner; with `PROM_FIX_MATRIX=1` all have.
+fn is_covered(kind: Kind, version: &str, damage: Damage) -> bool {
+    let at = |found: Option<usize>| found.expect("it is one of them");
+    let number = at(KINDS.iter().position(|one| *one == kind))
+        + at(DAMAGES.iter().position(|one| *one == damage));
+    VERSIONS[(number + 1) % VERSIONS.len()] == version
+}
+
+#[test]
+fn the_cover_is_pairwise() {
+    for damage in DAMAGES {
+        for kind in KINDS {
+            assert_eq!(VERSIONS.iter().filter(|of| is_covered(kind, of, damage)).count(), 1);
+        }
+        for version in VERSIONS {
+            assert!(
+                KINDS.iter().any(|of| is_covered(*of, version, damage)),
+                "{damage:?} {version}"
+            );
+        }
+    }
+    for (kind, version) in KINDS.iter().flat_map(|kind| VERSIONS.map(|version| (*kind, version))) {
+        assert!(DAMAGES.iter().any(|of| is_covered(kind, version, *of)), "{kind:?} {version}");
+    }
+}
+
+fn in_turn(kind: Kind, version: &str, damage: Damage) {
+    let matrix = std::env::var("PROM_FIX_MATRIX").is_ok_and(|v| v == "1");
+    if matrix || is_covered(kind, version, damage) {
+        let bare = matches!(kind, Kind::Set | Kind::Resource)
+            && matches!(damage, Damage::Flip | Damage::Checkpoint);
+        run(kind, &format!("{version}{}", if bare { "-distroless" } else { "" }), damage);
+    } else {
+        eprintln!("left to --matrix: {kind:?} {version} {damage:?}");
+    }
+}
+
 macro_rules! salvages {
-    ($($name:ident: $kind:expr, $image:expr, $damage:expr;)*) => {$(
-        #[test]
-        #[ignore = "needs the cluster: tests/run"]
-        fn $name() {
-            run($kind, $image, $damage);
+    ($($name:ident: $kind:expr, $damage:expr;)*) => {$(
+        mod $name {
+            use super::{Damage, Kind, VERSIONS, in_turn};
+
+            #[test]
+            #[ignore = "needs the cluster: tests/run"]
+            fn of_2_42() {
+                in_turn($kind, VERSIONS[0], $damage);
+            }
+
+            #[test]
+            #[ignore = "needs the cluster: tests/run"]
+            fn of_2_53() {
+                in_turn($kind, VERSIONS[1], $damage);
+            }
+
+            #[test]
+            #[ignore = "needs the cluster: tests/run"]
+            fn of_3_16() {
+                in_turn($kind, VERSIONS[2], $damage);
+            }
         }
     )*};
 }
 
 salvages! {
-    a_gap_in_a_set: Kind::Set, "v3.16.0", Damage::Gap;
-    a_gap_in_a_deployment: Kind::Deployment, "v2.53.3", Damage::Gap;
-    a_gap_in_a_resource: Kind::Resource, "v2.42.0", Damage::Gap;
-    a_flipped_byte_in_a_set: Kind::Set, "v2.42.0-distroless", Damage::Flip;
-    a_flipped_byte_in_a_resource: Kind::Resource, "v3.16.0-distroless", Damage::Flip;
-    a_flipped_byte_in_a_release: Kind::Release, "v2.53.3", Damage::Flip;
-    a_flipped_byte_in_a_deployment: Kind::Deployment, "v3.16.0", Damage::Flip;
-    a_torn_checkpoint_in_a_set: Kind::Set, "v2.53.3-distroless", Damage::Checkpoint;
-    a_torn_checkpoint_in_a_release: Kind::Release, "v3.16.0", Damage::Checkpoint;
-    bad_head_chunks_in_a_deployment: Kind::Deployment, "v2.42.0", Damage::HeadChunks;
-    bad_head_chunks_in_a_resource: Kind::Resource, "v2.53.3", Damage::HeadChunks;
-    bad_head_chunks_in_a_release: Kind::Release, "v3.16.0", Damage::HeadChunks;
+    a_gap_in_a_set: Kind::Set, Damage::Gap;
+    a_gap_in_a_deployment: Kind::Deployment, Damage::Gap;
+    a_gap_in_a_resource: Kind::Resource, Damage::Gap;
+    a_gap_in_a_release: Kind::Release, Damage::Gap;
+    bad_head_chunks_in_a_set: Kind::Set, Damage::HeadChunks;
+    bad_head_chunks_in_a_deployment: Kind::Deployment, Damage::HeadChunks;
+    bad_head_chunks_in_a_resource: Kind::Resource, Damage::HeadChunks;
+    bad_head_chunks_in_a_release: Kind::Release, Damage::HeadChunks;
+    a_flipped_byte_in_a_set: Kind::Set, Damage::Flip;
+    a_flipped_byte_in_a_deployment: Kind::Deployment, Damage::Flip;
+    a_flipped_byte_in_a_resource: Kind::Resource, Damage::Flip;
+    a_flipped_byte_in_a_release: Kind::Release, Damage::Flip;
+    a_torn_checkpoint_in_a_set: Kind::Set, Damage::Checkpoint;
+    a_torn_checkpoint_in_a_deployment: Kind::Deployment, Damage::Checkpoint;
+    a_torn_checkpoint_in_a_resource: Kind::Resource, Damage::Checkpoint;
+    a_torn_checkpoint_in_a_release: Kind::Release, Damage::Checkpoint;
 }
