@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use super::change::{self, in_namespace};
 use super::{Ask, Done, Run, answer, examine, ledger};
 use crate::classes::Given;
+use crate::datadir::terms::NOT_LAST;
 use crate::effects::{self, Consent, Consents, Ended, Error, Journal};
 use crate::exit::Exit;
 use crate::model::receipt::Receipt;
@@ -50,11 +51,9 @@ pub async fn undo(run: &Run<'_>, receipt: Receipt) -> Result<Done> {
         effects::execute(&cluster, &mut journal, &mut watcher, &change::patience(run)).await;
     effects::Watcher::done(&mut watcher, 0, "");
     match ended {
-        Ended::Done if is_elsewhere(&receipt, journal.receipt()) => {
-            let why =
-                "its old files are not the last that were set aside, and nothing was put back";
-            let ways =
-                ["undo what was done to the files after it first:  kubectl prom-fix receipts"];
+        Ended::Done if is_gone(&receipt, journal.receipt()) => {
+            let why = "its old files are not on the volume any more, and nothing was put back";
+            let ways = ["who put them back, or freed them:  kubectl prom-fix receipts"];
             Ok(answer::blocked(run, &approved, &[], &Blocked::no_safe_plan(why, &ways)))
         }
         Ended::Done => finish(run, &journal).await,
@@ -67,7 +66,8 @@ pub async fn undo(run: &Run<'_>, receipt: Receipt) -> Result<Done> {
                 return Ok(halted(run, &journal, &error.whole()));
             };
             let why = format!("{}; no file was changed, and it is as it was", error.whole());
-            let blocked = Blocked::no_safe_plan(why, ways(run));
+            let ways = ways(run, &why);
+            let blocked = Blocked::no_safe_plan(why, ways);
             Ok(answer::blocked(run, &approved, &[], &blocked))
         }
         Ended::Stale { why, .. } | Ended::TimedOut { says: why, .. } => {
@@ -78,15 +78,18 @@ pub async fn undo(run: &Run<'_>, receipt: Receipt) -> Result<Done> {
     }
 }
 
-/// By force it was tried already.
-fn ways(run: &Run<'_>) -> &'static [&'static str] {
+/// By force it was tried already, or is no way.
+fn ways(run: &Run<'_>, why: &str) -> &'static [&'static str] {
+    if why.contains(NOT_LAST) {
+        return &["undo what was done to the files after it first:  kubectl prom-fix receipts"];
+    }
     if run.typed.change.force { &[] } else { &["--force"] }
 }
 
-/// Files were changed, and none was put back: another change lies on top.
-fn is_elsewhere(receipt: &Receipt, back: &Receipt) -> bool {
+/// Files were changed, and none was put back.
+fn is_gone(receipt: &Receipt, back: &Receipt) -> bool {
     let changed = receipt.outcomes().any(|said| matches!(said, "salvaged" | "changed"));
-    changed && back.outcomes().all(|said| said == "nothing")
+    changed && !back.put_back()
 }
 
 /// The plan that takes back the work of the receipt's helpers.

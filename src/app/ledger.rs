@@ -177,7 +177,7 @@ pub async fn undo(run: &Run<'_>, which: Option<&str>) -> Result<Done> {
     // Killed between the files and the rest: those are back already.
     let taken_back: Vec<(String, String)> = list
         .iter()
-        .filter(|r| r.state == State::Applied && r.outcomes().any(|said| said == "restored"))
+        .filter(|r| r.state == State::Applied && r.put_back())
         .filter_map(|r| Some((r.plan.undoes.clone()?, r.began.clone())))
         .collect();
     // What took something back is no change of its own.

@@ -9,7 +9,7 @@ use super::layout;
 use super::lock::Lock;
 use super::look::Known;
 use super::salvage::{self, AtWork, NotDone, Report};
-use super::terms;
+use super::terms::{self, NOT_LAST};
 
 mod later;
 
@@ -66,6 +66,7 @@ pub fn resume(root: &Path, held: bool) -> Result<Resumed, NotDone> {
 }
 
 /// Puts back what the last salvage changed; `None` where nothing is left of the one that is meant.
+/// An older one is refused.
 pub fn restore(root: &Path, terms: &terms::Restore) -> Result<Option<Restored>, NotDone> {
     let mut lock = Lock::take(root)?;
     let disk = Disk::open(root)?;
@@ -79,8 +80,18 @@ pub fn restore(root: &Path, terms: &terms::Restore) -> Result<Option<Restored>, 
         terms.of.as_ref().is_none_or(|of| journal.manifest.report.agreed == *of)
     };
     let Some(journal) = last.filter(meant) else {
-        if terms.of.is_some() {
+        // It would not fit beside what was done after it; where it is gone, it was put back, or freed.
+        let later = |of: &String| all.iter().any(|one| one.manifest.report.agreed == *of);
+        if let Some(of) = &terms.of
+            && !later(of)
+        {
             return Ok(None);
+        }
+        if terms.of.is_some() {
+            let root = root.display();
+            return Err(NotDone::Refused(format!(
+                "{root}: {NOT_LAST} set aside, and fit only beside those"
+            )));
         }
         return Err(NotDone::Refused(format!("{}: nothing was salvaged here", root.display())));
     };

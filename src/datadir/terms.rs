@@ -29,3 +29,6 @@ pub struct Cleanup {
 
 /// By these words a refusal for want of room is known.
 pub const NEEDS_ROOM: &str = "are needed beside the damaged files";
+
+/// And one because of what was done later.
+pub const NOT_LAST: &str = "its old files are not the last that were";

@@ -21,6 +21,8 @@ pub const STATE_LABEL: &str = "prom-fix.github.io/state";
 pub const DATA_KEY: &str = "receipt.json";
 /// In what a helper reported of a salvage: the bytes of the files that it set aside.
 pub const ASIDE_BYTES: &str = "asideBytes";
+/// The note of a step whose helper goes on for another.
+pub const AGAIN: &str = "made again";
 /// The finalizer that holds a pod's name while its volume is worked on.
 pub const HOLD: &str = "prom-fix.github.io/hold";
 
@@ -142,6 +144,13 @@ impl Receipt {
     pub fn outcomes(&self) -> impl Iterator<Item = &str> {
         let said = self.steps.iter().filter_map(|step| step.said.as_ref());
         said.filter_map(|said| said.get("outcome")?.as_str())
+    }
+
+    /// Whether it put files back. A helper that went on for one whose report nobody read has nothing
+    /// left to put back only where that one did it: of an older salvage it refuses.
+    pub fn put_back(&self) -> bool {
+        let again = self.steps.iter().any(|step| step.note.as_deref() == Some(AGAIN));
+        self.outcomes().any(|said| said == "restored" || again && said == "nothing")
     }
 
     /// The agreement that its salvage was held to, and the claim that it was on: of one that may have

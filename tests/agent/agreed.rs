@@ -55,6 +55,28 @@ fn done_twice_it_is_done_once_and_put_back_twice_nothing_else_is() {
     assert_eq!(everything(root), before, "the salvage before it stays");
 }
 
+/// Nobody is told that there is nothing to put back where it only is not its turn.
+#[test]
+fn an_older_salvage_is_put_back_after_the_later_one() {
+    let folder = folder();
+    let root = folder.path();
+    d::healthy(root);
+    d::flip(root, "wal/00000006", 3000);
+    let (before, first) = (everything(root), agreement(root));
+    run(&["salvage", "--expect", &first], root, 0);
+    d::flip(root, "wal/00000005", 3000);
+    let second = agreement(root);
+    run(&["salvage", "--expect", &second], root, 0);
+    let both = everything(root);
+    let refused = run(&["restore", "--of", &first, "--force"], root, 3);
+    assert!(refused.contains("its old files are not the last that were set aside"), "{refused}");
+    assert_eq!(everything(root), both);
+    run(&["restore", "--of", &second], root, 0);
+    d::flip(root, "wal/00000005", 3000);
+    run(&["restore", "--of", &first], root, 0);
+    assert_eq!(everything(root), before);
+}
+
 #[test]
 fn what_was_written_since_is_set_aside_by_force_only() {
     let folder = folder();

@@ -10,9 +10,8 @@ use super::super::wait::{Waited, wait};
 use super::{Halt, Run};
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::plan::{Action, Plan, Until};
+use crate::model::receipt::AGAIN;
 
-/// In the journal, of a helper that goes on for another.
-const AGAIN: &str = "made again";
 /// How long a pod that ended may take to go.
 const LOOKS: usize = 60;
 const PAUSE: Duration = Duration::from_secs(1);
