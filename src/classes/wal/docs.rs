@@ -114,8 +114,10 @@ pub const DOCS: &[CodeDoc] = &[
         meaning: "the log of out-of-order samples (wbl/) is damaged",
         proof: "\"corruption in segment …/wbl/N\", also under the words \"WAL read error\" (2.39 to \
                 2.47)",
-        plan: "from 2.48 on Prometheus repairs the WBL alone. On 2.39 to 2.47 keep it from \
-               starting, move wbl/ out, then upgrade",
+        plan: "`kubectl prom-fix wal --inspect` shows it, and with --apply holds the pod and writes \
+               the damaged file anew from its readable records. 2.39 to 2.47 still cut their log \
+               over the next damage there: upgrade. By hand, while Prometheus is stopped: move wbl/ \
+               out",
         risk: "2.48 and later: out-of-order samples after the damage. 2.39 to 2.47: the repair cuts \
                the healthy WAL instead, at every start",
     },
@@ -136,8 +138,9 @@ pub const DOCS: &[CodeDoc] = &[
         proof: "\"corrupted block ULID: …\", or on 2.49 to 3.9 only its tail: \"invalid magic \
                 number\", \"read TOC\", \"mmap, size 0\". As a warning: \"Failed to read meta.json for \
                 a block\", where the server starts and leaves the block out",
-        plan: "find the block (an index begins with BAAAD700, a chunk file with 85BD40DD) and move \
-               its directory out of the data directory while Prometheus is stopped",
+        plan: "`kubectl prom-fix wal --inspect` names the block, and with --apply that one directory \
+               is moved aside. By hand, while Prometheus is stopped: find it (an index begins with \
+               BAAAD700, a chunk file with 85BD40DD) and move it out of the data directory",
         risk: "the time range of that block is not served while it is out. \"Found healthy block\" \
                in the log means only that its meta.json was read",
     },
@@ -201,7 +204,9 @@ pub const DOCS: &[CodeDoc] = &[
         stage: Stage::Serving,
         meaning: "a running server cannot cut its WAL, because a segment is damaged",
         proof: "every two hours \"create checkpoint: read segments: corruption in segment …\"",
-        plan: "do not restart it. Plan a stop: copy the volume, rewrite the damaged segment, start",
+        plan: "do not restart it. `kubectl prom-fix wal --inspect` shows the damage while it serves; \
+               with --apply --allow-downtime it is stopped, the segment is written anew from its \
+               readable records, and it starts",
         risk: "the WAL grows until the volume is full; a restart cuts the log at the damage",
     },
 ];

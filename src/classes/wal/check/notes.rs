@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::damage::{self, Place};
+use super::damage::{self, Loss, Place, Told};
 use crate::model::log::{Line, Runs, Sign, replay, sign};
 use crate::model::{Code, Finding, Severity};
 use crate::subject::pod;
@@ -49,6 +49,14 @@ fn find<'a>(lines: &'a [Line], text: &str) -> Option<&'a Line> {
 /// A read error that Prometheus answers by cutting its log short.
 fn repair(lines: &[Line], runs: &Runs, present: bool, about: &About<'_>) -> Option<Finding> {
     let attempt = find(lines, "read error, attempting repair")?;
+    if present && matches!(damage::told(lines), Told::Left(Loss::ByWbl { .. })) {
+        let says = "has a damaged out-of-order log (WBL), over which each start cuts the healthy \
+                    WAL; do not restart it";
+        let cut = find(lines, "Deleting all segments newer");
+        let finding = about(Code("wal/corrupt-wbl"), Severity::Error, says, attempt);
+        let finding = cut.into_iter().fold(finding, |all, line| all.with("log", line.quote()));
+        return Some(finding.forbidding_restart());
+    }
     // 2.44 and later log success; before, what follows is a server that becomes ready.
     let rewritten = find(lines, "Rewrite corrupted segment");
     let came_up = replay(lines).ready || (present && runs.ready);
