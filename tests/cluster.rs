@@ -69,3 +69,5 @@ mod scene;
 mod sight;
 #[path = "cluster/wal.rs"]
 mod wal;
+#[path = "cluster/wbl.rs"]
+mod wbl;

@@ -3,14 +3,17 @@
 
 use std::path::PathBuf;
 
-use super::damage::{Files, files};
+use super::damage::{Damage, Files, LOAD, Server, files, now};
+use super::install::{Install, Kind, ROOMY, serve};
+use super::keeper::Keeper;
 use super::kill::{WAITS, dies};
 use super::life::until_told;
-use super::salvage::nothing_is_left;
+use super::salvage::{nothing_is_left, served_again};
 use super::scene::{Scene, essence, until};
 use super::wal::{is_beside_its_pod, with_gap};
 
 const TARGET: &str = "sts/prom";
+const HELPER: &str = "prom-fix-salvage-data-prom-0";
 
 /// Steps: hold, delete, wait, agent, helper, wait, helper gone, agent gone, let go, wait.
 const PLACES: &[&str] = &[
@@ -28,10 +31,30 @@ const PLACES: &[&str] = &[
 /// From here on it runs again.
 const LET_GO: &[&str] = &["step-9-sent", "step-9-did", "step-10-did", "journal-open"];
 
-/// A few of them, and with `PROM_FIX_MATRIX=1` all.
-fn some(all: &'static [&'static str], every: usize) -> Vec<&'static str> {
+/// The plan that takes it back has the same steps; then the rest is undone, last step first.
+const PLACES_OF_UNDO: &[&str] = &[
+    "journal-created",
+    "step-1-sent",
+    "step-2-sent",
+    "step-3-did",
+    "step-4-sent",
+    "step-5-sent",
+    "step-6-did",
+    "step-7-sent",
+    "step-8-did",
+    "step-9-sent",
+    "step-9-did",
+    "undo-5-began",
+    "undo-5-sent",
+    "undo-4-sent",
+    "undo-1-began",
+];
+
+/// Every so many of them from one on, and with `PROM_FIX_MATRIX=1` all.
+fn some(all: &[&'static str], from: usize, every: usize) -> Vec<&'static str> {
     let matrix = std::env::var("PROM_FIX_MATRIX").is_ok_and(|v| v == "1");
-    all.iter().copied().skip(usize::from(!matrix)).step_by(if matrix { 1 } else { every }).collect()
+    let (from, every) = if matrix { (0, 1) } else { (from, every) };
+    all.iter().copied().skip(from).step_by(every).collect()
 }
 
 /// A set that no start gets past the gap of; where its data is, and what lies there.
@@ -46,10 +69,14 @@ pub fn gap(name: &str) -> (Scene, PathBuf, Files) {
 
 /// The plan that mends it, as a file.
 pub fn planned(scene: &Scene) -> tempfile::NamedTempFile {
+    planned_for(scene, TARGET)
+}
+
+fn planned_for(scene: &Scene, target: &str) -> tempfile::NamedTempFile {
     // Between two crashes, when a start is under way, there is a moment without an answer.
     let mut plan = String::new();
     until("a plan is made", 60, || {
-        let said = scene.plugin(&["wal", TARGET, "--inspect", "-o", "plan"]);
+        let said = scene.plugin(&["wal", target, "--inspect", "-o", "plan"]);
         plan = said.stdout;
         said.code == 2 && !plan.is_empty()
     });
@@ -60,7 +87,11 @@ pub fn planned(scene: &Scene) -> tempfile::NamedTempFile {
 
 /// Makes the plan, and kills whoever carries it out.
 fn killed_at(scene: &Scene, place: &str) {
-    let file = planned(scene);
+    killed(scene, TARGET, place);
+}
+
+fn killed(scene: &Scene, target: &str, place: &str) {
+    let file = planned_for(scene, target);
     let path = file.path().to_str().expect("a plain path");
     dies(scene, &["apply", "-f", path, "--yes"], place);
 }
@@ -70,8 +101,11 @@ fn killed_at(scene: &Scene, place: &str) {
 fn a_salvage_that_was_killed_is_taken_back() {
     let (scene, data, broken) = gap("back");
     let set = essence(&scene.get(TARGET));
-    for place in some(PLACES, 3) {
+    for place in some(PLACES, 2, 3) {
         killed_at(&scene, place);
+        if place == "step-5-sent" {
+            is_beside_its_pod(&scene.get(&format!("pod/{HELPER}")), true);
+        }
         scene.elsewhere(&["undo", TARGET, "--yes"]).expect(0);
         assert_eq!(files(&data), broken, "after {place}");
         assert_eq!(essence(&scene.get(TARGET)), set, "after {place}");
@@ -79,7 +113,7 @@ fn a_salvage_that_was_killed_is_taken_back() {
         until_told(&scene, TARGET, &["wal/gap"]);
         eprintln!("taken back after {place}");
     }
-    for place in some(LET_GO, 3) {
+    for place in some(LET_GO, 0, 4) {
         killed_at(&scene, place);
         until("it runs", 60, || scene.field("pod/prom-0", ".status.phase") == "Running");
         // It has written, or is about to.
@@ -95,15 +129,11 @@ fn a_salvage_that_was_killed_is_taken_back() {
 #[ignore = "needs the cluster: tests/run"]
 fn a_salvage_that_was_killed_is_finished() {
     let (scene, data, broken) = gap("finish");
-    for place in some(PLACES, 4).into_iter().chain(some(LET_GO, 4)) {
+    for place in some(PLACES, 0, 3).into_iter().chain(some(LET_GO, 1, 4)) {
         killed_at(&scene, place);
-        if place == "step-5-sent" {
-            is_beside_its_pod(&scene.get("pod/prom-fix-salvage-data-prom-0"), true);
-        }
         if place == "step-5-did" {
             // Whoever tidies up takes the helper away under it.
-            let helper = "prom-fix-salvage-data-prom-0";
-            scene.kubectl(&["delete", "pod", helper, "--grace-period=0", "--force"]);
+            scene.kubectl(&["delete", "pod", HELPER, "--grace-period=0", "--force"]).expect(0);
         }
         scene.elsewhere(&[&["resume", TARGET, "--yes"], &WAITS[..]].concat()).expect(0);
         nothing_is_left(&scene);
@@ -120,7 +150,7 @@ fn a_salvage_that_was_killed_is_finished() {
 #[ignore = "needs the cluster: tests/run"]
 fn an_undo_that_was_killed_is_finished() {
     let (scene, data, broken) = gap("again");
-    for place in some(&["step-2-sent", "step-6-did", "step-9-sent", "undo-5-sent"], 2) {
+    for place in some(PLACES_OF_UNDO, 6, 6) {
         let mend = ["wal", TARGET, "--inspect", "--apply", "--yes"];
         scene.plugin(&[&mend[..], &WAITS[..]].concat()).expect(0);
         dies(&scene, &["undo", TARGET, "--yes", "--force"], place);
@@ -134,4 +164,121 @@ fn an_undo_that_was_killed_is_finished() {
         until_told(&scene, TARGET, &["wal/gap"]);
         eprintln!("undone after {place}");
     }
+}
+
+/// Somebody takes the helper away while this program waits for it: it is made again, and goes on.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_helper_that_is_taken_away_is_made_again() {
+    let (scene, data, broken) = gap("taken");
+    let taken = |helper: &str| {
+        Keeper::new(&format!(
+            "kubectl delete pod {helper} -n {} --grace-period=0 --force > $here/said 2>&1",
+            scene.ns
+        ))
+    };
+    let with = |args: &[&str], place: &str, keeper: &Keeper| {
+        let program = keeper.program();
+        let stop = [("PROM_FIX_FAULT", place), ("PROM_FIX_FAULT_RUN", &*program)];
+        let said = scene.plugin_with(args, &stop);
+        assert!(keeper.left("said").contains("deleted"), "{place}: {}", keeper.left("said"));
+        said
+    };
+    let keeper = taken("prom-fix-survey-data-prom-0");
+    let looked = with(&["wal", TARGET, "--inspect", "-o", "plan"], "step-2-sent", &keeper);
+    assert!(looked.code == 2 && looked.stdout.contains("kind: Plan"), "{looked:?}");
+    nothing_is_left(&scene);
+    for place in ["step-5-sent", "step-6-began"] {
+        let plan = planned(&scene);
+        let path = plan.path().to_str().expect("a plain path");
+        let mend = [&["apply", "-f", path, "--yes"], &WAITS[..]].concat();
+        with(&mend, place, &taken(HELPER)).expect(0);
+        assert!(data.join("wal/00000001").exists(), "{place}: the missing segment is there");
+        nothing_is_left(&scene);
+        let undo = ["undo", TARGET, "--yes", "--force"];
+        with(&undo, place, &taken("prom-fix-back-salvage-data-prom-0")).expect(0);
+        assert_eq!(files(&data), broken, "{place}");
+        nothing_is_left(&scene);
+        until_told(&scene, TARGET, &["wal/gap"]);
+    }
+}
+
+/// What was killed before anything was mended leaves nothing that is in the way.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_look_and_a_freeze_that_were_killed_are_taken_back() {
+    let (scene, data, broken) = gap("early");
+    let set = essence(&scene.get(TARGET));
+    for (args, place) in [
+        (&["wal", TARGET, "--inspect"][..], "step-1-sent"),
+        (&["wal", TARGET, "--inspect"], "step-2-sent"),
+        (&["wal", TARGET, "--inspect"], "step-3-did"),
+        (&["freeze", TARGET, "--yes"], "step-1-sent"),
+        (&["freeze", TARGET, "--yes"], "step-2-sent"),
+    ] {
+        dies(&scene, args, place);
+        scene.elsewhere(&["undo", TARGET, "--yes"]).expect(0);
+        nothing_is_left(&scene);
+        assert_eq!(essence(&scene.get(TARGET)), set, "{args:?} at {place}");
+        assert_eq!(files(&data), broken, "{args:?} at {place}");
+        until("its set has made it again", 30, || {
+            let gone = scene.field("pod/prom-0", ".metadata.deletionTimestamp");
+            gone.is_empty() && !scene.field("pod/prom-0", ".metadata.uid").is_empty()
+        });
+        until_told(&scene, TARGET, &["wal/gap"]);
+    }
+    // And finished: it is held then, and let go as ever.
+    dies(&scene, &["freeze", TARGET, "--yes"], "step-1-sent");
+    scene.elsewhere(&["resume", TARGET, "--yes"]).expect(0);
+    assert!(scene.field("pod/prom-0", ".metadata.finalizers").contains("prom-fix"));
+    scene.elsewhere(&["undo", TARGET, "--yes"]).expect(0);
+    nothing_is_left(&scene);
+    until_told(&scene, TARGET, &["wal/gap"]);
+}
+
+/// Of another owner, with samples that tell what was lost: taken back and finished by turns.
+fn killed_under(kind: Kind, image: &str, places: &[&'static str]) {
+    let scene = Scene::new("under");
+    serve(&scene, "load", LOAD);
+    let (server, before) = Server::with_log(&scene, Install::new(kind, image, ROOMY));
+    let target = server.install.target();
+    server.damage(Damage::Gap);
+    until_told(&scene, target, &["wal/gap"]);
+    let (whole, broken) = (essence(&scene.get(target)), files(&server.data));
+    let is_back = |place: &str| {
+        assert_eq!(files(&server.data), broken, "after {place}");
+        assert_eq!(essence(&scene.get(target)), whole, "after {place}: replicas, paused and all");
+        nothing_is_left(&scene);
+        until_told(&scene, target, &["wal/gap"]);
+    };
+    for (turn, place) in some(places, 0, 2).into_iter().enumerate() {
+        killed(&scene, target, place);
+        if turn % 2 == 0 {
+            scene.elsewhere(&["undo", target, "--yes"]).expect(0);
+        } else {
+            scene.elsewhere(&[&["resume", target, "--yes"], &WAITS[..]].concat()).expect(0);
+            server.until_taken(now());
+            served_again(&server, Damage::Gap, &before);
+            assert_eq!(essence(&scene.get(target))["spec"], whole["spec"], "after {place}");
+            nothing_is_left(&scene);
+            scene.elsewhere(&["undo", target, "--yes", "--force"]).expect(0);
+        }
+        is_back(place);
+        eprintln!("{kind:?}: after {place}");
+    }
+}
+
+/// Steps: to none, wait, agent, helper, wait, helper gone, agent gone, to as many as before, wait.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_salvage_of_a_deployment_that_was_killed_has_its_replicas_again() {
+    let places = ["step-1-sent", "step-3-sent", "step-5-did", "step-8-sent"];
+    killed_under(Kind::Deployment, "v2.53.3", &places);
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_salvage_of_a_resource_that_was_killed_leaves_it_to_its_operator() {
+    let places = ["step-2-sent", "step-4-sent", "step-6-did", "step-9-sent"];
+    killed_under(Kind::Resource, "v2.42.0", &places);
 }
