@@ -61,6 +61,9 @@ fn looks(scene: &Scene) -> Value {
     assert!((SERIES..SERIES + 1000).contains(&number), "{counted}");
     let dominates = report.pointer("/reports/0/findings").expect("findings").to_string();
     assert!(dominates.contains("synthetic holds 99 % of "), "{dominates}");
+    let most = |field: &str| evidence(&report, "oom/cardinality", field).join("\n");
+    assert!(most("jobs").starts_with("load 30 "), "{}", most("jobs"));
+    assert!(most("labels").starts_with("series 30 000"), "{}", most("labels"));
     // 30 000 series x 3.45 kB x 1.5 + 64 MiB, rounded up.
     assert_eq!(
         first(&report, "/plan/title"),
