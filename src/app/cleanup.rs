@@ -134,7 +134,7 @@ impl Work<'_> {
         let proof = proof::prove(&scoped, &ask, &mut watcher).await;
         effects::Watcher::done(&mut watcher, 0, "");
         let why = match proof? {
-            Proof::Proved(now) => match proof::promised(&scoped, receipt, &now.subject).await {
+            Proof::Proved(now, _) => match proof::promised(&scoped, receipt, &now.subject).await {
                 Ok(_) => {
                     Journal::open(cluster, receipt).await?.prove(cluster, true).await?;
                     return Ok(Ok(()));

@@ -12,7 +12,7 @@ use crate::effects::{self, Ended, Error, Journal};
 use crate::exit::Exit;
 use crate::model::plan::{Action, Blocked, BlockedReason, FREEZE, Plan};
 use crate::model::receipt::{Receipt, State as ReceiptState, StepState};
-use crate::model::report::{Outcome, Rehearsal, Report, StepOutcome};
+use crate::model::report::{Intake, Outcome, Rehearsal, Report, StepOutcome};
 use crate::render;
 
 /// From the end of the steps to the last report.
@@ -32,7 +32,7 @@ pub async fn of(run: &Run<'_>, ask: &Ask<'_>, journal: Journal, ended: Ended) ->
         }
         Ended::Refused { error, .. } => {
             stays_held(run, journal.receipt(), &error);
-            return last_report(run, ask, &journal, false, Exit::Unfinished).await;
+            return last_report(run, ask, &journal, Exit::Unfinished).await;
         }
         Ended::Stopped { step } => Some((Exit::Unfinished, format!("stopped before step {step}"))),
         Ended::Detached => {
@@ -50,11 +50,11 @@ pub async fn of(run: &Run<'_>, ask: &Ask<'_>, journal: Journal, ended: Ended) ->
         // What is in place, and so the number, is what the receipt says.
         if journal.receipt().state != ReceiptState::Open {
             run.screen.say("nothing was changed");
-            return last_report(run, ask, &journal, false, Exit::Error).await;
+            return last_report(run, ask, &journal, Exit::Error).await;
         }
         run.screen.say(&format!("  finish it:    kubectl prom-fix resume {digest} -n {namespace}"));
         run.screen.say(&format!("  put it back:  kubectl prom-fix undo {digest} -n {namespace}"));
-        return last_report(run, ask, &journal, false, exit).await;
+        return last_report(run, ask, &journal, exit).await;
     }
     let plan = &journal.receipt().plan;
     if plan.undoes.is_some() {
@@ -101,38 +101,38 @@ async fn prove(run: &Run<'_>, ask: &Ask<'_>, mut journal: Journal) -> Result<Don
     let cluster = cluster(run)?;
     if run.typed.change.no_wait {
         run.screen.say("applied, not proved: --no-wait was given");
-        return last_report(run, ask, &journal, false, Exit::Unproved).await;
+        return last_report(run, ask, &journal, Exit::Unproved).await;
     }
     let mut watcher = run.screen.watcher();
     let proof = proof::prove(run, ask, &mut watcher).await;
     effects::Watcher::done(&mut watcher, 0, "");
     match proof {
-        Ok(Proof::Proved(now)) if cut_again(&journal, &now.report) => {
+        Ok(Proof::Proved(now, _)) if cut_again(&journal, &now.report) => {
             run.screen.say(
                 "not proved: it serves, and has cut its log at this start; see what it says above",
             );
-            with_outcome(run, now.report, &journal, false, Exit::Unproved)
+            with_outcome(run, now.report, &journal, None, Exit::Unproved)
         }
-        Ok(Proof::Proved(now)) => {
+        Ok(Proof::Proved(now, intake)) => {
             match proof::promised(run, journal.receipt(), &now.subject).await {
                 Ok(held) => held.iter().for_each(|says| run.screen.say(&render::clean(says))),
                 Err(why) => {
                     run.screen.say(&format!("not proved: {}", render::clean(&why)));
-                    return with_outcome(run, now.report, &journal, false, Exit::Unproved);
+                    return with_outcome(run, now.report, &journal, None, Exit::Unproved);
                 }
             }
             if let Err(error) = journal.prove(&cluster, true).await {
                 run.screen.say(&format!("the receipt does not say so: {}", error.whole()));
             }
-            with_outcome(run, now.report, &journal, true, Exit::Healthy)
+            with_outcome(run, now.report, &journal, Some(intake), Exit::Healthy)
         }
         Ok(Proof::Late(now) | Proof::Detached(now)) => {
-            with_outcome(run, now.report, &journal, false, Exit::Unproved)
+            with_outcome(run, now.report, &journal, None, Exit::Unproved)
         }
         Err(error) => {
             run.screen
                 .say(&format!("applied, not proved: {}", render::clean(&format!("{error:#}"))));
-            last_report(run, ask, &journal, false, Exit::Unproved).await
+            last_report(run, ask, &journal, Exit::Unproved).await
         }
     }
 }
@@ -155,17 +155,11 @@ fn let_go(journal: &Journal) -> Exit {
 
 /// The state afterwards. The change is in place, so a look that fails costs the report and never
 /// the number.
-async fn last_report(
-    run: &Run<'_>,
-    ask: &Ask<'_>,
-    journal: &Journal,
-    proved: bool,
-    exit: Exit,
-) -> Result<Done> {
+async fn last_report(run: &Run<'_>, ask: &Ask<'_>, journal: &Journal, exit: Exit) -> Result<Done> {
     for wait in [0, 2, 5] {
         tokio::time::sleep(std::time::Duration::from_secs(wait)).await;
         if let Ok(now) = examine::again(run, ask).await {
-            return with_outcome(run, now.report, journal, proved, exit);
+            return with_outcome(run, now.report, journal, None, exit);
         }
     }
     let receipt = journal.receipt();
@@ -178,7 +172,7 @@ fn with_outcome(
     run: &Run<'_>,
     mut report: Report,
     journal: &Journal,
-    proved: bool,
+    proved: Option<Intake>,
     exit: Exit,
 ) -> Result<Done> {
     let receipt = journal.receipt();
@@ -194,7 +188,12 @@ fn with_outcome(
             error: step.error.clone(),
         })
         .collect();
-    report.outcome = Some(Outcome { steps, proved, receipt: receipt.digest.clone() });
+    report.outcome = Some(Outcome {
+        steps,
+        proved: proved.is_some(),
+        intake: proved,
+        receipt: receipt.digest.clone(),
+    });
     report.plan = Some(receipt.plan.clone());
     report.rehearsal = vec![Rehearsal::NotRun; receipt.plan.steps.len()];
     report.blocked = None;

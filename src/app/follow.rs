@@ -16,7 +16,7 @@ pub async fn wait(run: &Run<'_>, target: &Target) -> Result<Done> {
     let proof = proof::prove(run, &ask, &mut watcher).await?;
     crate::effects::Watcher::done(&mut watcher, 0, "");
     let (exit, now) = match proof {
-        Proof::Proved(now) => (Exit::Healthy, now),
+        Proof::Proved(now, _) => (Exit::Healthy, now),
         Proof::Late(now) | Proof::Detached(now) => {
             let exit = verdict::exit(&now.report, run.typed.read.fail_on);
             (if exit == Exit::Healthy { Exit::Unproved } else { exit }, now)

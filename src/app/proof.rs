@@ -11,15 +11,15 @@ use super::{Ask, Run};
 use crate::effects::Watcher;
 use crate::model::log::walreplay;
 use crate::model::receipt::Receipt;
-use crate::model::report::State;
-use crate::model::{Need, Seen, Snapshot};
+use crate::model::report::{Intake, State};
+use crate::model::{Fact, Need, Seen, Snapshot};
 use crate::source;
 use crate::subject::{Subject, promised};
 
 /// How a proof ended.
 pub enum Proof {
-    /// Healthy throughout, and every head grew.
-    Proved(Examined),
+    /// Healthy throughout, and every head grew where that can be told.
+    Proved(Examined, Intake),
     /// Not in time; the last look.
     Late(Examined),
     /// Ctrl-C.
@@ -50,8 +50,8 @@ pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> R
     let mut healthy_since: Option<Instant> = None;
     let mut changed = Instant::now();
     let mut last = String::new();
-    let mut heads: Option<u64> = None;
-    let mut grew = false;
+    // What was told of its heads while it is well, from which on they are to grow.
+    let mut heads: Option<Told> = None;
     loop {
         let now = examine::again(run, &brief).await?;
         let says = describe(&now);
@@ -61,21 +61,21 @@ pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> R
         }
         if now.report.state == State::Healthy {
             let since = *healthy_since.get_or_insert_with(Instant::now);
-            let taken = samples(run, &now.subject).await;
-            grew = grew || grown(heads, taken);
-            heads = taken.or(heads);
-            if grew && since.elapsed() >= change.settle {
+            let told = told(run, &now.subject).await;
+            let from = heads.map_or(told, |from| from.until(told));
+            heads = Some(from);
+            if let Some(intake) = intake(from, told)
+                && since.elapsed() >= change.settle
+            {
                 let whole = examine::again(run, ask).await?;
                 if whole.report.state == State::Healthy {
-                    return Ok(Proof::Proved(whole));
+                    return Ok(Proof::Proved(whole, intake));
                 }
                 // Not well by what the looks before had left out.
-                healthy_since = None;
-                grew = false;
+                (healthy_since, heads) = (None, None);
             }
         } else {
-            healthy_since = None;
-            grew = false;
+            (healthy_since, heads) = (None, None);
         }
         let settle = change.settle.as_secs_f64().max(0.1);
         let stood = healthy_since.map(|s| s.elapsed().as_secs_f64() / settle);
@@ -121,34 +121,66 @@ fn replay(now: &Examined) -> Option<&str> {
     evidence.find(|e| e.field == "progress").map(|e| e.value.as_str())
 }
 
-/// A head that takes samples: more than at the look before. Where the process does not tell (TLS,
-/// authentication, no right to the proxy) Ready has to do.
-fn grown(before: Option<u64>, now: Option<u64>) -> bool {
-    match (before, now) {
-        (Some(before), Some(now)) => now > before,
-        (None, Some(_)) => false,
-        (_, None) => true,
+/// What serving pods tell of samples appended to their heads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Samples(u64),
+    /// Any of them has no target.
+    NothingToScrape,
+    /// Any of them does not tell: TLS, a login, no right to the proxy.
+    Nothing,
+}
+
+impl Told {
+    /// From where on to count, with what is told now: a process that began anew counts anew.
+    fn until(self, now: Told) -> Told {
+        match (self, now) {
+            (Told::Samples(from), Told::Samples(now)) => Told::Samples(from.min(now)),
+            (_, now) => now,
+        }
     }
 }
 
-/// Samples appended by all serving pods; none where any of them does not tell, or has nothing to
-/// scrape.
-async fn samples(run: &Run<'_>, subject: &Subject) -> Option<u64> {
+/// Heads that take samples: more than at the first look. Where that cannot be told Ready has to do.
+fn intake(from: Told, now: Told) -> Option<Intake> {
+    match (from, now) {
+        (Told::Samples(from), Told::Samples(now)) => {
+            now.checked_sub(from).filter(|more| *more > 0).map(Intake::Took)
+        }
+        (Told::NothingToScrape | Told::Nothing, Told::Samples(_)) => None,
+        (_, Told::NothingToScrape) => Some(Intake::NothingToScrape),
+        (_, Told::Nothing) => Some(Intake::NotTold),
+    }
+}
+
+async fn told(run: &Run<'_>, subject: &Subject) -> Told {
     let path = format!("{}/metrics", subject.flags.prefix().trim_end_matches('/'));
     let needs: Vec<Need> =
         subject.serving().map(|p| Need::http(p, subject.flags.port(), &path)).collect();
     let mut seen = Snapshot::new(run.world.clock());
     source::gather(&run.world, &mut seen, &mut |_| needs.clone()).await;
-    let mut total: u64 = 0;
-    for fact in seen.facts.values() {
-        let crate::model::Fact::Known(Seen::Http { status: 200, body }) = fact else { return None };
-        if sum(body, "prometheus_target_scrape_pool_targets") == Some(0) {
-            return None;
-        }
-        total += sum(body, "prometheus_tsdb_head_samples_appended_total")
-            .or_else(|| sum(body, "prometheus_agent_samples_appended_total"))?;
+    let of = |fact: &Fact| match fact {
+        Fact::Known(Seen::Http { status: 200, body }) => of_metrics(body),
+        _ => Told::Nothing,
+    };
+    let all = seen.facts.values().map(of);
+    all.fold(Told::Samples(0), |sum, one| match (sum, one) {
+        (Told::Samples(sum), Told::Samples(one)) => Told::Samples(sum.saturating_add(one)),
+        (Told::Samples(_), other) | (other, _) => other,
+    })
+}
+
+fn of_metrics(body: &str) -> Told {
+    if sum(body, "prometheus_build_info").is_none() {
+        return Told::Nothing;
     }
-    Some(total)
+    if sum(body, "prometheus_target_scrape_pool_targets").unwrap_or(0) == 0 {
+        return Told::NothingToScrape;
+    }
+    let samples = sum(body, "prometheus_tsdb_head_samples_appended_total")
+        .or_else(|| sum(body, "prometheus_agent_samples_appended_total"));
+    // The counter has no series before its first sample (seen with v2.53.3).
+    Told::Samples(samples.unwrap_or(0))
 }
 
 /// The sum over a metric's series in the text format, in whole numbers.
@@ -165,4 +197,28 @@ fn sum(text: &str, name: &str) -> Option<u64> {
         total = Some(total.unwrap_or(0) + value);
     }
     total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_counted_while_it_is_well() {
+        let (some, more) = (Told::Samples(5), Told::Samples(9));
+        assert_eq!(intake(some, some), None);
+        assert_eq!(intake(some, more), Some(Intake::Took(4)));
+        // Begun anew: from there on.
+        assert_eq!(more.until(some), some);
+        assert_eq!(some.until(more), some);
+        assert_eq!(intake(Told::Nothing.until(some), some), None);
+        assert_eq!(intake(some, Told::Nothing), Some(Intake::NotTold));
+        assert_eq!(intake(some, Told::NothingToScrape), Some(Intake::NothingToScrape));
+
+        let build = "prometheus_build_info{version=\"2.53.3\"} 1\n";
+        let young = format!("{build}prometheus_target_scrape_pool_targets{{scrape_job=\"a\"}} 1\n");
+        assert_eq!(of_metrics(&young), Told::Samples(0), "its first sample is to come");
+        assert_eq!(of_metrics(build), Told::NothingToScrape);
+        assert_eq!(of_metrics("up 1\n"), Told::Nothing);
+    }
 }

@@ -91,10 +91,34 @@ pub struct StepOutcome {
     pub error: Option<String>,
 }
 
+/// What showed, while a proof looked on, that servers take samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// So many more in the heads of all.
+    Took(u64),
+    /// Ready has to do.
+    NothingToScrape,
+    /// So it has where a server does not say (TLS, a login, no right to the pod proxy).
+    NotTold,
+}
+
+impl Intake {
+    pub fn says(self) -> String {
+        match self {
+            Intake::Took(1) => "the head took 1 sample more".to_owned(),
+            Intake::Took(samples) => format!("the head took {samples} samples more"),
+            Intake::NothingToScrape => "Ready, and it has nothing to scrape".to_owned(),
+            Intake::NotTold => "Ready; whether it takes samples could not be read".to_owned(),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub steps: Vec<StepOutcome>,
     pub proved: bool,
+    /// What the proof saw of that.
+    pub intake: Option<Intake>,
     pub receipt: String,
 }
 

@@ -7,7 +7,7 @@ use crate::model::finding::Danger;
 use crate::model::plan::{Forecast, Impact, SCHEMA};
 use crate::model::receipt::Receipt;
 use crate::model::report::{
-    Context, Directory, Outcome, PodLine, Rehearsal, Report, State, StepOutcome, Target,
+    Context, Directory, Intake, Outcome, PodLine, Rehearsal, Report, State, StepOutcome, Target,
 };
 use crate::model::{Action, Blocked, Evidence, Finding, Path, PathStep, Plan, Step, Undo, Unknown};
 
@@ -288,13 +288,14 @@ fn blocked(of: &Blocked) -> Value {
 }
 
 fn outcome(of: &Outcome) -> Value {
-    let Outcome { steps, proved, receipt } = of;
+    let Outcome { steps, proved, intake, receipt } = of;
     json!({
         "steps": list(steps, |one| {
             let StepOutcome { state, error } = one;
             json!({ "state": state, "error": error })
         }),
         "proved": proved,
+        "intake": intake.map(Intake::says),
         "receipt": receipt,
     })
 }

@@ -221,13 +221,16 @@ fn how_far(done: &Outcome) -> String {
     let all = done.steps.len();
     match done.steps.iter().position(|step| step.state != "did") {
         Some(place) => format!("stopped at step {} of {all}", place + 1),
-        None if done.proved => format!("carried out, {all} of {all} steps; proved"),
+        None if done.proved => {
+            let shown = done.intake.map(|intake| format!(": {}", intake.says()));
+            format!("carried out, {all} of {all} steps; proved{}", shown.unwrap_or_default())
+        }
         None => format!("carried out, {all} of {all} steps; not proved yet"),
     }
 }
 
 fn write_after(page: &mut Page<'_>, plan: &Plan, done: &Outcome, context: &Context) {
-    let Outcome { steps, proved, receipt } = done;
+    let Outcome { steps, proved, intake: _, receipt } = done;
     let stopped = steps.iter().any(|step| step.state != "did");
     if receipt.is_empty() {
         page.line("No receipt was kept.");

@@ -40,6 +40,8 @@ pub fn replaying(image: &str) -> &'static str {
     }
 }
 
+const ITSELF: &str = "localhost:9090";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A StatefulSet that nobody renders.
@@ -62,6 +64,8 @@ pub struct Install {
     pub replicas: u32,
     /// Whether it scrapes the load.
     pub scrapes: bool,
+    /// Whether it scrapes itself, where it does not scrape the load.
+    pub itself: bool,
     /// The limit of a sidecar that holds 40 MiB, where there is one.
     pub sidecar: Option<String>,
     /// Ordinal 0 scrapes 40 000 series that ordinal 1 does not.
@@ -85,6 +89,7 @@ impl Install {
             limit: limit.to_owned(),
             replicas: 1,
             scrapes: true,
+            itself: false,
             sidecar: None,
             uneven: false,
             security: match kind {
@@ -143,13 +148,18 @@ impl Install {
     }
 
     pub fn manifest(&self) -> String {
+        let job = |name: &str, at: &str| {
+            format!(r#"{{job_name: {name}, static_configs: [{{targets: ["{at}"]}}]}}"#)
+        };
         let jobs = |names: &[&str]| {
-            let one = |name: &&str| {
-                format!(r#"{{job_name: {name}, static_configs: [{{targets: ["{name}:8080"]}}]}}"#)
-            };
+            let one = |name: &&str| job(name, &format!("{name}:8080"));
             format!("[{}]", names.iter().map(one).collect::<Vec<_>>().join(", "))
         };
-        let even = jobs(if self.scrapes { &["load"] } else { &[] });
+        let even = match (self.scrapes, self.itself) {
+            (true, _) => jobs(&["load"]),
+            (false, true) => format!("[{}]", job("itself", ITSELF)),
+            (false, false) => jobs(&[]),
+        };
         let both = jobs(&["load", "more"]);
         let sidecar = self.sidecar.as_ref().map_or(String::new(), |limit| eater(limit));
         let (config, body) = match self.kind {
@@ -196,12 +206,13 @@ impl Install {
 
     /// `helm upgrade --install` with these values.
     pub fn release(&self, scene: &Scene) -> super::scene::Said {
+        let job = |name: &str, at: &str| serde_json::json!([{"job_name": name, "static_configs": [{"targets": [at]}]}]);
         let jobs = serde_json::json!({
             "global": {"scrape_interval": "3s"},
-            "scrape_configs": if self.scrapes {
-                serde_json::json!([{"job_name": "load", "static_configs": [{"targets": ["load:8080"]}]}])
-            } else {
-                serde_json::json!([])
+            "scrape_configs": match (self.scrapes, self.itself) {
+                (true, _) => job("load", "load:8080"),
+                (false, true) => job("itself", ITSELF),
+                (false, false) => serde_json::json!([]),
             },
         });
         let mut command = Command::new("helm");

@@ -93,6 +93,7 @@ fn all_states() -> Vec<Report> {
             StepOutcome { state: "not-tried", error: None },
         ],
         proved: false,
+        intake: None,
         receipt: "prom-fix-abc".into(),
     });
     let mut danger = sample();
