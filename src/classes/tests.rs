@@ -3,6 +3,7 @@
 
 mod client;
 mod danger;
+mod denied;
 mod fixture;
 mod full;
 mod inventory;

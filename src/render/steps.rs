@@ -41,6 +41,10 @@ pub(super) fn write(page: &mut Page<'_>, plan: &Plan, marks: &Marks<'_>) {
                 let changed = changes::of(patch);
                 let back = |one: &Changed| is_taken_back(plan, place, one);
                 patch_lines(page, &lead, &named(plan, step), &changed, &back);
+                if let Some(more) = beyond_title(plan, step) {
+                    let at = lead.chars().count().min(11);
+                    page.flow(&" ".repeat(at), Role::Plain, at, &clean(more));
+                }
             }
             Action::Create { .. }
             | Action::Delete { .. }
@@ -146,6 +150,12 @@ fn text_lines(one: &Changed) -> Option<Vec<String>> {
         lines.push(format!("… {more} more lines: see -o plan"));
     }
     Some(lines)
+}
+
+/// What the reason of a patch says beyond the plan's title: what else it does, when it may go back.
+fn beyond_title<'a>(plan: &Plan, step: &'a Step) -> Option<&'a str> {
+    let more = step.why.strip_prefix(plan.title.as_str())?;
+    Some(more.trim_start_matches([';', ':', ' '])).filter(|more| !more.is_empty())
 }
 
 /// Whether a later step brings this field back to what it was.

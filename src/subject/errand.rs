@@ -358,7 +358,7 @@ fn container(errand: &Errand<'_>, room: Value) -> Value {
 }
 
 /// The label of SELinux that the pod asks for.
-fn own_label(spec: &Value) -> Option<&Value> {
+pub fn own_label(spec: &Value) -> Option<&Value> {
     let of_containers = spec.list("/containers").iter();
     let mut found = of_containers.filter_map(|c| c.pointer("/securityContext/seLinuxOptions"));
     spec.pointer("/securityContext/seLinuxOptions").or_else(|| found.next())

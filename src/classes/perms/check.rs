@@ -1,7 +1,7 @@
 //! What the facts mean for the right to write.
 
 pub(super) mod admission;
-mod group;
+pub(super) mod group;
 mod owners;
 mod standing;
 
@@ -89,7 +89,7 @@ fn refused(case: &Case<'_>, verdict: &mut Verdict) {
     // Prometheus makes queries.active, lock and wal/ itself, right below the data directory.
     // To come further down it must have written there: then the root is right, what is below not.
     if is_below(case) {
-        let says = "may write its data directory, but not what lies below: other owner";
+        let says = "may write its data directory, but not all that lies below it";
         verdict.findings.push(owners::told(case, case.finding(OWNER, says)));
         return;
     }

@@ -19,9 +19,11 @@ pub const DOCS: &[CodeDoc] = &[
         stage: Stage::FirstWrite,
         meaning: "fsGroup is set, and the data directory is still not writable for it",
         proof: "\"permission denied\" right below the data directory, although fsGroup is set and the \
-                kind of volume honours it",
-        plan: "compare fsGroup with the group of the files; two pods with different fsGroups on one \
-               shared volume undo each other; SELinux labels may refuse what the modes allow",
+                kind of volume honours it; often an event AlreadyMountedVolume: another pod of the node \
+                had mounted it first, for its own group",
+        plan: "--inspect looks at whose the files are, and fsGroup follows: the group they have. Two pods \
+               with different fsGroups on one shared volume undo each other; SELinux labels may refuse \
+               what the modes allow",
         risk: "a changed fsGroup restarts the pod and changes the group of every file",
     },
     CodeDoc {
@@ -65,7 +67,9 @@ pub const DOCS: &[CodeDoc] = &[
         meaning: "--storage.tsdb.path is not on the volume that is meant for it",
         proof: "the data directory is below no mount, or is relative (arguments replaced those of the \
                 image, and data/ is the default), or its parent does not exist",
-        plan: "set --storage.tsdb.path to the mount path, or the mount path to it",
+        plan: "set --storage.tsdb.path to the mount path. Never the mount to the argument: what else \
+               mounts the volume, a sidecar that uploads blocks say, knows it by the mount's path, and \
+               an operator renders it",
         risk: "data written beside the volume is gone with the container; earlier data seems lost and is \
                still on the volume",
     },

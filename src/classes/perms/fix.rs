@@ -79,10 +79,24 @@ impl<'a> Case<'a> {
 
     /// OpenShift gives a namespace a range of its own, and refuses any other user or group; left
     /// out, they are filled in (annotation of the project, `security.openshift.io/scc`).
-    fn range(&self) -> Option<&'a str> {
-        const RANGE: &str = "openshift.io/sa.scc.supplemental-groups";
+    fn range(&self) -> Option<String> {
         let namespace = ObjectRef::new(Kind::Namespace, "", self.subject.namespace());
-        self.seen.object(&namespace).known()?.annotation(RANGE)
+        let namespace = self.seen.object(&namespace).known()?;
+        let of = |what: &str, word: &str| {
+            let range = namespace.annotation(&format!("openshift.io/sa.scc.{what}"))?;
+            Some(format!("{word} of {range}"))
+        };
+        let ranges = [of("uid-range", "users"), of("supplemental-groups", "groups")];
+        let ranges: Vec<String> = ranges.into_iter().flatten().collect();
+        (!ranges.is_empty()).then(|| ranges.join(" and "))
+    }
+
+    /// What a namespace of OpenShift asks for.
+    fn out_of_range(&self, range: &str) -> Blocked {
+        self.blocked(format!(
+            "this namespace of OpenShift takes {range} only: leave them out of the spec, and it fills \
+             them in"
+        ))
     }
 
     fn takes_numbers(&self) -> Result<Option<Unknown>, Blocked> {
@@ -93,10 +107,7 @@ impl<'a> Case<'a> {
             Got::NotAsked => return Ok(Some(unread(name, "not read"))),
         }
         match self.range().filter(|_| !self.is_unenforced()) {
-            Some(range) => Err(self.blocked(format!(
-                "this namespace of OpenShift takes users and groups of its own range {range} only: \
-                 leave them out of the spec, and it fills them in"
-            ))),
+            Some(range) => Err(self.out_of_range(&range)),
             None => Ok(None),
         }
     }

@@ -1,5 +1,8 @@
 //! Whether fsGroup has any effect on a volume.
 //!
+//! A StorageClass is not asked: what it made of a claim is written in the PersistentVolume (driver,
+//! file system, mount options), and it may have been changed since.
+//!
 //! Sources: kubernetes `pkg/volume/*` (`SetUp` calls `SetVolumeOwnership` or does not),
 //! `pkg/volume/csi/csi_mounter.go` (fsGroupPolicy), docs "Configure volume permission and
 //! ownership change policy for Pods", v1.34.

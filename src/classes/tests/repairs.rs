@@ -26,7 +26,7 @@ fn a_range_of_openshift_is_not_left() {
         .set("/metadata/annotations", json!({"openshift.io/scc": "restricted-v2"}))
         .of_cluster(Kind::Namespace, "mon", namespace);
     assert!(
-        said(&of_openshift).contains("own range 1000650000/10000 only"),
+        said(&of_openshift).contains("takes groups of 1000650000/10000 only"),
         "{}",
         said(&of_openshift)
     );

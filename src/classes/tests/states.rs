@@ -11,7 +11,7 @@ time=2026-11-22T17:46:30.882Z level=INFO source=head.go:825 msg=\"WAL segment lo
 pub const READY: &str = "time=2026-11-22T17:46:31.000Z level=INFO source=main.go:1 msg=\"Server is ready to receive web requests.\"";
 const SIGTERM: &str = "time=2026-11-22T17:46:32.000Z level=WARN source=main.go:1 msg=\"Received an OS signal, exiting gracefully...\" signal=terminated";
 const GAP: &str = "ts=x caller=main.go:1127 level=error err=\"opening storage failed: get segment range: segments are not sequential\"";
-const DENIED: &str = "time=x level=ERROR source=q.go:1 msg=\"Error opening query log file\" component=activeQueryTracker file=/prometheus/queries.active err=\"open /prometheus/queries.active: permission denied\"\npanic: Unable to create mmap-ed active query log";
+pub const DENIED: &str = "time=x level=ERROR source=q.go:1 msg=\"Error opening query log file\" component=activeQueryTracker file=/prometheus/queries.active err=\"open /prometheus/queries.active: permission denied\"\npanic: Unable to create mmap-ed active query log";
 const ROFS: &str = "time=x level=ERROR source=main.go:1 msg=\"Fatal error\" err=\"opening storage failed: open /prometheus/wal: read-only file system\"";
 
 pub fn check(rows: Vec<(&str, World)>) {

@@ -3,16 +3,33 @@
 
 use super::super::honours::{Honours, honours};
 use super::{Case, OWNER};
+use serde_json::Value;
+
 use crate::model::log::Place;
+use crate::model::log::events::{self, Note};
 use crate::model::object::ObjectExt;
-use crate::model::{Code, Finding, Unknown};
-use crate::subject::identity;
+use crate::model::{Code, Finding, Snapshot, Unknown};
+use crate::subject::{errand, identity, pod};
 
 const UNSET: Code = Code("perms/fsgroup-unset");
 const MISMATCH: Code = Code("perms/fsgroup-mismatch");
 const IGNORED: Code = Code("perms/fsgroup-ignored");
 
-pub fn judge(case: &Case<'_>, place: Place<'_>) -> (Finding, Option<Unknown>) {
+/// Fields of the evidence.
+pub const SUB_PATH: &str = "subPath";
+const LABEL: &str = "seLinuxOptions";
+
+/// A local volume that another pod of the node has mounted is given to nobody else: the kubelet says
+/// which group it has instead (kubernetes `pkg/volume/local/local.go`, `AlreadyMountedVolume`).
+pub fn already_mounted(seen: &Snapshot, pod: &Value) -> Option<String> {
+    let notes = events::of(seen, &pod::reference(pod), pod.uid());
+    notes.iter().find(|note| note.reason == "AlreadyMountedVolume").map(Note::quote)
+}
+
+pub(in crate::classes::perms::check) fn judge(
+    case: &Case<'_>,
+    place: Place<'_>,
+) -> (Finding, Option<Unknown>) {
     let group = case.pod.number("/spec/securityContext/fsGroup");
     let (kind, unknown) = match honours(case.seen, case.pod, place) {
         Honours::No(kind) => {
@@ -37,7 +54,15 @@ pub fn judge(case: &Case<'_>, place: Place<'_>) -> (Finding, Option<Unknown>) {
     if let Some(kind) = kind {
         finding = finding.with("volume", kind);
     }
-    for (field, value) in [("fsGroupChangePolicy", policy), ("subPath", sub_path)] {
+    let label = errand::own_label(&case.pod["spec"]).map(ToString::to_string).unwrap_or_default();
+    let event = already_mounted(case.seen, case.pod).unwrap_or_default();
+    let more = [
+        ("fsGroupChangePolicy", policy),
+        (SUB_PATH, sub_path),
+        (LABEL, label.as_str()),
+        ("event", event.as_str()),
+    ];
+    for (field, value) in more {
         if !value.is_empty() {
             finding = finding.with(field, value);
         }

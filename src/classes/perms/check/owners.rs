@@ -12,8 +12,12 @@ const MOST: usize = 6;
 
 /// The finding with what was seen, where its volume was looked into.
 pub fn told(case: &Case<'_>, finding: Finding) -> Finding {
-    let Ok(volume) = errand::volume_or_folder(case.subject, case.pod) else { return finding };
-    let Some(seen) = case.seen.inside.owners.get(&volume.claim) else { return finding };
+    let Ok(volume) = errand::volume_or_folder(case.subject, case.pod) else {
+        return finding.with("inferred", "from its log and the objects; no helper can mount it");
+    };
+    let Some(seen) = case.seen.inside.owners.get(&volume.claim) else {
+        return finding.with("inferred", "from its log and the objects; --inspect looks");
+    };
     let mut finding = finding.with("folders", counted(seen, "/folders"));
     let files = counted(seen, "/files");
     if !files.is_empty() {

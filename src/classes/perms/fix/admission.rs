@@ -22,8 +22,16 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
         Some(level) => {
             Err(case.blocked(format!("the level {level} refuses what no user can mend")))
         }
-        None => Err(case.blocked("who refuses it asks for what only they know")),
+        None => Err(match case.range().filter(|_| by_constraint(case)) {
+            Some(range) => case.out_of_range(&range),
+            None => case.blocked("who refuses it asks for what only they know"),
+        }),
     }
+}
+
+/// Whether it is a security context constraint of OpenShift that refuses it.
+fn by_constraint(case: &Case<'_>) -> bool {
+    case.root.evidence.iter().any(|e| e.value.contains("security context constraint"))
 }
 
 /// runAsNonRoot, and a user that the image gives by name.

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::check::group::{SUB_PATH, already_mounted};
 use super::super::honours::{Honours, honours};
 use super::{Case, inside, landing};
 use crate::model::object::ObjectExt;
@@ -10,6 +11,10 @@ use crate::model::{Blocked, Next, Plan};
 use crate::subject::identity;
 use crate::subject::repair::{self, Draft};
 use crate::subject::rollout::Wanted;
+
+/// Each start of a pod walks the whole volume under it.
+const ONE_START: &str =
+    "Always is for one start: once it is Ready, OnRootMismatch may come back (undo does that)";
 
 const FIELDS: [&str; 4] = ["fsGroup", "fsGroupChangePolicy", "runAsUser", "runAsGroup"];
 
@@ -27,6 +32,11 @@ pub(super) fn next(case: &Case<'_>) -> Result<Next, Blocked> {
         Honours::Yes(_) => {}
         Honours::Presumed(unknown) => draft.doubts.push(unknown),
     }
+    // Where a look was allowed, the plan rests on what is there.
+    if let Some(look) = inside::offered(case, pod) {
+        return Ok(Next::Look(look));
+    }
+    inside::refuses(case, pod)?;
     let policy = pod.text("/spec/securityContext/fsGroupChangePolicy");
     // It looks at the root of the volume only, and the root fits.
     let skips = policy == "OnRootMismatch" && case.root.code.0 == "perms/owner-mismatch";
@@ -38,15 +48,22 @@ pub(super) fn next(case: &Case<'_>) -> Result<Next, Blocked> {
             let mut values = vec![("fsGroup", json!(group))];
             values.extend(skips.then_some(always));
             let title = format!("set fsGroup to {group}, so that the volume is given to it");
-            let wanted = landing::in_security_context(case.subject, &values, &title)?;
+            let why = if skips { format!("{title}; {ONE_START}") } else { title.clone() };
+            let wanted = landing::in_security_context(case.subject, &values, &why)?;
             regrouped(case.draft(title, wanted, draft)?)
         }
         Some(group) if skips => {
             let title =
                 format!("let the kubelet give every file to fsGroup {group}, also below the root");
-            let why = format!("{title}; OnRootMismatch may come back once it runs");
+            let why = format!("{title}; {ONE_START}");
             let wanted = landing::in_security_context(case.subject, &[always], &why)?;
             regrouped(case.draft(title, wanted, draft)?)
+        }
+        Some(group) if case.root.evidence.iter().any(|e| e.field == SUB_PATH) => {
+            // A new pod would find it as it is: the kubelet makes it after it has given the volume away.
+            let why =
+                format!("the volume is given to fsGroup {group} before its sub path is mounted");
+            return inside::next(case, pod, &why);
         }
         Some(group) if case.root.code.0 == "perms/owner-mismatch" => {
             repair::follows_template(case.subject, pod.name())?;
@@ -57,7 +74,10 @@ pub(super) fn next(case: &Case<'_>) -> Result<Next, Blocked> {
             case.draft(title, Wanted { why, ..Wanted::default() }, draft)
         }
         Some(group) => {
-            let why = format!("the kubelet has given this volume to fsGroup {group} already");
+            let why = match already_mounted(case.seen, pod) {
+                Some(note) => format!("another pod had the volume mounted first ({note})"),
+                None => format!("the kubelet has given this volume to fsGroup {group} already"),
+            };
             return inside::next(case, pod, &why);
         }
     };

@@ -65,6 +65,45 @@ pub(super) fn next(case: &Case<'_>, pod: &Value, because: &str) -> Result<Next, 
     }
 }
 
+/// A look that no plan needs, where one was allowed: none where the volume was looked into, or cannot
+/// be.
+pub(super) fn offered(case: &Case<'_>, pod: &Value) -> Option<Look> {
+    let inside = &case.seen.inside;
+    if inside.agents.is_empty() {
+        return None;
+    }
+    let volume = errand::volume(case.subject, pod).ok()?;
+    let known =
+        inside.owners.contains_key(&volume.claim) || inside.refused.contains_key(&volume.claim);
+    if known || errand::waits_for(case.seen, &volume).is_some() {
+        return None;
+    }
+    let spec = pod.get("spec").unwrap_or(&Value::Null);
+    let who = identity::of(spec, &case.subject.container).filter(|who| who.user != 0)?;
+    Some(look(case, &volume, &who, "the kubelet can give this volume away"))
+}
+
+/// Refuses where a look showed that no change of owner or group would help.
+pub(super) fn refuses(case: &Case<'_>, pod: &Value) -> Result<(), Blocked> {
+    let Ok(volume) = errand::volume(case.subject, pod) else { return Ok(()) };
+    let Some(seen) = case.seen.inside.owners.get(&volume.claim) else { return Ok(()) };
+    let count = |of: &str| seen.number(&format!("/{of}/count")).unwrap_or(0);
+    match count("offenders") + count("unread") {
+        0 => Err(by_mode_it_may(case, pod)),
+        _ => Ok(()),
+    }
+}
+
+/// Neither owner nor mode refuses it.
+fn by_mode_it_may(case: &Case<'_>, pod: &Value) -> Blocked {
+    let label = errand::own_label(pod.get("spec").unwrap_or(&Value::Null));
+    let label = label.map(|label| format!(" (it runs with {label})")).unwrap_or_default();
+    case.blocked(format!(
+        "by owner, group and mode it may write all of it: an access control list, a label of \
+         SELinux{label}, or the share itself refuses"
+    ))
+}
+
 /// A volume, and one pod that mounts it.
 struct Place<'a> {
     pod: &'a Value,
@@ -127,10 +166,8 @@ fn by_owners(
     let unread: i64 = places.iter().map(unread).sum();
     let given: Vec<&Place<'_>> = places.iter().filter(|place| place.is_to_be_given(case)).collect();
     if given.is_empty() && unread == 0 {
-        return Err(case.blocked(
-            "by owner, group and mode it may write all of it: an access control list, a label of \
-             SELinux, or the share itself refuses",
-        ));
+        let refused = places.first().map_or(&Value::Null, |place| place.pod);
+        return Err(by_mode_it_may(case, refused));
     }
     if unread > 0 {
         return Err(case.blocked(format!("{because}; {unread} folders could not be looked into")));

@@ -1,4 +1,6 @@
-//! A data directory that lies beside the volume: the argument is led to the mount.
+//! A data directory that lies beside the volume: the argument is led to the mount. Never the mount to
+//! the argument: sidecars know the volume by where it is mounted, an operator renders the mount, and
+//! what the volume holds would be found nowhere by what was told the old path.
 
 use serde_json::Value;
 

@@ -1,0 +1,120 @@
+//! A data directory that may not be written: what is inferred, what a look adds, who else refuses.
+
+use serde_json::{Value, json};
+
+use super::fixture::{World, healthy};
+use super::states::DENIED;
+use crate::model::{Blocked, Finding, Kind, Next, ObjectRef};
+
+fn denied() -> World {
+    healthy().crashed(2, "Error", DENIED).object(
+        Kind::PersistentVolumeClaim,
+        "data-p-0",
+        json!({"spec": {"accessModes": ["ReadWriteOnce"]}}),
+    )
+}
+
+fn first(world: &World) -> Finding {
+    world.diagnose().1.into_iter().next().expect("a finding")
+}
+
+fn evidence(finding: &Finding, field: &str) -> Option<String> {
+    finding.evidence.iter().find(|e| e.field == field).map(|e| e.value.clone())
+}
+
+fn blocked(world: &World) -> Blocked {
+    match world.next() {
+        Next::Blocked(blocked) => blocked,
+        other => panic!("{other:#?}"),
+    }
+}
+
+/// What `--inspect` allows.
+fn with_consent(mut world: World) -> World {
+    world.seen.inside.agents.insert("amd64".into(), "sum".into());
+    world
+}
+
+fn looked(world: World, report: Value) -> World {
+    let mut world = with_consent(world);
+    let claim = ObjectRef::new(Kind::PersistentVolumeClaim, "mon", "data-p-0");
+    world.seen.inside.owners.insert(claim, report);
+    world
+}
+
+#[test]
+fn what_is_inferred_is_said_until_it_was_looked_at() {
+    let inferred = |world: &World| evidence(&first(world), "inferred");
+    let no_look = "from its log and the objects; --inspect looks";
+    assert_eq!(inferred(&denied()).as_deref(), Some(no_look));
+    let scratch = denied().set("/spec/volumes/0", json!({"name": "data", "emptyDir": {}}));
+    let no_helper = "from its log and the objects; no helper can mount it";
+    assert_eq!(first(&scratch).code.0, "perms/fsgroup-mismatch");
+    assert_eq!(inferred(&scratch).as_deref(), Some(no_helper));
+    let seen = looked(denied(), json!({"offenders": {"count": 1}}));
+    assert_eq!(inferred(&seen), None);
+    let scratch = scratch.set("/spec/securityContext", json!({}));
+    assert_eq!(first(&scratch).code.0, "perms/fsgroup-unset", "the kubelet gives an emptyDir away");
+}
+
+#[test]
+fn a_look_that_was_allowed_comes_before_a_plan_and_may_show_that_none_helps() {
+    let unset = || denied().set("/spec/securityContext", json!({}));
+    assert!(!matches!(unset().next(), Next::Look(_)), "nobody asked for one");
+    assert!(matches!(with_consent(unset()).next(), Next::Look(_)));
+    let found = looked(unset(), json!({"offenders": {"count": 3}}));
+    assert!(!matches!(found.next(), Next::Look(_)), "once is enough");
+    // Its claim is for one pod, and the pod is there.
+    let alone = json!({"spec": {"accessModes": ["ReadWriteOncePod"]}});
+    let alone = unset().object(Kind::PersistentVolumeClaim, "data-p-0", alone);
+    assert!(!matches!(with_consent(alone).next(), Next::Look(_)));
+
+    let labelled =
+        || unset().set("/spec/securityContext", json!({"seLinuxOptions": {"level": "s0:c1,c2"}}));
+    assert_eq!(
+        evidence(&first(&labelled()), "seLinuxOptions").as_deref(),
+        Some(r#"{"level":"s0:c1,c2"}"#)
+    );
+    let why = blocked(&looked(labelled(), json!({"offenders": {"count": 0}}))).why;
+    assert!(why.starts_with("by owner, group and mode it may write all of it"), "{why}");
+    assert!(why.contains(r#"SELinux (it runs with {"level":"s0:c1,c2"})"#), "{why}");
+}
+
+/// A new pod would not help: the kubelet makes a sub path after it has given the volume away.
+#[test]
+fn a_sub_path_of_another_owner_is_looked_at_and_no_pod_restarted_for_it() {
+    let mounts = json!([{"name": "data", "mountPath": "/prometheus", "subPath": "db"}]);
+    let world = denied().set("/spec/containers/0/volumeMounts", mounts);
+    assert_eq!(first(&world).code.0, "perms/owner-mismatch");
+    let Next::Look(look) = world.next() else { panic!("a look") };
+    assert!(look.why.contains("before its sub path is mounted"), "{}", look.why);
+    let body = serde_json::to_string(&look.plan.steps).expect("JSON");
+    assert!(body.contains("/data/db") && !body.contains("subPath"), "the volume's root: {body}");
+}
+
+#[test]
+fn both_ranges_of_a_namespace_of_openshift_are_named() {
+    let openshift = |world: World| {
+        let ranges = json!({"metadata": {"name": "mon", "annotations": {
+            "openshift.io/sa.scc.uid-range": "1000680000/10000",
+            "openshift.io/sa.scc.supplemental-groups": "1000690000/10000",
+        }}});
+        world.of_cluster(Kind::Namespace, "mon", ranges)
+    };
+    let takes = "takes users of 1000680000/10000 and groups of 1000690000/10000 only";
+    let admitted = denied()
+        .set("/spec/securityContext", json!({}))
+        .set("/metadata/annotations", json!({"openshift.io/scc": "restricted-v2"}));
+    let why = blocked(&openshift(admitted)).why;
+    assert!(why.contains(takes), "{why}");
+
+    let event = "create Pod p-0 in StatefulSet p failed error: pods \"p-0\" is forbidden: unable to \
+                 validate against any security context constraint: [provider restricted-v2: \
+                 .spec.securityContext.fsGroup: Invalid value: []int64{65534}: 65534 is not an allowed \
+                 group]";
+    let mut refused = openshift(healthy().event("StatefulSet", "p", "FailedCreate", event));
+    refused.subject.pods.clear();
+    assert_eq!(first(&refused).code.0, "perms/security-context-rejected");
+    let why = blocked(&refused).why;
+    assert!(why.contains(takes), "{why}");
+}
