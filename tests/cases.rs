@@ -51,6 +51,48 @@ fn run(line: &str, case: &Path) -> String {
     out
 }
 
+/// What no plan may ask for, wherever it stands in it.
+fn forbidden(value: &serde_json::Value) -> Option<String> {
+    use serde_json::Value;
+    match value {
+        Value::Object(all) => all.iter().find_map(|(key, value)| {
+            let root = key == "runAsUser" && *value == 0;
+            let open = key.ends_with("ode") && (*value == 0o777 || *value == "0777");
+            let path = key == "path" && value.as_str().is_some_and(|p| p.ends_with("/runAsUser"));
+            let zero = path && all.get("op").is_some_and(|op| op != "test");
+            let zero = zero && all.get("value").is_some_and(|value| *value == 0);
+            (root || open || zero).then(|| format!("{key}: {value}")).or_else(|| forbidden(value))
+        }),
+        Value::Array(all) => all.iter().find_map(forbidden),
+        Value::String(text) => text.contains("chmod").then(|| format!("a change of mode: {text}")),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// The plan of every recording: Prometheus is never made root, and nothing opened to everybody.
+#[test]
+fn no_plan_makes_it_root_or_opens_files_to_all() {
+    let mut plans = 0;
+    for case in cases() {
+        let session = std::fs::read_to_string(case.join("session")).expect("a session is text");
+        let commands = session.lines().filter_map(|line| line.strip_prefix("$ "));
+        // One is enough: a class shows the plan that a diagnosis does.
+        let Some(line) = commands.into_iter().find(|line| {
+            line.contains("--bundle") && !line.contains("-o ") && !line.contains(" -A")
+        }) else {
+            continue;
+        };
+        let said = run(&format!("{line} -o plan"), &case);
+        let yaml: Vec<&str> =
+            said.lines().filter(|l| !l.starts_with(['$', '!', '?', '#'])).collect();
+        let plan: serde_json::Value = serde_saphyr::from_str(&yaml.join("\n")).unwrap_or_default();
+        let Some(steps) = plan.get("steps") else { continue };
+        plans += 1;
+        assert_eq!(forbidden(steps), None, "{}", case.display());
+    }
+    assert!(plans > 80, "{plans} plans");
+}
+
 #[test]
 fn every_case_says_what_it_said() {
     let cases = cases();
