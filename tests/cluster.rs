@@ -47,6 +47,8 @@ mod newer;
 mod objects;
 #[path = "cluster/oom.rs"]
 mod oom;
+#[path = "cluster/owners.rs"]
+mod owners;
 #[path = "cluster/perms.rs"]
 mod perms;
 #[path = "cluster/reach.rs"]
