@@ -2,6 +2,7 @@
 
 use super::Case;
 use super::ended::log_unknown;
+use crate::model::log::events::Note;
 use crate::model::log::{events, kill, replay, walreplay};
 use crate::model::object::ObjectExt;
 use crate::model::{Code, Severity, Unknown, Verdict};
@@ -9,6 +10,8 @@ use crate::subject::pod;
 
 /// A start takes this long without anything being wrong.
 const STARTS_WITHIN_SECONDS: i64 = 120;
+/// One that says that it is ready is asked for the first time, and answers, within this.
+const IS_ASKED_WITHIN_SECONDS: i64 = 30;
 
 pub fn check(case: &Case<'_>, verdict: &mut Verdict) {
     let runs = case.runs;
@@ -22,11 +25,15 @@ pub fn check(case: &Case<'_>, verdict: &mut Verdict) {
     let Some(now) = runs.now.as_deref() else { return };
     let replay = replay(now);
     let age = runs.since.map_or(0, |since| case.seen.clock.as_second() - since.as_second());
-    if replay.in_progress() || replays(case) || named(case) || age < STARTS_WITHIN_SECONDS {
+    let within = if replay.ready { IS_ASKED_WITHIN_SECONDS } else { STARTS_WITHIN_SECONDS };
+    if replay.in_progress() || replays(case) || named(case) || age < within {
         return;
     }
+    // What an earlier run did not answer is not told of this one.
+    let of_run = |n: &&Note| n.at.zip(runs.since).is_none_or(|(at, since)| at >= since);
     let notes = events::of(case.seen, case.object, case.pod.uid());
-    let unhealthy: Vec<_> = notes.iter().filter(|n| n.reason == "Unhealthy").collect();
+    let unhealthy: Vec<_> =
+        notes.iter().filter(|n| n.reason == "Unhealthy").filter(of_run).collect();
     let slow = ["context deadline exceeded", "Client.Timeout exceeded", "i/o timeout"];
     if let Some(note) = unhealthy.iter().find(|n| slow.iter().any(|s| n.message.contains(s)))
         && replay.ready
@@ -34,7 +41,7 @@ pub fn check(case: &Case<'_>, verdict: &mut Verdict) {
         let says = "runs, and does not answer its probes in time";
         let code = Code("other/overloaded");
         verdict.findings.push(case.stops(code, says).with("event", note.quote()));
-    } else if unhealthy.is_empty() {
+    } else if unhealthy.is_empty() && age >= STARTS_WITHIN_SECONDS {
         let name = case.name();
         verdict.unknown.push(Unknown {
             need: format!("why pod/{name} runs and is not ready"),
