@@ -2,9 +2,36 @@
 
 use serde_json::json;
 
-use super::fixture::healthy;
+use super::fixture::{World, healthy};
 use super::states::{READY, check};
-use crate::model::Kind;
+use crate::model::{Kind, Next};
+
+/// Each address that is given is listened on (3.0 and later).
+fn repeated(world: World, addresses: [&str; 2]) -> World {
+    addresses.iter().fold(world, |world, address| world.flag("web.listen-address", address))
+}
+
+/// What an operator writes it would write again.
+#[test]
+fn a_service_of_an_operator_is_not_patched() {
+    let service = |owners: serde_json::Value| {
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "p", "namespace": "mon", "uid": "s", "ownerReferences": owners},
+            "spec": {"selector": {"app": "p"}, "ports": [{"port": 80, "targetPort": 9091}]},
+        });
+        let slice = json!({
+            "metadata": {"name": "p-x", "namespace": "mon", "labels": {"kubernetes.io/service-name": "p"}},
+            "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": true}}],
+        });
+        healthy().list(Kind::Service, vec![service]).list(Kind::EndpointSlice, vec![slice]).next()
+    };
+    assert!(matches!(service(json!([])), Next::Fix(_)));
+    let owner = json!([{"apiVersion": "example.org/v1", "kind": "Monitor", "name": "m", "uid": "m", "controller": true}]);
+    let Next::Blocked(blocked) = service(owner) else { panic!("no plan") };
+    assert_eq!(blocked.why, "svc/p is written by Monitor m, which would take the patch back");
+    assert_eq!(blocked.ways, ["change it there"]);
+}
 
 #[test]
 fn reaching_a_server_that_runs() {
@@ -24,6 +51,15 @@ fn reaching_a_server_that_runs() {
     let proxy = json!({"name": "kube-rbac-proxy", "image": "p", "args": ["--upstream=http://127.0.0.1:9090"]});
     let mut behind_proxy = healthy().flag("web.listen-address", "127.0.0.1:9090");
     behind_proxy.pod()["spec"]["containers"].as_array_mut().expect("containers").push(proxy);
+    let thanos = json!({"name": "thanos-sidecar", "image": "quay.io/thanos/thanos:v0.37.0",
+        "args": ["sidecar", "--prometheus.url=http://localhost:9090/"]});
+    let beside_thanos = |mut world: World| {
+        world = world.flag("web.listen-address", "127.0.0.1:9090");
+        world.pod()["spec"]["containers"].as_array_mut().expect("containers").push(thanos.clone());
+        world
+    };
+    // It is ready by a probe that is run inside of it, and asked by Thanos alone: as it was meant.
+    assert_eq!(beside_thanos(healthy()).told(), ["warn bind/loopback"]);
     let statuscode = |code: &str| {
         up().pod_event(
             "Unhealthy",
@@ -34,7 +70,11 @@ fn reaching_a_server_that_runs() {
         ("bind/loopback", up().flag("web.listen-address", "127.0.0.1:9090")),
         ("bind/loopback", healthy().flag("web.listen-address", "localhost:9090")),
         ("none", behind_proxy),
+        ("bind/loopback", beside_thanos(up())),
         ("bind/port-mismatch", up().flag("web.listen-address", "0.0.0.0:9095")),
+        ("bind/loopback", repeated(up(), ["127.0.0.1:9090", "localhost:9091"])),
+        ("bind/port-mismatch", repeated(up(), ["127.0.0.1:9090", ":9091"])),
+        ("none", repeated(healthy(), [":9090", "127.0.0.1:9091"])),
         ("bind/port-mismatch", healthy().running(since, &format!("time=x level=INFO source=t.go:1 msg=\"Listening on\" component=web address=[::]:19095\n{READY}"))),
         ("bind/scheme-or-path", statuscode("401")),
         ("bind/scheme-or-path", statuscode("404")),

@@ -56,7 +56,9 @@ pub fn loopback(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) ->
         return None;
     }
     let asked = subject.root_object.is_true("/spec/listenLocal");
-    let weight = if runs.ready && asked { Severity::Warn } else { Severity::Error };
+    let beside = thanos(subject, pod);
+    let meant = runs.ready && (asked || beside.is_some());
+    let weight = if meant { Severity::Warn } else { Severity::Error };
     let says = "listens on the pod's loopback only: no probe, Service or scrape can reach it";
     let mut finding = Finding::new(LOOPBACK, &pod::reference(pod), weight, says);
     if let Some(all) = &told {
@@ -73,7 +75,26 @@ pub fn loopback(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) ->
     if asked {
         finding = finding.with("set by", "spec.listenLocal of the custom resource");
     }
+    if let Some(name) = beside {
+        let says = "asks it there, and passes on its Store API alone, not what Prometheus serves";
+        finding = finding.with(&format!("container {name}"), says);
+    }
     Some(stopping(finding, runs))
+}
+
+/// A sidecar of Thanos, which serves samples by gRPC and no page or API of Prometheus
+/// (thanos `cmd/thanos/sidecar.go`).
+fn thanos<'a>(subject: &Subject, pod: &'a Value) -> Option<&'a str> {
+    let mut all = pod.list("/spec/containers").iter();
+    let own = |c: &&Value| c.text("/name") != subject.container && is_thanos(c);
+    all.find(own).map(|c| c.text("/name"))
+}
+
+fn is_thanos(container: &Value) -> bool {
+    let words = container.list("/command").iter().chain(container.list("/args"));
+    let mut words = words.filter_map(Value::as_str);
+    let image = container.text("/image").rsplit('/').next().unwrap_or("");
+    image.starts_with("thanos") && words.any(|word| word == "sidecar")
 }
 
 /// The addresses that the present run said it listens on.
@@ -100,17 +121,17 @@ pub fn is_loopback(address: &str) -> bool {
 }
 
 /// Another container of the pod that passes requests on. The reloader also speaks to localhost,
-/// and serves nobody.
+/// and serves nobody; a sidecar of Thanos serves something else.
 pub fn has_proxy(subject: &Subject, pod: &Value) -> bool {
     let others =
         pod.list("/spec/containers").iter().filter(|c| c.text("/name") != subject.container);
     others.into_iter().any(|container| {
         let what = format!("{} {}", container.text("/name"), container.text("/image"));
         // It asks localhost for more than a reload (`--runtimeinfo-url`, prometheus-operator 0.85).
-        if what.contains("reload") {
+        if what.contains("reload") || is_thanos(container) {
             return false;
         }
-        let known = ["proxy", "nginx", "envoy", "oauth", "traefik", "thanos", "haproxy"];
+        let known = ["proxy", "nginx", "envoy", "oauth", "traefik", "haproxy"];
         let words = container.list("/command").iter().chain(container.list("/args"));
         let upstream = words.filter_map(Value::as_str).any(|word| {
             ["--upstream", "localhost:", "127.0.0.1:"].iter().any(|part| word.contains(part))

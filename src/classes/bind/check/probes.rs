@@ -40,20 +40,28 @@ pub fn check(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Op
     stop(refused(seen, pod, subject)?)
 }
 
-/// The ports it listens on: what it logged, else what it was told.
+/// The ports it listens on: what it logged, else what it was told. Of several those on the loopback
+/// are no probe's.
 pub fn listens(subject: &Subject, runs: &Runs) -> Vec<u16> {
-    let heard = super::address::heard(runs).into_iter();
+    let heard = outer(super::address::heard(runs)).into_iter();
     let logged: Vec<u16> = heard.filter_map(super::address::port_of).collect();
     if !logged.is_empty() {
         return logged;
     }
-    let told: Vec<&str> = subject.flags.every("web.listen-address").collect();
+    let told = outer(subject.flags.every("web.listen-address").collect());
     if told.is_empty() {
         return vec![subject.flags.port()];
     }
     // An address from a variable leaves the port open.
     let ports: Option<Vec<u16>> = told.iter().map(|a| super::address::port_of(a)).collect();
     ports.unwrap_or_default()
+}
+
+/// Those of the pod's own address, where there are any.
+fn outer(addresses: Vec<&str>) -> Vec<&str> {
+    let of_pod: Vec<&str> =
+        addresses.iter().copied().filter(|a| !super::address::is_loopback(a)).collect();
+    if of_pod.is_empty() { addresses } else { of_pod }
 }
 
 /// The port of an HTTP or TCP probe; a name is looked up among the container's ports.
