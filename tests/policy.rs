@@ -106,7 +106,7 @@ fn policy(dice: &mut Dice) -> Value {
         }))
     };
     let types = dice.one(&[&["Ingress"][..], &["Egress"], &["Ingress", "Egress"]]);
-    json!({
+    let mut policy = json!({
         "metadata": {"name": "p", "namespace": dice.one(NAMESPACES)},
         "spec": {
             "podSelector": selector(dice),
@@ -114,7 +114,23 @@ fn policy(dice: &mut Dice) -> Value {
             "ingress": rules(dice, "from"),
             "egress": rules(dice, "to"),
         },
-    })
+    });
+    if dice.rare(4) {
+        policy["spec"].as_object_mut().expect("a spec").remove("policyTypes");
+    }
+    policy
+}
+
+/// With the types that the API server fills in where none are given
+/// (kubernetes `pkg/apis/networking/v1/defaults.go`).
+fn defaulted(policy: &Value) -> Value {
+    let mut policy = policy.clone();
+    if policy["spec"]["policyTypes"].is_null() {
+        let goes_out = policy["spec"]["egress"].as_array().is_some_and(|rules| !rules.is_empty());
+        let types = if goes_out { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
+        policy["spec"]["policyTypes"] = types;
+    }
+    policy
 }
 
 /// A pod with its namespace, or an address.
@@ -165,7 +181,7 @@ impl Case {
         // The pod declares `web` for TCP only.
         let is_named = self.port == 9090 && self.protocol == "TCP";
         json!({
-            "policies": self.policies, "client": client, "server": end(&self.server),
+            "policies": self.policies.iter().map(defaulted).collect::<Vec<_>>(), "client": client, "server": end(&self.server),
             "port": self.port, "portName": if is_named { "web" } else { "" },
             "protocol": self.protocol,
         })
