@@ -3,6 +3,8 @@
 
 #[path = "cluster/agent.rs"]
 mod agent;
+#[path = "cluster/answers.rs"]
+mod answers;
 #[path = "cluster/audit.rs"]
 mod audit;
 #[path = "cluster/beside.rs"]
@@ -15,6 +17,8 @@ mod chaos;
 mod cleanup;
 #[path = "cluster/damage.rs"]
 mod damage;
+#[path = "cluster/closed.rs"]
+mod closed;
 #[path = "cluster/enforcer.rs"]
 mod enforcer;
 #[path = "cluster/folder.rs"]

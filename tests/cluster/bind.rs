@@ -62,7 +62,7 @@ pub fn lives(scene: &Scene, install: &Install, root: &str, changed: &str) {
 pub const ASKS: &str = "http://front:9090/-/ready";
 
 /// A workload with one more argument.
-fn with_argument(scene: &Scene, install: &Install, argument: &str) {
+pub fn with_argument(scene: &Scene, install: &Install, argument: &str) {
     let last = "--storage.tsdb.path=/prometheus]";
     let manifest = install.manifest();
     assert!(manifest.contains(last));
@@ -284,14 +284,14 @@ pub fn is_answered(scene: &Scene) -> Option<bool> {
 
 /// Kept away by a policy that is enforced, let through by one policy more, kept away after its undo.
 #[track_caller]
-fn let_through(scene: &Scene, of: &Scene, types: &str, ends: &[&str]) {
+pub fn let_through(scene: &Scene, of: &Scene, closed: &str, ends: &[&str]) {
     install(Kind::Deployment, "v3.16.0").apply(scene);
     scene.apply(SERVICE);
     let url = format!("http://front.{}.svc.cluster.local:9090/-/ready", scene.ns);
     of.apply(&CLIENT.replace("@URL@", &url));
     let _enforcer = Enforcer::new(&[&scene.ns, &of.ns]);
     until("it serves, and the client is answered", 90, || is_answered(of) == Some(true));
-    scene.apply(&CLOSED.replace("@TYPES@", types));
+    scene.apply(closed);
     until("the client is kept away", 60, || is_answered(of) == Some(false));
 
     let client = format!("{}/deploy/grafana", of.ns);
@@ -329,14 +329,14 @@ fn let_through(scene: &Scene, of: &Scene, types: &str, ends: &[&str]) {
 fn a_client_in_another_namespace_is_let_in() {
     let scene = Scene::new("letin");
     let other = Scene::new("client");
-    let_through(&scene, &other, "Ingress", &[""]);
+    let_through(&scene, &other, &CLOSED.replace("@TYPES@", "Ingress"), &[""]);
 }
 
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn a_client_that_may_not_go_out_is_let_out_and_may_ask_for_names() {
     let scene = Scene::new("letout");
-    let_through(&scene, &scene, "Ingress, Egress", &["", "-out"]);
+    let_through(&scene, &scene, &CLOSED.replace("@TYPES@", "Ingress, Egress"), &["", "-out"]);
 }
 
 #[test]
