@@ -74,6 +74,13 @@ impl Case<'_> {
 
 /// `permission denied`: which of the codes it is.
 fn refused(case: &Case<'_>, verdict: &mut Verdict) {
+    // It does not say whether it was refused a folder or a file system that is read-only.
+    if case.line.err().contains("no such file or directory")
+        && let Some(finding) = read_only(case)
+    {
+        verdict.findings.push(finding);
+        return;
+    }
     let place = place(case.pod, &case.subject.container, case.path);
     let relative = !case.path.is_empty() && !case.path.starts_with('/');
     if relative || (place.mount.is_none() && !case.path.is_empty()) {

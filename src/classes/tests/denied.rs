@@ -92,6 +92,17 @@ fn a_sub_path_of_another_owner_is_looked_at_and_no_pod_restarted_for_it() {
     assert!(body.contains("/data/db") && !body.contains("subPath"), "the volume's root: {body}");
 }
 
+/// Up to 2.5x it does not say why it could not make its directory.
+#[test]
+fn a_directory_that_it_could_not_make_may_be_on_a_mount_that_is_read_only() {
+    let log = DENIED.replace("permission denied", "no such file or directory");
+    let world = || healthy().crashed(2, "Error", &log);
+    assert_eq!(first(&world()).code.0, "perms/fsgroup-mismatch");
+    let mounts = json!([{"name": "data", "mountPath": "/prometheus", "readOnly": true}]);
+    let world = world().set("/spec/containers/0/volumeMounts", mounts);
+    assert_eq!(first(&world).code.0, "perms/read-only");
+}
+
 #[test]
 fn both_ranges_of_a_namespace_of_openshift_are_named() {
     let openshift = |world: World| {

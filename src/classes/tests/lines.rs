@@ -29,6 +29,12 @@ time=2026-11-22T17:48:03.564Z level=ERROR source=main.go:1373 msg="Fatal error" 
 panic: Unable to create mmap-ed active query log"#),
     ("perms/path-mismatch", r#"ts=2026-11-22T17:49:40.329Z caller=query_logger.go:91 level=error component=activeQueryTracker msg="Error opening query log file" file=/data/queries.active err="open /data/queries.active: permission denied"
 panic: Unable to create mmap-ed active query log"#),
+    ("perms/path-mismatch", r#"ts=2026-11-26T22:47:04.311Z caller=query_logger.go:113 level=error component=activeQueryTracker msg="Failed to create directory for logging active queries"
+ts=2026-11-26T22:47:04.311Z caller=query_logger.go:91 level=error component=activeQueryTracker msg="Error opening query log file" file=/var/lib/x/queries.active err="open /var/lib/x/queries.active: no such file or directory"
+panic: Unable to create mmap-ed active query log"#),
+    ("perms/fsgroup-mismatch", r#"ts=2026-11-26T22:47:03.225Z caller=query_logger.go:138 level=error component=activeQueryTracker msg="Failed to create directory for logging active queries"
+ts=2026-11-26T22:47:03.225Z caller=query_logger.go:114 level=error component=activeQueryTracker msg="Error opening query log file" file=/prometheus/queries.active err="open /prometheus/queries.active: no such file or directory"
+panic: Unable to create mmap-ed active query log"#),
     ("perms/path-mismatch", r#"ts=x caller=q.go:1 level=error component=activeQueryTracker msg="Failed to create directory for logging active queries" err="mkdir /srv/data: no such file or directory"
 panic: Unable to create mmap-ed active query log"#),
     ("perms/fsgroup-mismatch", r#"time=2026-11-22T17:48:03.564Z level=ERROR source=main.go:1373 msg="Fatal error" err="creating WAL: create dir: mkdir /prometheus/wal: permission denied""#),

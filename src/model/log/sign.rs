@@ -137,6 +137,12 @@ pub fn sign(line: &Line) -> Sign {
             Sign::Denied(path(text, ": operation not permitted"))
         } else if line.msg().starts_with("Failed to create directory for logging") {
             Sign::NoDirectory(path(text, ": no such file or directory"))
+        } else if line.msg().starts_with("Error opening query log file")
+            && has("no such file or directory")
+        {
+            // It makes the directory first, with all above it, and up to 2.5x does not say why it could
+            // not: nothing else than being refused keeps it (promql/query_logger.go, `MkdirAll`).
+            Sign::Denied(path(text, ": no such file or directory"))
         } else {
             of_storage(text)
         }
