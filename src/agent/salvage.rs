@@ -179,6 +179,12 @@ fn what(file: &Touched) -> String {
         Act::Empty => "empty".to_owned(),
         Act::EmptyFolder => "an empty folder".to_owned(),
         Act::Guard(reference) => format!("one Series record, ref {reference}"),
+        // Nothing proves which series its refs mean: a checkpoint that was damaged when they were given
+        // may name others by them.
+        Act::SetAside if file.planned.why == Why::BehindCheckpoint => {
+            let samples = file.kept.unwrap_or_default().samples;
+            format!("set aside, {} in it", counted(samples, "sample"))
+        }
         Act::SetAside => "set aside".to_owned(),
     }
 }
@@ -190,7 +196,7 @@ fn reason(why: Why) -> &'static str {
         Why::Duplicate => "another file has this number",
         Why::RepairUnfinished => "left by an unfinished repair",
         Why::OddName => "Prometheus looks for eight digits",
-        Why::BehindCheckpoint => "the checkpoint stands for it",
+        Why::BehindCheckpoint => "the checkpoint stands for it: no start reads it",
         Why::NumbersRestart => "lower numbers would never be read",
         Why::AfterFault => "behind a fault; made anew from the log",
         Why::NotAFolder => "a checkpoint is a folder",

@@ -135,7 +135,10 @@ pub enum Why {
     OddName,
     /// Prometheus was ended while it cut the segment at its first fault, and left the whole of it.
     RepairUnfinished,
-    /// The checkpoint stands for it, and it is damaged or belongs to another log.
+    /// The checkpoint stands for it, and it is damaged or belongs to another log. A start on a damaged
+    /// checkpoint deletes the log, begins it anew at 0, and knows but a part of the checkpoint's series:
+    /// it gives the refs of the others to new ones, in the log and in chunks_head. Whose a sample of
+    /// such a segment is cannot be proved, so none is brought behind the checkpoint.
     BehindCheckpoint,
     /// New segments would get numbers that the checkpoint stands for, and never be read.
     NumbersRestart,

@@ -156,6 +156,42 @@ fn its_words_fit_a_terminal_and_many_empty_files_are_one_line() {
     assert_eq!(lines, expected, "{told}");
 }
 
+/// The aftermath of a start on a damaged checkpoint: what cannot be kept is said.
+#[test]
+fn samples_that_a_salvage_gives_up_are_told_before() {
+    let folder = folder();
+    let root = folder.path();
+    d::healthy(root);
+    fs::rename(root.join("wal/checkpoint.00000002"), root.join("wal/checkpoint.00000009"))
+        .expect("renamed");
+    for number in 4..7 {
+        fs::remove_file(root.join(format!("wal/{number:08}"))).expect("it was there");
+    }
+    let told = run(&["survey"], root, 2);
+    for words in [
+        "ends at segment 3, and the checkpoint stands for all up to 9",
+        "costs  the head at each restart, and 4 730 samples, which no start",
+        "starts: nothing is deleted\n but neither the segments are read",
+        "and mend it:",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(told.lines().all(|line| line.len() <= 80 || line.contains('/')), "{told}");
+    let planned = run(&["salvage", "--dry-run"], root, 2);
+    let aside =
+        "  wal/00000003\n    set aside, 2365 samples in it (the checkpoint stands for it: no";
+    assert!(planned.contains(aside), "{planned}");
+    let report = json(&run(&["salvage", "--json"], root, 0));
+    let expected = [
+        "wal/00000002 set-aside behind-checkpoint",
+        "wal/00000003 set-aside behind-checkpoint",
+        "wal/00000010 empty numbers-restart",
+    ];
+    assert_eq!(steps(&report), expected);
+    // A block that every start passes over is left.
+    assert!(!run(&["survey"], root, 2).contains("ends at segment"));
+}
+
 /// Of what takes no room much is made: it is not to take any in the manifest, either.
 #[test]
 fn thousands_of_missing_numbers_take_no_room() {

@@ -78,7 +78,8 @@ fn of_names(problem: &Problem, out: &mut String) -> fmt::Result {
             writeln!(
                 out,
                 " x wal: {end}, and the checkpoint stands for all up to {checkpoint}\n     \
-                 costs  {lost} that no start reads, and the head at each restart"
+                 costs  the head at each restart, and {lost}, which no start\n     \
+                 reads: a salvage sets them aside, for their refs may be of other series"
             )
         }
         Problem::RepairUnfinished { number, samples } => {

@@ -54,10 +54,11 @@ pub fn write(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
     if found.judged.problems.iter().any(Problem::is_mended)
         && !matches!(found.contents.lock, Lock::Held { .. })
     {
+        let gives_up = |problem: &Problem| matches!(problem, Problem::NumbersRestart { samples, .. } if *samples > 0);
+        let loss = if found.judged.problems.iter().any(gives_up) { "" } else { " without loss" };
         writeln!(
             out,
-            "\nNothing was changed. Keep Prometheus stopped, and mend it without loss:\n  \
-             {}",
+            "\nNothing was changed. Keep Prometheus stopped, and mend it{loss}:\n  {}",
             caller.salvage(&found.root)
         )?;
     }

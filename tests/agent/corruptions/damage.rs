@@ -17,6 +17,8 @@ pub struct Damage {
     /// Whether it is also done to what Prometheus' storage makes as a library, which has neither
     /// checkpoint nor much of chunks_head.
     pub of_log: bool,
+    /// Whether starts follow before anybody looks, until one comes up.
+    pub starts: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub enum Costs {
 }
 
 const fn damage(name: &'static str, does: fn(&Dir)) -> Damage {
-    Damage { name, does, costs: Costs::More, of_log: false }
+    Damage { name, does, costs: Costs::More, of_log: false, starts: false }
 }
 
 const fn of_log(name: &'static str, does: fn(&Dir)) -> Damage {
@@ -109,6 +111,7 @@ pub const ALL: &[Damage] = &[
         fs::write(d.0.join("wal/checkpoint.00000001.bak"), "kept").expect("written");
     }),
     damage("numbers begin again", begin_again),
+    Damage { starts: true, ..damage("starts on a flipped checkpoint", |d| flip_checkpoint(d, 3)) },
     // The out-of-order log.
     damage("flip in the wbl", |d| flip_in(d, &d.first_of("wbl"))),
     damage("wbl torn", |d| edit(&d.first_of("wbl"), |b| b.truncate(b.len() / 2 + 3))),

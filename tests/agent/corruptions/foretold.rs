@@ -11,6 +11,7 @@ use prom_fix::walfile::segment::Depth;
 use super::damage::Damage;
 use super::dir::{self, Dir};
 use super::server::{self, Dead, Release, Server};
+use super::trial::break_it;
 use super::{chosen, history};
 
 #[test]
@@ -30,7 +31,7 @@ fn the_next_start_is_as_survey_foretells_it() {
         }
         let data = folder.path().join(format!("{at}/data"));
         dir::copy(&folder.path().join(&release.version), &data);
-        (damage.does)(&Dir(data.clone()));
+        break_it(damage, release, &data);
         let told = survey::read(&data, Depth::Full, &mut |_| {}).expect("a directory");
         if let Err(why) = is_so(&told, &data, release) {
             let says = &told.judged.next_start;
@@ -53,7 +54,7 @@ fn a_survey_finds_something_wherever_a_salvage_does() {
     for (at, damage) in super::damage::ALL.iter().enumerate() {
         let data = folder.path().join(format!("{at}/data"));
         dir::copy(&folder.path().join("made"), &data);
-        (damage.does)(&Dir(data.clone()));
+        break_it(damage, &release, &data);
         let planned = salvage::rehearse(&data).expect("it can be mended").files;
         let told = survey::read(&data, Depth::Full, &mut |_| {}).expect("a directory");
         let problems = told.judged.problems;

@@ -80,7 +80,7 @@ pub fn run(damage: &'static Damage, healthy: &Healthy, place: &Path) -> Row {
     let data = |name: &str| {
         let data = place.join(name);
         dir::copy(&healthy.data, &data);
-        (damage.does)(&Dir(data.clone()));
+        break_it(damage, &healthy.release, &data);
         data
     };
     let own = follow(healthy, &data("own"));
@@ -93,6 +93,15 @@ pub fn run(damage: &'static Damage, healthy: &Healthy, place: &Path) -> Row {
         samples: map::samples(&healthy.whole),
         own,
         ours,
+    }
+}
+
+/// Does the damage, and the starts that go with it.
+pub fn break_it(damage: &Damage, release: &Release, data: &Path) {
+    (damage.does)(&Dir(data.to_owned()));
+    if damage.starts {
+        let up = (0..TRIES).find_map(|_| Server::start(release, data).ok());
+        up.expect("it comes up in the end").stop();
     }
 }
 

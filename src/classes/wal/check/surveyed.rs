@@ -95,8 +95,8 @@ fn words(problem: &Value) -> Option<String> {
             format!("wal/{} is named as a checkpoint and is no folder", problem.text("/name"))
         }
         "numbersRestart" => format!(
-            "no segment above checkpoint {}: {} samples below it that no start reads, and each \
-             restart loses the head",
+            "no segment above checkpoint {}: each restart loses the head; of {} samples below it, \
+             which no start reads, it is not known whose they are: a salvage sets them aside",
             number("checkpoint"),
             count(problem, "/samples")
         ),
