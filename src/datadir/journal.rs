@@ -8,10 +8,8 @@
 //! prom-fix-<time>/old/<path>      an old file from then on, until a cleanup frees it
 //! ```
 
-mod runs;
-
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,16 +31,12 @@ pub struct Manifest {
     /// Whether `lock` was not there before.
     pub lock_created: bool,
     pub steps: Vec<Step>,
-    /// Steps, by their paths, that so many like them follow, with the numbers behind; none but in the
-    /// file.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub runs: BTreeMap<String, u64>,
     /// All that lies in the logs and stays as it is, with its bytes; and what lies in the folders that
     /// are set aside.
     pub untouched: BTreeMap<String, u64>,
     /// CRC-32C of what lies in those folders; of a very large file there is none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub inside: BTreeMap<String, u32>,
+    pub inside: BTreeMap<String, u64>,
     /// What the salvage says of itself.
     pub report: Report,
 }
@@ -69,26 +63,13 @@ pub enum Phase {
 pub struct Step {
     pub path: String,
     pub change: Change,
-    /// The name of the file before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
+    /// The name of the file before, where it gets another.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub from: String,
     /// Of the file that is there now.
     pub old: Option<Sum>,
     /// Of the file that will be; not yet known while staging.
     pub new: Option<Sum>,
-}
-
-impl Manifest {
-    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut *out, &runs::folded(self))?;
-        out.write_all(b"\n")
-    }
-}
-
-impl Step {
-    fn name_before(&self) -> &str {
-        self.from.as_deref().unwrap_or(&self.path)
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,7 +139,7 @@ impl Journal {
         let parsed = read.and_then(|_| {
             let manifest: Manifest = serde_json::from_slice(&bytes)?;
             if manifest.version == VERSION {
-                runs::unfolded(manifest)
+                Ok(manifest)
             } else {
                 Err(io::Error::other("of a newer prom-fix"))
             }
@@ -175,7 +156,6 @@ impl Journal {
             phase: Phase::Staging,
             lock_created,
             steps,
-            runs: BTreeMap::new(),
             untouched: BTreeMap::new(),
             inside: BTreeMap::new(),
             report: Report::default(),
@@ -188,7 +168,10 @@ impl Journal {
         let temporary = format!("{}.tmp", self.file());
         let owner = disk.owner(&self.folder)?.of_file();
         disk.remove_file(&temporary)?;
-        disk.create(&temporary, owner, |out| self.manifest.write(out))?;
+        disk.create(&temporary, owner, |out| {
+            serde_json::to_writer_pretty(&mut *out, &self.manifest)?;
+            out.write_all(b"\n")
+        })?;
         disk.supersede(&temporary, &self.file())
     }
 
@@ -247,11 +230,20 @@ impl Journal {
     #[must_use]
     pub fn is_ours(&self, path: &str) -> bool {
         self.manifest.steps.iter().any(|step| match path.strip_prefix(&step.path) {
-            _ if step.from.as_deref() == Some(path) => true,
+            _ if step.from == path => true,
             Some("") => true,
             Some(rest) => rest.starts_with('/') && step.change == Change::SetAside,
             None => false,
         })
+    }
+
+    /// The two names of what a step only moves.
+    fn moved(&self, step: &Step) -> (String, String) {
+        if step.from.is_empty() {
+            (step.path.clone(), self.old_path(step))
+        } else {
+            (step.from.clone(), step.path.clone())
+        }
     }
 
     /// Where the old file of a step lies while it is not in its own place.
@@ -274,7 +266,7 @@ impl Journal {
             return Ok(false);
         }
         Ok(match self.manifest.inside.get(was) {
-            Some(crc32c) => disk.is_file(path)? && disk.sum(path)?.crc32c == *crc32c,
+            Some(crc32c) => disk.is_file(path)? && u64::from(disk.sum(path)?.crc32c) == *crc32c,
             None => true,
         })
     }
@@ -311,16 +303,14 @@ impl Journal {
                 (false, false) => State::Undone,
                 (true, true) => State::Strange,
             }),
-            Change::Rename => Ok(match (here, disk.exists(step.name_before())?) {
-                (true, false) => strange(is(&step.path, step.new)?, State::After),
-                (false, true) => strange(is(step.name_before(), step.old)?, State::Before),
-                (true, true) | (false, false) => State::Strange,
-            }),
-            Change::SetAside => Ok(match (here, disk.exists(&self.old_path(step))?) {
-                (true, false) => strange(is(&step.path, step.old)?, State::Before),
-                (false, true) => State::After,
-                (true, true) | (false, false) => State::Strange,
-            }),
+            Change::SetAside | Change::Rename => {
+                let (from, to) = self.moved(step);
+                Ok(match (disk.exists(&from)?, disk.exists(&to)?) {
+                    (true, false) => strange(is(&from, step.old)?, State::Before),
+                    (false, true) => strange(is(&to, step.new)?, State::After),
+                    (true, true) | (false, false) => State::Strange,
+                })
+            }
         }
     }
 
@@ -340,8 +330,10 @@ impl Journal {
             (State::Exchanged, _) => disk.rename(&new, &old),
             (State::Between, _) => disk.rename(&new, &step.path),
             (State::Before, Change::Add | Change::AddFolder) => disk.rename(&new, &step.path),
-            (State::Before, Change::SetAside) => disk.rename(&step.path, &old),
-            (State::Before, Change::Rename) => disk.rename(step.name_before(), &step.path),
+            (State::Before, Change::SetAside | Change::Rename) => {
+                let (from, to) = self.moved(step);
+                disk.rename(&from, &to)
+            }
             (State::Undone | State::Strange, _) => Err(self.strange(disk, step)),
         }
     }
@@ -373,8 +365,10 @@ impl Journal {
             }
             (State::After, Change::Add) => disk.remove_file(&step.path),
             (State::After, Change::AddFolder) => disk.remove_folder(&step.path),
-            (State::After, Change::SetAside) => disk.rename(&old, &step.path),
-            (State::After, Change::Rename) => disk.rename(&step.path, step.name_before()),
+            (State::After, Change::SetAside | Change::Rename) => {
+                let (from, to) = self.moved(step);
+                disk.rename(&to, &from)
+            }
             (State::Strange, _) => Err(self.strange(disk, step)),
         }
     }

@@ -85,7 +85,7 @@ pub fn read(root: &Path) -> io::Result<Layout> {
     layout.chunks_head = log(&root.join("chunks_head"), None)?;
     for path in std::mem::take(&mut layout.wal.strangers) {
         match numbered(&path, "checkpoint.") {
-            // Also a half made one, which only releases from 3.0 on take away.
+            // Also a half made one, which 2.42 and 2.53 do not take away.
             _ if name(&path).starts_with("checkpoint.") && !is_folder(&path)? => {
                 layout.odd.push(path);
             }

@@ -47,8 +47,7 @@ pub fn look(disk: &Disk, root: &Path, known: &Known) -> Done<Seen> {
     looker.all(&layout)
 }
 
-/// Counts what is written to it.
-pub(super) struct Counted(pub u64);
+struct Counted(u64);
 
 impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -12,8 +12,9 @@ use crate::walfile::segment::Segment;
 use super::unfinished;
 
 /// More missing numbers than this are not made up for by empty files: these are not the files of
-/// one log.
-const MOST_EMPTY: u64 = 10_000;
+/// one log. Of each the manifest says some 450 bytes, and is there twice while it is written: together
+/// they have to stay below the MiB that a salvage may take beside what it writes anew.
+const MOST_EMPTY: u64 = 1000;
 /// With more than this missing at the beginning, an empty checkpoint stands for them.
 const MOST_AT_FIRST: u64 = 1000;
 
@@ -164,8 +165,8 @@ impl std::fmt::Display for Refusal {
         match self {
             Refusal::TooManyMissing { folder, from, to: last } => write!(
                 to,
-                "{folder}: numbers {from} to {last} are missing, more than {MOST_EMPTY}: these are \
-                 not the files of one log; move those away that do not belong"
+                "{folder}: numbers {from} to {last} are missing, in all more than {MOST_EMPTY}: these \
+                 are not the files of one log; move those away that do not belong"
             ),
         }
     }
@@ -264,8 +265,8 @@ impl Plan {
     }
 
     fn missing(&mut self, folder: &str, from: u64, to: u64) -> Result<(), Refusal> {
-        let most = from.saturating_add(MOST_EMPTY);
-        if to > most {
+        let made = self.steps.iter().filter(|step| step.act == Act::Empty).count() as u64;
+        if to.saturating_sub(from).saturating_add(made) > MOST_EMPTY {
             return Err(Refusal::TooManyMissing { folder: folder.to_owned(), from, to: to - 1 });
         }
         for number in from..to {

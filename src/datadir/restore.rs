@@ -176,22 +176,21 @@ fn check_old(disk: &Disk, journal: &Journal, step: &Step, path: &str) -> Result<
         let whole = disk.is_file(path)? && disk.sum(path)? == old;
         return if whole { Ok(()) } else { Err(spoiled(disk, path)) };
     }
-    let mut there = BTreeMap::new();
+    let (mut there, mut known) = (BTreeMap::new(), 0);
     disk.walk(path, &mut there)?;
-    for (now, bytes) in &there {
-        let was = now.strip_prefix(path).unwrap_or_default();
-        if !journal.was_inside(disk, &format!("{}{was}", step.path), now, *bytes)? {
-            return Err(spoiled(disk, now));
-        }
-    }
-    let inside = journal.manifest.untouched.keys().filter_map(|was| was.strip_prefix(&step.path));
-    for rest in inside.filter(|rest| rest.starts_with('/')) {
+    for was in journal.manifest.untouched.keys() {
+        let Some(rest) = was.strip_prefix(&step.path).filter(|rest| rest.starts_with('/')) else {
+            continue;
+        };
         let now = format!("{path}{rest}");
-        if !there.contains_key(&now) {
+        let bytes = there.get(&now).copied();
+        if bytes.is_none() || !journal.was_inside(disk, was, &now, bytes.unwrap_or_default())? {
             return Err(spoiled(disk, &now));
         }
+        known += 1;
     }
-    Ok(())
+    // What somebody put there.
+    if there.len() > known { Err(spoiled(disk, path)) } else { Ok(()) }
 }
 
 /// Whether it changed files of a log. A block that was moved aside fits beside any.

@@ -184,7 +184,7 @@ impl AtWork<'_> {
     /// From the plan to the proof.
     pub fn carry_out(&mut self, prepared: Prepared, folder: String) -> Result<Report, NotDone> {
         let disk = &self.disk;
-        let manifest = stage::most_of_manifest(disk, &folder, &prepared)?;
+        let manifest = stage::most_of_manifest(&prepared);
         room(disk, self.root, prepared.report.extra_bytes, manifest)?;
         let mut journal = stage::begin(disk, &folder, &prepared, self.lock.created())?;
         if let Err(failed) = stage::stage(disk, &prepared, &mut journal) {

@@ -7,9 +7,8 @@ use crate::walfile::headchunks;
 use crate::walfile::mend;
 use crate::walfile::segment::{Order, Pages};
 
-use super::disk::{Disk, Done, Failed, Owner, Sum};
+use super::disk::{Disk, Done, Owner, Sum};
 use super::journal::{Change, Journal, LOGS, Phase, Step};
-use super::look::Counted;
 use super::plan::{Act, Planned};
 use super::salvage::Prepared;
 
@@ -45,14 +44,14 @@ fn step(disk: &Disk, planned: &Planned) -> Done<Step> {
         Act::SetAside => Change::SetAside,
     };
     let from = match &planned.act {
-        Act::Rename(from) => Some(from.clone()),
+        Act::Rename(from) => from.clone(),
         Act::Rewrite
         | Act::Copy(_)
         | Act::Shorten(_)
         | Act::Empty
         | Act::EmptyFolder
         | Act::Guard(_)
-        | Act::SetAside => None,
+        | Act::SetAside => String::new(),
     };
     Ok(Step { path: planned.path.clone(), change, from, old: None, new: None })
 }
@@ -62,38 +61,14 @@ fn owner_of_folder(disk: &Disk, folder: &str) -> Done<Owner> {
     if disk.is_folder(folder)? { disk.owner(folder) } else { disk.owner("") }
 }
 
-/// The most bytes that the manifest will have.
-pub(super) fn most_of_manifest(disk: &Disk, folder: &str, prepared: &Prepared) -> Done<u64> {
-    let mut journal = Journal::begin(folder, false, Vec::new());
-    let most = Some(Sum { size: u64::MAX, crc32c: u32::MAX });
-    for file in &prepared.report.files {
-        let mut step = step(disk, &file.planned)?;
-        (step.old, step.new) = match file.planned.act {
-            Act::Empty => (None, Some(Sum { size: 0, crc32c: 0 })),
-            Act::Rewrite
-            | Act::Copy(_)
-            | Act::Rename(_)
-            | Act::Shorten(_)
-            | Act::EmptyFolder
-            | Act::Guard(_)
-            | Act::SetAside => (most, most),
-        };
-        if step.change == Change::SetAside {
-            let mut inside = BTreeMap::new();
-            disk.walk(&step.path, &mut inside)?;
-            let sums = inside.keys().map(|path| (path.clone(), u32::MAX));
-            journal.manifest.inside.extend(sums);
-            journal.manifest.untouched.extend(inside);
-        }
-        journal.manifest.steps.push(step);
-    }
-    untouched(disk, &mut journal)?;
-    journal.manifest.report = prepared.report.clone();
-    let mut counted = Counted(0);
-    let manifest = journal.manifest.write(&mut counted);
-    manifest.map_err(|error| Failed { path: disk.named(folder), error })?;
-    // The name of the folder, and the bytes that the new files have in the end.
-    Ok(counted.0 + 1000)
+/// The most bytes that the manifest will have, from what each step, each of its faults, each file that
+/// is left and each ref takes with a path of usual length.
+pub(super) fn most_of_manifest(prepared: &Prepared) -> u64 {
+    let report = &prepared.report;
+    let faults: usize = report.files.iter().map(|file| file.faults.len()).sum();
+    let left = prepared.seen.logs().count() + prepared.seen.chunks.len();
+    let refs = report.orphans.named.len();
+    (900 * (1 + report.files.len()) + 240 * faults + 80 * left + 40 * refs) as u64
 }
 
 /// Makes all new files, and the manifest by which they are swapped in.
@@ -120,8 +95,19 @@ pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> 
     for folder in journal.old_folders() {
         disk.make_folder(&folder, own)?;
     }
-    untouched(disk, journal)?;
+    for log in LOGS {
+        disk.walk(log, &mut journal.manifest.untouched)?;
+    }
     let steps = &journal.manifest.steps;
+    journal.manifest.untouched.retain(|path, _| {
+        let below = |step: &Step| {
+            step.from == *path
+                || path.strip_prefix(&step.path).is_some_and(|rest| {
+                    rest.is_empty() || rest.starts_with('/') && step.change != Change::SetAside
+                })
+        };
+        !steps.iter().any(below)
+    });
     let mut report = prepared.report.clone();
     report.aside = Some(journal.folder.clone());
     let made = steps.iter().filter(|step| step.change != Change::Rename);
@@ -130,36 +116,18 @@ pub(super) fn stage(disk: &Disk, prepared: &Prepared, journal: &mut Journal) -> 
     journal.enter(disk, Phase::Swapping)
 }
 
-/// What lies in the logs and stays as it is.
-fn untouched(disk: &Disk, journal: &mut Journal) -> Done<()> {
-    for log in LOGS {
-        disk.walk(log, &mut journal.manifest.untouched)?;
-    }
-    let steps = &journal.manifest.steps;
-    journal.manifest.untouched.retain(|path, _| {
-        let below = |step: &Step| {
-            step.from.as_ref() == Some(path)
-                || path.strip_prefix(&step.path).is_some_and(|rest| {
-                    rest.is_empty() || rest.starts_with('/') && step.change != Change::SetAside
-                })
-        };
-        !steps.iter().any(below)
-    });
-    Ok(())
-}
-
 /// Larger files in a folder that goes aside are known by their size: the chunks of a block, in files of
 /// 512 MiB, each with a checksum of its own (tsdb/chunks/chunks.go `DefaultChunkSegmentSize`). To read
 /// all of a block of weeks would keep a Prometheus down for minutes that waits for this.
 const MOST_SUMMED: u64 = 256 << 20;
 
 /// The sums of what lies in a folder. What the disk cannot read is not in the way of what is moved.
-fn inside(disk: &Disk, folder: &str, sums: &mut BTreeMap<String, u32>) -> Done<()> {
+fn inside(disk: &Disk, folder: &str, sums: &mut BTreeMap<String, u64>) -> Done<()> {
     let mut all = BTreeMap::new();
     disk.walk(folder, &mut all)?;
     for path in all.into_iter().filter(|(_, size)| *size <= MOST_SUMMED).map(|(path, _)| path) {
         if let Ok(Some(sum)) = sum(disk, &path) {
-            sums.insert(path, sum.crc32c);
+            sums.insert(path, sum.crc32c.into());
         }
     }
     Ok(())

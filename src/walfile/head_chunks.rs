@@ -196,38 +196,26 @@ pub fn out_of_sequence<R: Read>(input: R, chunks: u64, sequence: &mut Sequence) 
     None
 }
 
-/// The last times of series, by ref. What is held does not grow with their number: with more than the
-/// most, those of the highest refs are left to another one, that begins with [`Sequence::rest`].
+/// The last times of series, by ref. What is held does not grow with their number: the more chunks there
+/// are, the fewer of their series are looked at together.
 pub struct Sequence {
     last: BTreeMap<u64, i64>,
-    from: u64,
-    most: usize,
-    rest: Option<u64>,
+    part: u64,
+    parts: u64,
 }
 
 impl Sequence {
+    /// Of one of so many parts of all series.
     #[must_use]
-    pub fn of(from: u64, most: usize) -> Sequence {
-        Sequence { last: BTreeMap::new(), from, most, rest: None }
-    }
-
-    /// The lowest ref of those that were left out.
-    #[must_use]
-    pub fn rest(&self) -> Option<u64> {
-        self.rest
+    pub fn of(part: u64, parts: u64) -> Sequence {
+        Sequence { last: BTreeMap::new(), part, parts }
     }
 
     fn goes_on(&mut self, reference: u64, first: i64, last: i64) -> bool {
-        if reference < self.from || self.rest.is_some_and(|rest| reference >= rest) {
-            return true;
-        }
-        if self.last.insert(reference, last).is_some_and(|before| before >= first) {
-            return false;
-        }
-        if self.last.len() > self.most {
-            self.rest = self.last.pop_last().map(|(reference, _)| reference);
-        }
-        true
+        // Spread, for refs that follow each other may all be of one kind.
+        let spread = reference.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        spread % self.parts != self.part
+            || self.last.insert(reference, last).is_none_or(|before| before < first)
     }
 }
 

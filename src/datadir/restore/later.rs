@@ -35,7 +35,7 @@ pub fn set_aside(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
         }
         let old = stage::sum(disk, &path)?;
         let change = Change::SetAside;
-        later.manifest.steps.push(Step { path, change, from: None, old, new: None });
+        later.manifest.steps.push(Step { path, change, from: String::new(), old, new: None });
     }
     if later.manifest.steps.is_empty() {
         return Ok(());

@@ -203,8 +203,8 @@ fn numbers_restart(contents: &Contents, checkpoint: u64) -> Option<Problem> {
 fn refs_lost(contents: &Contents, read: &[&SegmentFile]) -> Option<Problem> {
     let old = contents.checkpoints.last().map(|checkpoint| checkpoint.files.as_slice());
     let known = |file: &SegmentFile| {
-        let of_series = file.found.counts.by_type.get(&RecordType::Series);
-        file.closed.is_some() || of_series.is_some_and(|series| series.records > 0)
+        let mut types = file.found.counts.by_type.keys();
+        file.closed.is_some() || types.any(|kind| *kind == RecordType::Series)
     };
     let mut files = old.unwrap_or_default().iter().chain(read.iter().copied());
     if contents.chunks_head.is_empty() || files.any(known) || contents.standing().any(known) {

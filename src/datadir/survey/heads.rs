@@ -43,8 +43,8 @@ pub struct SnapshotSurvey {
 /// Faults of a snapshot that are told one by one: it can be made again.
 const MOST_FAULTS: usize = 10;
 
-/// Series whose chunks are looked at together: about 16 MiB.
-const MOST_SERIES: usize = 1 << 19;
+/// Chunks whose series are looked at together: about 16 MiB, were each of another.
+const MOST_CHUNKS: u64 = 1 << 19;
 
 pub(super) fn chunks(log: &Log, mut read: impl FnMut(u64)) -> Vec<ChunkFile> {
     let mut files = Vec::new();
@@ -69,20 +69,19 @@ pub(super) fn chunks(log: &Log, mut read: impl FnMut(u64)) -> Vec<ChunkFile> {
 /// fault: Prometheus reads no further.
 fn out_of_sequence(files: &[ChunkFile]) -> Option<(usize, u64)> {
     let whole = files.iter().take_while(|file| file.found.fault.is_none()).count();
-    let mut first = None;
-    let mut from = Some(0);
-    while let Some(begin) = from {
-        let mut sequence = Sequence::of(begin, MOST_SERIES);
-        for (at, file) in files.iter().enumerate().take(whole + 1) {
+    let read = files.get(..=whole).unwrap_or(files);
+    let parts = 1 + read.iter().map(|file| file.found.chunks).sum::<u64>() / MOST_CHUNKS;
+    let mut first: Option<(usize, u64)> = None;
+    for part in 0..parts {
+        let mut sequence = Sequence::of(part, parts);
+        for (at, file) in read.iter().enumerate() {
             let Ok(input) = File::open(&file.path) else { break };
             let found = head_chunks::out_of_sequence(input, file.found.chunks, &mut sequence);
             if let Some(offset) = found {
-                let found = (at, offset);
-                first = Some(first.map_or(found, |first: (usize, u64)| first.min(found)));
+                first = Some(first.map_or((at, offset), |first| first.min((at, offset))));
                 break;
             }
         }
-        from = sequence.rest();
     }
     first
 }
