@@ -1,6 +1,6 @@
 //! One look at what is waited for: is it there, how far is it, or will it never come.
 
-mod helper;
+mod errand;
 mod rolled;
 
 use serde_json::Value;
@@ -71,7 +71,7 @@ pub(super) async fn look(
             Some(_) | None => Look::Hopeless(format!("{name} is no longer held")),
         }),
         Until::Completed => Ok(match live {
-            Some(live) => helper::look(cluster, object, &live).await,
+            Some(live) => errand::look(cluster, object, &live).await,
             None => Look::Hopeless(format!("{name} was removed before it ended")),
         }),
         Until::Ready { not_uid } => match pod(&name, live.as_ref(), not_uid) {
