@@ -68,6 +68,7 @@ fn text(found: &Inventory, memory: &[Need]) -> String {
         segments,
         bytes,
         faults,
+        torn_end: _,
         series,
         records,
         ranks,

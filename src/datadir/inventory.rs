@@ -42,6 +42,9 @@ pub struct Inventory {
     pub bytes: u64,
     /// Places where the log is not what was written. What can be read on both sides is counted.
     pub faults: u64,
+    /// One of them is the end of the newest segment: a write that was under way when its server ended,
+    /// behind which nothing is lost.
+    pub torn_end: bool,
     /// Distinct ones: what a start loads.
     pub series: u64,
     /// Entries of Series records. More than `series` where one was named twice.
@@ -95,6 +98,8 @@ pub fn read(root: &Path, most: usize, tell: &mut dyn FnMut(Progress)) -> io::Res
     }
     let (checkpoint, from_checkpoint, paths) = files(&layout);
     let mut counted = count(&paths, tell)?;
+    let newest = counted.files.iter().skip(from_checkpoint).rfind(|file| file.size > 0);
+    let torn_end = newest.is_some_and(|file| file.torn_end);
     let mut hours = Hours::default();
     let (mut bytes, mut faults, mut records, mut earlier) = (0, 0, 0, 0);
     let mut labels_beyond = 0;
@@ -116,6 +121,7 @@ pub fn read(root: &Path, most: usize, tell: &mut dyn FnMut(Progress)) -> io::Res
         segments: (paths.len() - from_checkpoint) as u64,
         bytes,
         faults,
+        torn_end,
         series: counted.identity.len(),
         records,
         ranks: counted.pairs.ranks(most),

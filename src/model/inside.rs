@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::object::ObjectRef;
+use super::object::{ObjectExt, ObjectRef};
 
 /// The name of the agent's file, in its ConfigMap and in a helper pod.
 pub const AGENT: &str = "prom-fix-agent";
@@ -37,6 +37,14 @@ pub struct Inside {
 }
 
 impl Inside {
+    /// Faults in the log on a claim that its inventory counted, without the torn end of its newest
+    /// segment, behind which nothing is. None where nobody counted.
+    pub fn log_faults(&self, claim: &ObjectRef) -> Option<i64> {
+        let report = self.inventories.get(claim)?;
+        let torn = i64::from(report.is_true("/tornEnd"));
+        Some(report.number("/faults")?.saturating_sub(torn).max(0))
+    }
+
     /// Forgets what was seen, not what to look with. What was allowed was a look before a plan, not
     /// one behind it.
     pub fn forget(&mut self) {

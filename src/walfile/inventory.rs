@@ -21,6 +21,7 @@ use std::io::Read;
 
 use super::compression::{Compression, Decompressor};
 use super::contents;
+use super::fault::FaultKind;
 use super::frame::{Frame, Frames, Item};
 use super::record::RecordType;
 use batch::Added;
@@ -36,6 +37,8 @@ pub struct File {
     pub records: u64,
     pub series: u64,
     pub faults: u64,
+    /// The last of them is that its last record is cut off by its end.
+    pub torn_end: bool,
     /// Labels of series with more than are counted each on its own.
     pub labels_beyond: u64,
     /// When series were created, by the samples behind their record.
@@ -100,10 +103,16 @@ pub fn read<R: Read>(input: R, mut give: impl FnMut(Batch) -> Batch) -> File {
     let mut frames = Frames::new(input);
     let mut decompressor = Decompressor::default();
     let mut reading = Reading::default();
+    let mut torn_to = None;
     while let Some(item) = frames.advance() {
         let cut_off = match item {
-            Item::Fault(_) => {
+            Item::Fault(fault) => {
                 reading.found.faults += 1;
+                let torn = matches!(
+                    fault.kind,
+                    FaultKind::TornRecord | FaultKind::TornFragment | FaultKind::Checksum
+                );
+                torn_to = torn.then_some(fault.offset + fault.skipped);
                 continue;
             }
             Item::Beginning(frame) => Some(frame),
@@ -130,6 +139,7 @@ pub fn read<R: Read>(input: R, mut give: impl FnMut(Batch) -> Batch) -> File {
         let _ = give(batch);
     }
     found.size = frames.size().unwrap_or_default();
+    found.torn_end = torn_to.is_some_and(|end| end >= found.size);
     found
 }
 

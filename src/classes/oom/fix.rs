@@ -1,5 +1,7 @@
 //! The plan that heals a kill for memory.
 
+use serde_json::Value;
+
 use super::budget;
 use super::docs::{LIMIT, NODE, QUERY, REPLAY, SIDECAR};
 use super::inventory::{self, Better};
@@ -13,12 +15,12 @@ use crate::model::log::kill::By;
 use crate::model::log::pace;
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Blocked, Next, Plan};
-use crate::model::quantity::{parse_bytes, round_up, write_bytes};
+use crate::model::quantity::{parse_bytes, round_up, show_bytes, write_bytes};
 use crate::model::{Code, Snapshot};
 use crate::subject::repair::{self, Acts, Draft};
 use crate::subject::rollout::Wanted;
 use crate::subject::startup::{self, More};
-use crate::subject::{Subject, pod};
+use crate::subject::{Subject, errand, pod};
 
 pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], asked: &Asked<'_>) -> Next {
     let ours = |f: &&Finding| {
@@ -70,11 +72,45 @@ fn follows(
     if let Some(plan) = stuck::plan(&case, asked)? {
         return Ok(Next::Fix(plan));
     }
+    if let Some(blocked) = damaged(&case) {
+        return Err(blocked);
+    }
     match better(&case, asked) {
         Some(Better::Look(look)) => Ok(Next::Look(*look)),
         Some(Better::Unread(guessed)) => resized(&case, asked, Some(guessed)).map(Next::Fix),
         None => resized(&case, asked, None).map(Next::Fix),
     }
+}
+
+/// A start that has the memory for it comes to the faults in its log, and cuts it there.
+fn damaged(case: &Case<'_>) -> Option<Blocked> {
+    let Case { subject, seen, .. } = case;
+    let faults = |pod: &Value| {
+        let claim = errand::volume(subject, pod).ok()?.claim;
+        let faults = seen.inside.log_faults(&claim).filter(|faults| *faults > 0)?;
+        Some((pod::reference(pod).short(), claim.short(), faults))
+    };
+    let (pod, claim, faults) = subject.pods.iter().find_map(faults)?;
+    let faults = if faults == 1 { "1 fault".to_owned() } else { format!("{faults} faults") };
+    let namespace = subject.namespace();
+    let size = size::estimate(subject, seen, None).map_or(String::new(), |size| {
+        format!(" (it needs {}-{})", show_bytes(size.low), show_bytes(size.high))
+    });
+    Some(Blocked::no_safe_plan(
+        format!(
+            "the log on {claim} has {faults}: once a start has the memory to come to them, it may cut \
+             the log there; mend it first"
+        ),
+        &[
+            &format!("keep it from starting:  kubectl prom-fix freeze {pod} -n {namespace}"),
+            &format!("mend it:  kubectl prom-fix wal {pod} -n {namespace} --inspect --apply"),
+            &format!(
+                "where the replay after that is killed for memory: set its limit at its owner by hand{size}, \
+                 then  kubectl prom-fix resume -n {namespace}"
+            ),
+            "oom --memory LIMIT, without --inspect, makes the plan all the same",
+        ],
+    ))
 }
 
 /// How to learn more than that the limit was too little, where no server tells and no size is given.

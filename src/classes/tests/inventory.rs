@@ -213,7 +213,7 @@ fn filled(mut world: World) -> World {
     let rank = |name: &str, value: &str, series: u64| json!({"name": name, "value": value, "series": series, "error": 0});
     let report = json!({
         "series": 30_010,
-        "faults": 2,
+        "faults": 1, "tornEnd": true,
         "metrics": [rank("__name__", "synthetic", 30_000), rank("__name__", "up", 1)],
         "jobs": [rank("job", "load", 30_005)],
         "pairs": [rank("job", "load", 30_005), rank("__name__", "synthetic", 30_000)],
@@ -229,8 +229,8 @@ fn who_fills_the_log_is_told_with_the_lines_against_it() {
     let (root, findings, _) = world.diagnose();
     assert_eq!(root, Some("oom/replay"));
     let of = |field| evidence(&findings, field);
-    let counted = "30 010 series in its WAL, counted by the agent; 118Mi once replayed; past 2 \
-                   faults in it";
+    let counted = "30 010 series in its WAL, counted by the agent; 118Mi once replayed; past 1 \
+                   fault in it";
     assert_eq!(of(""), [counted]);
     let warning = findings.iter().find(|f| f.code.0 == "oom/cardinality").expect("a warning");
     assert_eq!(warning.says, "synthetic holds 99 % of 30 010 series");
@@ -296,4 +296,26 @@ fn a_head_that_fits_was_not_what_filled_the_limit() {
     let world = counted_as(world(), 30_010);
     assert_eq!(world.diagnose().0, Some("oom/query"));
     assert!(matches!(next(&world, &[]), Next::Blocked(_)));
+}
+
+/// With memory enough its start comes to the damage, and deletes what is behind it.
+#[test]
+fn a_log_with_faults_is_mended_before_its_server_gets_memory() {
+    let with = |report: Value| {
+        let mut world = counted_as(killed("44Mi"), 1);
+        world.seen.inside.inventories.insert(claim(), report);
+        world
+    };
+    let torn = with(json!({"series": 812_000, "faults": 1, "tornEnd": true}));
+    assert!(fix(&torn).title.starts_with("raise the memory limit from 44Mi"));
+    let world = with(json!({"series": 812_000, "faults": 2, "tornEnd": false}));
+    let Next::Blocked(blocked) = next(&world, &[]) else { panic!("a plan to restart it") };
+    assert!(blocked.why.starts_with("the log on pvc/data-p-0 has 2 faults"), "{}", blocked.why);
+    let ways = blocked.ways.join("\n");
+    assert!(ways.contains("kubectl prom-fix freeze pod/p-0 -n mon"), "{ways}");
+    assert!(ways.contains("kubectl prom-fix wal pod/p-0 -n mon --inspect --apply"), "{ways}");
+    assert!(ways.contains("by hand (it needs "), "{ways}");
+    // Known is what was looked at: whoever gives a size is asked for no look.
+    let given = next(&killed("44Mi"), &[("memory", "4Gi")]);
+    assert!(matches!(given, Next::Fix(_)), "{given:?}");
 }

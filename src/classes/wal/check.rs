@@ -2,6 +2,7 @@
 
 mod damage;
 mod danger;
+mod files;
 pub mod killed;
 mod notes;
 mod progress;

@@ -190,6 +190,27 @@ fn what_is_broken_is_passed_over() {
     assert_eq!((found.faults, found.records, found.series), (2, 2, 2));
 }
 
+/// A write that was under way when its server ended is no damage in the middle.
+#[test]
+fn a_torn_end_is_told_apart() {
+    let one = labels(&[("__name__", "up"), ("n", "1")]);
+    let mut log = Writer::default();
+    log.record(Plain, &record([(1, &one)]));
+    let first = log.bytes.len();
+    log.record(Plain, &record([(2, &one)]));
+    let told = |bytes: &[u8]| {
+        let found = read(bytes, Batch::emptied);
+        (found.faults, found.torn_end)
+    };
+    assert_eq!(told(&log.bytes), (0, false));
+    assert_eq!(told(&log.bytes[..log.bytes.len() - 3]), (1, true));
+    let mut flipped = log.bytes.clone();
+    flipped[first - 1] ^= 1;
+    assert_eq!(told(&flipped), (1, false));
+    // Nothing whole is behind this one any more.
+    assert_eq!(told(&flipped[..flipped.len() - 3]), (1, true));
+}
+
 /// `count` series of one metric; all but the first hundred have a pod of their own.
 fn many(count: u64) -> Vec<u8> {
     let series: Vec<Labels> = (0..count)

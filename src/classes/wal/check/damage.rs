@@ -21,6 +21,10 @@ pub enum Loss {
     AllSegments { checkpoint: Option<u64> },
     /// What is left of the checkpoint: the segments are gone.
     Checkpoint { checkpoint: Option<u64> },
+    /// What comes behind a place in the out-of-order log, and in no other.
+    Wbl { at: u64 },
+    /// Whatever comes behind one of so many faults: their places are not known.
+    Faults(i64),
     /// 2.39 to 2.47: the WAL is cut at the number of a segment of the WBL, at each start.
     ByWbl { at: u64 },
 }

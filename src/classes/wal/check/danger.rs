@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::damage::{self, Loss, Told};
+use super::files;
 use crate::model::Snapshot;
 use crate::model::finding::Danger;
 use crate::model::log::{Runs, replay};
@@ -33,10 +34,15 @@ pub fn of(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Optio
         // It repairs at this moment, or has.
         Told::Met(_) | Told::Settled => return None,
         Told::Nothing if past_replay(runs) => return None,
-        Told::Nothing => match told(runs.dead.as_deref()) {
-            Told::Met(loss) | Told::Left(loss) => (loss, when(subject, seen, pod, runs)),
-            Told::Settled | Told::Nothing => return None,
-        },
+        Told::Nothing => {
+            let by_log = match told(runs.dead.as_deref()) {
+                Told::Met(loss) | Told::Left(loss) => Some(loss),
+                Told::Settled | Told::Nothing => None,
+            };
+            // What was seen in the files is of now, and more exact than what was logged of them.
+            let loss = files::told(subject, seen, pod).or(by_log)?;
+            (loss, when(subject, seen, pod, runs))
+        }
     };
     let hold = hold::of(subject, seen, pod);
     let cannot = hold.as_ref().err().map_or(String::new(), |blocked| {
@@ -133,6 +139,18 @@ fn takes(loss: Loss) -> String {
             "comes up without most of WAL checkpoint{}, which can still be read (the segments \
              after it are deleted already)",
             of(checkpoint)
+        ),
+        Loss::Wbl { at } => format!(
+            "deletes what can still be read of the out-of-order log (wbl) behind the damage in {at}"
+        ),
+        Loss::Faults(1) => {
+            "may cut the log at the fault that an inventory met in it, and delete what \
+                            comes after it; wal --inspect tells what that is"
+                .into()
+        }
+        Loss::Faults(faults) => format!(
+            "may cut the log at the first of {faults} faults that an inventory met in it, and delete \
+             what comes after it; wal --inspect tells what that is"
         ),
         Loss::ByWbl { at } => format!(
             "deletes every WAL segment after {at}, though it is the out-of-order log (wbl) that \

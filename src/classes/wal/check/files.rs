@@ -1,0 +1,56 @@
+//! What the next start would delete, by what a look inside saw of the files: it may come to damage
+//! that no log tells of, for it ended before it.
+
+use serde_json::Value;
+
+use super::damage::Loss;
+use crate::model::Snapshot;
+use crate::model::object::ObjectExt;
+use crate::subject::{Subject, Version, errand};
+
+/// The first release that repairs the out-of-order log itself, and leaves the WAL alone
+/// (prometheus `tsdb/db.go`, v2.48.0).
+const REPAIRS_WBL: Version = Version::new(2, 48, 0);
+
+/// What a start on the files of this pod's volume takes away that can be read. None also where nobody
+/// looked.
+pub fn told(subject: &Subject, seen: &Snapshot, pod: &Value) -> Option<Loss> {
+    let claim = errand::volume(subject, pod).ok()?.claim;
+    match seen.inside.surveys.get(&claim) {
+        Some(survey) => by_survey(survey, subject.version),
+        None => seen.inside.log_faults(&claim).filter(|faults| *faults > 0).map(Loss::Faults),
+    }
+}
+
+fn by_survey(survey: &Value, version: Option<Version>) -> Option<Loss> {
+    let start = survey.pointer("/judged/nextStart")?;
+    let records = |of: &str| survey.number(&format!("/judged/kept/{of}/records")).unwrap_or(0);
+    // The torn end of what was written last, say: nothing that is whole comes behind it.
+    if records("prometheus") >= records("fragment") {
+        return None;
+    }
+    let number = |at: &str| u64::try_from(start.number(at)?).ok();
+    let last = start.list("/deletes").iter().filter_map(Value::as_u64).max();
+    match (start.text("/does"), start.text("/log")) {
+        ("repairs", "wal") => {
+            let at = number("/number")?;
+            Some(Loss::After { at, last: Some(last.unwrap_or(at)) })
+        }
+        ("repairs", "wbl") => {
+            let at = number("/number")?;
+            Some(match version.is_some_and(|version| version < REPAIRS_WBL) {
+                true => Loss::ByWbl { at },
+                false => Loss::Wbl { at },
+            })
+        }
+        ("destroysLog", _) => {
+            let checkpoint = number("/checkpoint");
+            Some(match last {
+                Some(_) => Loss::AllSegments { checkpoint },
+                None => Loss::Checkpoint { checkpoint },
+            })
+        }
+        // It starts and deletes nothing, or ends and leaves all as it is.
+        _ => None,
+    }
+}
