@@ -1,6 +1,7 @@
 //! From what was read to the root cause, over all classes: a line or a state, and the one code
 //! that it is called by. Look-alikes stand beside each other.
 
+mod budget;
 mod client;
 mod danger;
 mod denied;

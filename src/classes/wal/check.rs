@@ -1,5 +1,6 @@
 //! What the facts mean for the write-ahead log.
 
+mod budget;
 mod damage;
 mod danger;
 mod files;
@@ -41,7 +42,9 @@ pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
         }
         verdict.findings.extend(notes);
         verdict.findings.extend(killed::of(subject, seen, pod, &runs));
-        verdict.findings.extend(progress::of(pod, &runs, seen, replay_answer(subject, seen, pod)));
+        let answer = replay_answer(subject, seen, pod);
+        verdict.findings.extend(budget::of(subject, seen, pod, &runs, answer));
+        verdict.findings.extend(progress::of(pod, &runs, seen, answer));
         verdict.unknown.extend(unread(subject, pod, &runs));
         dangers.extend(danger::of(subject, seen, pod, &runs));
     }

@@ -8,8 +8,15 @@ use crate::model::log::{Runs, replay};
 use crate::model::{Code, Finding, Severity, Snapshot};
 use crate::subject::pod;
 
-/// The remark, where the pod runs, is not ready, and replays.
-pub fn of(pod: &Value, runs: &Runs, seen: &Snapshot, answer: Option<&str>) -> Option<Finding> {
+/// A replay that goes on.
+pub struct UnderWay {
+    pub at: Option<At>,
+    /// Of a log that does not reach back to its beginning it is not known where it began.
+    from_its_beginning: bool,
+}
+
+/// Where the pod runs, is not ready, and replays.
+pub fn under_way(pod: &Value, runs: &Runs, answer: Option<&str>) -> Option<UnderWay> {
     if runs.ready || !runs.running || pod::is_terminating(pod) {
         return None;
     }
@@ -28,11 +35,17 @@ pub fn of(pod: &Value, runs: &Runs, seen: &Snapshot, answer: Option<&str>) -> Op
     let began = asked.map(|at| at.first).or(logged.first);
     let at = asked
         .or_else(|| from_log.map(|(now, last)| At { first: began.unwrap_or_default(), now, last }));
+    Some(UnderWay { at, from_its_beginning: began.is_some() })
+}
+
+/// The remark.
+pub fn of(pod: &Value, runs: &Runs, seen: &Snapshot, answer: Option<&str>) -> Option<Finding> {
+    let UnderWay { at, from_its_beginning } = under_way(pod, runs, answer)?;
     let says = "replays its write-ahead log";
     let code = Code("wal/replaying");
     let mut finding = Finding::new(code, &pod::reference(pod), Severity::Info, says);
     if let Some(at) = &at {
-        let done = began.and_then(|_| at.permille());
+        let done = at.permille().filter(|_| from_its_beginning);
         finding = finding.with("progress", walreplay::told(at.now, at.last, done));
         finding = match left(at, runs, seen) {
             Some(left) => finding.with("left", left),
@@ -73,7 +86,7 @@ fn left(at: &At, runs: &Runs, seen: &Snapshot) -> Option<String> {
     ))
 }
 
-fn about(millis: i64) -> String {
+pub fn about(millis: i64) -> String {
     match (millis + 999) / 1000 {
         0 => "a moment".to_owned(),
         seconds @ ..120 => format!("about {seconds} s"),
