@@ -3,6 +3,7 @@
 
 mod budget;
 mod client;
+mod counted;
 mod danger;
 mod denied;
 mod fixture;

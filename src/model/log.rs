@@ -139,6 +139,12 @@ pub fn last_run(lines: &[Line]) -> &[Line] {
     lines.get(start..).unwrap_or(&[])
 }
 
+/// Whether a log still holds the start of its last run. A long run loses it to rotation, and a level
+/// of `warn` never writes it.
+pub fn reaches_back(lines: &[Line]) -> bool {
+    lines.iter().any(is_start)
+}
+
 fn is_start(line: &Line) -> bool {
     line.msg().starts_with("Starting Prometheus")
 }

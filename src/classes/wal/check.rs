@@ -1,6 +1,7 @@
 //! What the facts mean for the write-ahead log.
 
 mod budget;
+pub(super) mod counted;
 mod damage;
 mod danger;
 mod files;
@@ -40,12 +41,23 @@ pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
             let finding = runs.tell(finding, line, seen.clock);
             verdict.findings.push(with_holders(finding, subject, seen, pod));
         }
+        let counted = counted::told(subject, seen, pod, &runs);
+        verdict.unknown.extend(unread(subject, seen, pod, &runs).filter(|_| counted.is_none()));
+        // What the log still tells of it is told by the log.
+        let told_by_log = |found: &Finding| {
+            let same = |note: &Finding| {
+                note.code == found.code
+                    || (note.code == notes::HEALED && found.code == notes::REPAIRED)
+            };
+            notes.iter().any(same)
+        };
+        let counted = counted.unwrap_or_default().into_iter();
+        verdict.findings.extend(counted.filter(|found| !told_by_log(found)));
         verdict.findings.extend(notes);
         verdict.findings.extend(killed::of(subject, seen, pod, &runs));
         let answer = replay_answer(subject, seen, pod);
         verdict.findings.extend(budget::of(subject, seen, pod, &runs, answer));
         verdict.findings.extend(progress::of(pod, &runs, seen, answer));
-        verdict.unknown.extend(unread(subject, pod, &runs));
         dangers.extend(danger::of(subject, seen, pod, &runs));
     }
     if frozen::replicas(subject, seen).is_some() {
@@ -66,14 +78,26 @@ fn held(pod: &Value) -> Finding {
         .stopping(pod_name(pod))
 }
 
-/// The log of a server that serves could not be read: it is well, as far as can be seen.
-fn unread(subject: &Subject, pod: &Value, runs: &Runs) -> Option<Unknown> {
-    let why = runs.now_unread.as_deref().filter(|_| runs.ready)?;
-    let (name, container) = (pod_name(pod), &subject.container);
+/// The log of a server that serves could not be read, or tells of its last hours alone, and it does
+/// not say what it counted: it is well, as far as can be seen.
+fn unread(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Option<Unknown> {
+    let (name, container, namespace) = (pod_name(pod), &subject.container, subject.namespace());
+    let (why, get) = match runs.now_unread.as_deref().filter(|_| runs.ready) {
+        Some(why) => (why, format!("kubectl logs {name} -n {namespace} -c {container}")),
+        None if counted::is_asked(subject, seen, pod, runs) => (
+            "it does not reach back to its start, and /metrics does not tell",
+            format!(
+                "kubectl get --raw /api/v1/namespaces/{namespace}/pods/{name}:{}/proxy{}/metrics",
+                subject.flags.port(),
+                subject.flags.prefix().trim_end_matches('/')
+            ),
+        ),
+        None => return None,
+    };
     Some(Unknown {
         need: format!("log of pod/{name}: whether it can still cut its WAL"),
         why: why.to_owned(),
-        get: format!("kubectl logs {name} -n {} -c {container}", subject.namespace()),
+        get,
         vital: false,
     })
 }

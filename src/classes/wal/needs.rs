@@ -1,6 +1,7 @@
 //! What the class must see: logs of pods that are down and of two that serve, how far a replay
 //! came, who killed it.
 
+use super::check::counted;
 use crate::model::log::runs::{self, MOST_PODS};
 use crate::model::log::walreplay;
 use crate::model::object::ObjectExt;
@@ -21,6 +22,10 @@ pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
     // must be known before anything restarts it.
     for pod in subject.serving().filter(runs_now).take(MOST_PODS) {
         out.push(Need::log(pod, &subject.container, false));
+    }
+    for pod in subject.serving().filter(runs_now).take(MOST_PODS) {
+        let runs = runs::of(seen, pod, &subject.container);
+        out.extend(counted::need(subject, pod, &runs));
     }
     let replays = |p: &&serde_json::Value| runs_now(p) && !killed_of_late(subject, seen, p);
     for pod in down.into_iter().filter(replays).take(MOST_PODS) {

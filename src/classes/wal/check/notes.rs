@@ -8,8 +8,8 @@ use crate::model::{Code, Finding, Severity};
 use crate::subject::pod;
 
 pub const REPAIRED: Code = Code("wal/repaired-with-loss");
-const HEALED: Code = Code("wal/self-healed");
-const FAILING: Code = Code("wal/checkpoint-failing");
+pub const HEALED: Code = Code("wal/self-healed");
+pub const FAILING: Code = Code("wal/checkpoint-failing");
 
 /// The remarks on a pod, each code once: of the present run before the one that ended.
 pub fn of(pod: &Value, runs: &Runs) -> Vec<Finding> {
