@@ -15,10 +15,10 @@ mod bind;
 mod chaos;
 #[path = "cluster/cleanup.rs"]
 mod cleanup;
-#[path = "cluster/damage.rs"]
-mod damage;
 #[path = "cluster/closed.rs"]
 mod closed;
+#[path = "cluster/damage.rs"]
+mod damage;
 #[path = "cluster/enforcer.rs"]
 mod enforcer;
 #[path = "cluster/folder.rs"]

@@ -20,7 +20,8 @@ DIR is what --storage.tsdb.path names: the directory that holds wal/.
 
 commands:
   survey     what is in every file, what is wrong, what Prometheus would make of it; with --quick
-             checksums and order only, nothing is decompressed
+             checksums and order only, nothing is decompressed; --inventory: in its JSON also
+             what that command counts
   inventory  who fills the head: series by metric, job and label, values by label, churn, and the
              memory that a start needs; --top N of each (10), --prometheus-version V of that only
   owners     whose its files are, by uid, gid and mode; with --uid U --gid G [--groups G,G]: what
@@ -56,7 +57,7 @@ pub struct Asked {
 pub enum Command {
     Help,
     Version,
-    Survey { dir: PathBuf, depth: Depth },
+    Survey { dir: PathBuf, depth: Depth, inventory: bool },
     Inventory { dir: PathBuf, asked: inventory::Asked },
     Linux { dir: PathBuf, act: Act },
 }
@@ -83,7 +84,7 @@ pub enum How {
 }
 
 /// How many of each an inventory names.
-const TOP: usize = 10;
+pub(super) const TOP: usize = 10;
 
 impl Command {
     /// An inventory as it is where no flag says otherwise.
@@ -95,7 +96,7 @@ impl Command {
 
 /// Flags that stand alone.
 const SWITCHES: &[&str] =
-    &["--json", "--quick", "--dry-run", "--prove", "--go-on", "--force", "--free"];
+    &["--json", "--quick", "--inventory", "--dry-run", "--prove", "--go-on", "--force", "--free"];
 /// Flags that a value follows.
 const VALUED: &[&str] =
     &["--top", "--prometheus-version", "--uid", "--gid", "--groups", "--bits", "--expect", "--of"];
@@ -167,7 +168,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Asked, String> 
     let command = match command.to_str() {
         Some("survey") => {
             let depth = if flags.has("--quick") { Depth::Quick } else { Depth::Full };
-            Command::Survey { dir: dir?, depth }
+            Command::Survey { dir: dir?, depth, inventory: flags.has("--inventory") }
         }
         Some("inventory") => Command::Inventory { dir: dir?, asked: inventory(&mut flags)? },
         other => {

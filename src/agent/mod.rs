@@ -105,7 +105,9 @@ fn act(asked: &Asked, screen: &mut Screen<'_>) -> std::io::Result<Ended> {
             Ok(Ended::Clean)
         }
         Command::Inventory { dir, asked: what } => inventory::run(dir, what, asked.json, screen),
-        Command::Survey { dir, depth } => survey::run(dir, *depth, asked.json, screen),
+        Command::Survey { dir, depth, inventory } => {
+            survey::run(dir, (*depth, *inventory), asked.json, screen)
+        }
         #[cfg(target_os = "linux")]
         Command::Linux { dir, act } => linux::act(dir, act, asked.json, screen),
         #[cfg(not(target_os = "linux"))]

@@ -10,23 +10,35 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::path::Path;
 
+use super::args::TOP;
 use super::progress::told;
 use super::words::{count, grouped, path, size, utc};
 use super::{Caller, Ended, Screen};
+use crate::datadir::inventory;
 use crate::datadir::survey::fold::NextStart;
 use crate::datadir::survey::{self, SegmentFile, Survey};
 use crate::walfile::count::{Counts, Kept};
 use crate::walfile::segment::Depth;
 
-pub fn run(dir: &Path, depth: Depth, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
+/// `counts`: its JSON holds an inventory, too.
+pub fn run(
+    dir: &Path,
+    (depth, counts): (Depth, bool),
+    json: bool,
+    screen: &mut Screen<'_>,
+) -> io::Result<Ended> {
     let read = told(screen, |tell| survey::read(dir, depth, tell));
-    let found = match read {
+    let mut found = match read {
         Ok(found) => found,
         Err(error) => {
             writeln!(screen.err, "{error}\nDIR is the directory that holds wal/")?;
             return Ok(Ended::Error);
         }
     };
+    if counts {
+        // The survey says why a file cannot be read.
+        found.inventory = told(screen, |tell| inventory::read(dir, TOP, tell)).ok();
+    }
     if json {
         serde_json::to_writer_pretty(&mut *screen.out, &found)?;
         writeln!(screen.out)?;

@@ -24,7 +24,9 @@ pub fn run(typed: &Typed, screen: &Screen, asked: &Asked) -> Done {
     let job = Job { typed, screen, asked };
     let dir = || asked.dir.clone();
     let ran = match asked.act {
-        Act::Tell(OnDisk::Damage) => job.run(Command::Survey { dir: dir(), depth: Depth::Full }),
+        Act::Tell(OnDisk::Damage) => {
+            job.run(Command::Survey { dir: dir(), depth: Depth::Full, inventory: false })
+        }
         Act::Tell(OnDisk::Head) => job.run(Command::inventory(dir())),
         Act::Tell(OnDisk::Owners) => job.run(job.act(agent::Act::Owners { user: None })),
         Act::Plan => job.run(job.salvage(true)),

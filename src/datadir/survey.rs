@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::agreement::Agreement;
+use super::inventory::Inventory;
 use super::layout::{self, Log, Numbered};
 use super::unfinished;
 use crate::walfile::map::Map;
@@ -44,6 +45,9 @@ pub struct Survey {
     /// None where no Thanos sidecar left a note.
     #[serde(default)]
     pub uploads: Option<Uploads>,
+    /// Who fills the head, where that was asked for.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<Inventory>,
     /// What whoever sees this agrees to: for `salvage --expect`.
     pub agreement: String,
 }
@@ -177,7 +181,8 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
     let map = map::of(&contents, &judged);
     let uploads = uploads::look(root, &contents);
     let (root, agreement) = (root.to_owned(), String::new());
-    let mut survey = Survey { root, depth, contents, judged, map, uploads, agreement };
+    let inventory = None;
+    let mut survey = Survey { root, depth, contents, judged, map, uploads, inventory, agreement };
     survey.agreement = Agreement::of(&survey).to_string();
     Ok(survey)
 }

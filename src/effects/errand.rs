@@ -103,9 +103,11 @@ fn brief_salvage(fields: &mut Map<String, Value>) {
 
 /// The verdict, and the map, which is small however many files there are.
 fn brief_survey(fields: &mut Map<String, Value>) {
-    fields.retain(|name, _| {
-        matches!(name.as_str(), "root" | "judged" | "map" | "uploads" | "lock" | "agreement")
-    });
+    const KEPT: [&str; 7] = ["root", "judged", "map", "uploads", "lock", "agreement", "inventory"];
+    fields.retain(|name, _| KEPT.contains(&name.as_str()));
+    if let Some(inventory) = fields.get_mut("inventory").and_then(Value::as_object_mut) {
+        inventory.values_mut().for_each(brief_list);
+    }
 }
 
 /// Progress comes before it, a line each.

@@ -81,6 +81,29 @@ pub struct Directory {
     pub map: Map,
     /// None where no Thanos sidecar left a note there.
     pub uploads: Option<Uploads>,
+    /// None where nobody counted.
+    pub inventory: Option<Inventory>,
+}
+
+/// What a start loads into its head, counted in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inventory {
+    pub series: u64,
+    /// The metrics with the most series, and how many they have.
+    pub metrics: Vec<(String, u64)>,
+    /// What they take; none of an agent, whose series hold no samples.
+    pub memory: Option<Memory>,
+}
+
+/// Bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Once the log is replayed.
+    pub at_ready: u64,
+    /// A limit to live with, and its range.
+    pub limit: u64,
+    pub low: u64,
+    pub high: u64,
 }
 
 /// How a step of a plan went.

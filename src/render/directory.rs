@@ -1,14 +1,15 @@
 //! What a look inside saw of the files, in the lines in which the agent tells it (`--data`).
 
 use crate::agent;
-use crate::model::report::Directory;
+use crate::model::quantity::{show_bytes, show_count};
+use crate::model::report::{Directory, Inventory, Memory};
 
 use super::clean::clean;
 use super::page::Page;
 
 pub(super) fn write(page: &mut Page<'_>, directories: &[Directory]) {
     for directory in directories {
-        let Directory { claim, map, uploads } = directory;
+        let Directory { claim, map, uploads, inventory } = directory;
         let lines = agent::map_lines(map);
         if !lines.is_empty() {
             page.gap();
@@ -20,5 +21,23 @@ pub(super) fn write(page: &mut Page<'_>, directories: &[Directory]) {
             let lines = agent::uploads_lines(uploads);
             lines.iter().for_each(|line| page.line(&clean(line)));
         }
+        if let Some(inventory) = inventory {
+            page.gap();
+            head(page, &claim.short(), inventory);
+        }
     }
+}
+
+fn head(page: &mut Page<'_>, claim: &str, inventory: &Inventory) {
+    let Inventory { series, metrics, memory } = inventory;
+    page.line(&format!("Head of {}, by its log: {} series", clean(claim), show_count(*series)));
+    if let Some(Memory { at_ready, limit, low, high }) = memory {
+        let [at_ready, limit, low, high] = [at_ready, limit, low, high].map(|of| show_bytes(*of));
+        page.line(&format!("  memory  {at_ready} once replayed; limit {limit} ({low}-{high})"));
+    }
+    let metrics = metrics.iter().enumerate().map(|(place, (name, series))| {
+        let lead = if place == 0 { "  most    " } else { "          " };
+        format!("{lead}{:>11}  {}", show_count(*series), clean(name))
+    });
+    metrics.for_each(|line| page.line(&line));
 }

@@ -56,6 +56,8 @@ fn a_gap_is_looked_at_and_what_can_be_kept_is_said() {
     let evidence = report.pointer("/reports/0/findings/0/evidence").expect("evidence").to_string();
     assert!(evidence.contains("wal goes from segment 0 to 2"), "{evidence}");
     assert!(evidence.contains("kept by a salvage"), "{evidence}");
+    let series = report.pointer("/reports/0/directories/0/inventory/series");
+    assert_eq!(series, Some(&serde_json::json!(0)), "its segments are empty");
     let rows = report.pointer("/reports/0/directories/0/map/rows").expect("a map");
     let rows = rows.as_array().expect("rows").iter();
     let rows: Vec<String> =

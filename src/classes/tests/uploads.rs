@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::fixture::{World, healthy};
 use crate::model::plan::Plan;
+use crate::model::report::Inventory;
 use crate::model::{Finding, Kind, Next, ObjectRef, Severity};
 
 const GAP: &str = r#"time=x level=ERROR source=main.go:1373 msg="Fatal error" err="opening storage failed: get segment range: segments are not sequential""#;
@@ -97,6 +98,30 @@ fn what_was_seen_stands_in_the_plan_and_in_the_report() {
         .flat_map(|class| class.job(&world.subject, &given).directories(&world.seen));
     let told: Vec<_> = directories.map(|one| (one.claim.name, one.uploads.is_some())).collect();
     assert_eq!(told, [("data-p-0".to_owned(), true)]);
+}
+
+#[test]
+fn what_a_survey_counted_is_of_its_directory() {
+    let mut world = healthy();
+    let ranks: Vec<Value> = (0..9)
+        .map(|n| json!({"name": "__name__", "value": format!("m{n}"), "series": 9 - n}))
+        .collect();
+    let survey = json!({"inventory": {"series": 1000, "metrics": ranks}});
+    let claim = ObjectRef::new(Kind::PersistentVolumeClaim, "mon", "data-p-0");
+    world.seen.inside.surveys.insert(claim, survey);
+    let told = |world: &World| {
+        let given = crate::classes::Given::new();
+        let all = crate::classes::ALL.iter();
+        let mut all = all.flat_map(|c| c.job(&world.subject, &given).directories(&world.seen));
+        all.next().and_then(|directory| directory.inventory).expect("a count")
+    };
+    let Inventory { series, metrics, memory } = told(&world);
+    assert_eq!((series, metrics.len()), (1000, 5));
+    assert_eq!(metrics[0], ("m0".to_owned(), 9));
+    assert!(memory.is_some_and(|memory| memory.at_ready > 64 << 20 && memory.limit > memory.low));
+    // An agent holds no samples of its series: what these cost was not measured.
+    world.subject.agent = true;
+    assert_eq!(told(&world).memory, None);
 }
 
 #[test]

@@ -114,7 +114,8 @@ fn look(subject: &Subject, seen: &Snapshot, volume: &Volume<'_>, who: Who) -> Lo
         volume,
         name: "survey",
         command: "survey",
-        arguments: Vec::new(),
+        // One pod tells both: a count takes a tenth of the time of a start.
+        arguments: vec!["--inventory".into()],
         run_as: who,
         writes: false,
         back: None,

@@ -7,9 +7,10 @@ use super::uploads::time;
 use crate::classes::wal::docs::is_damage;
 use crate::model::object::ObjectExt;
 use crate::model::quantity::show_count;
-use crate::model::report::Directory;
+use crate::model::report::{Directory, Inventory, Memory};
 use crate::model::{Finding, Severity, Snapshot};
 use crate::subject::{Subject, errand, frozen};
+use crate::walfile::inventory::memory::{self, Need};
 use crate::walfile::map::Map;
 use crate::walfile::uploads::Uploads;
 
@@ -49,7 +50,8 @@ pub fn directories(subject: &Subject, seen: &Snapshot) -> Vec<Directory> {
         if found.iter().all(|one| one.claim != claim) {
             let map = survey.get("map").and_then(|map| Map::deserialize(map).ok());
             let map = map.unwrap_or_default();
-            found.push(Directory { claim, map, uploads: uploads(survey) });
+            let inventory = inventory(subject, survey);
+            found.push(Directory { claim, map, uploads: uploads(survey), inventory });
         }
     }
     found
@@ -58,6 +60,26 @@ pub fn directories(subject: &Subject, seen: &Snapshot) -> Vec<Directory> {
 /// What a Thanos sidecar noted there.
 pub fn uploads(survey: &Value) -> Option<Uploads> {
     survey.get("uploads").and_then(|uploads| Uploads::deserialize(uploads).ok())
+}
+
+/// Metrics that are named.
+const NAMED: usize = 5;
+
+/// What its start loads, where the survey has counted that.
+fn inventory(subject: &Subject, survey: &Value) -> Option<Inventory> {
+    let counted = survey.get("inventory")?;
+    let series = u64::try_from(counted.number("/series")?).ok()?;
+    let metric = |rank: &Value| {
+        Some((rank.text("/value").to_owned(), u64::try_from(rank.number("/series")?).ok()?))
+    };
+    let metrics = counted.list("/metrics").iter().filter_map(metric).take(NAMED).collect();
+    let memory = || {
+        let known = subject.version.and_then(|version| memory::line(&version.to_string()));
+        let Need { line: _, at_ready, low, limit, high } =
+            memory::need(known.unwrap_or(memory::LINES[0]), series);
+        Memory { at_ready, limit, low, high }
+    };
+    Some(Inventory { series, metrics, memory: (!subject.agent).then(memory) })
 }
 
 /// A number of a survey as it is shown.
