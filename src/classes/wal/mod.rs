@@ -46,6 +46,10 @@ struct Work<'a> {
 
 impl Job for Work<'_> {
     fn needs(&self, seen: &Snapshot) -> Vec<Need> {
+        [self.needs_to_prove(seen), needs::counters(self.subject, seen)].concat()
+    }
+
+    fn needs_to_prove(&self, seen: &Snapshot) -> Vec<Need> {
         let mut out = needs::needs(self.subject, seen);
         // Then it says how the pod can be held.
         if self.check(seen).danger.is_some() {

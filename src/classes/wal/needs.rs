@@ -23,15 +23,17 @@ pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
     for pod in subject.serving().filter(runs_now).take(MOST_PODS) {
         out.push(Need::log(pod, &subject.container, false));
     }
-    for pod in subject.serving().filter(runs_now).take(MOST_PODS) {
-        let runs = runs::of(seen, pod, &subject.container);
-        out.extend(counted::need(subject, pod, &runs));
-    }
     let replays = |p: &&serde_json::Value| runs_now(p) && !killed_of_late(subject, seen, p);
     for pod in down.into_iter().filter(replays).take(MOST_PODS) {
         out.push(Need::http(pod, subject.flags.port(), &walreplay::path(&subject.flags.prefix())));
     }
     out
+}
+
+/// What servers count of their log, where that tells less.
+pub fn counters(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
+    let of = |pod| counted::need(subject, pod, &runs::of(seen, pod, &subject.container));
+    subject.serving().take(MOST_PODS).filter_map(of).collect()
 }
 
 /// Killed for memory within the hour: whatever it replays now, the kill is the news, and its log
