@@ -29,7 +29,7 @@ fn block(beginning: &[u8], period: u8, thousands: usize) -> Vec<u8> {
     out
 }
 
-/// Runs the agent, and what it took of memory at the most; on Linux only the kernel knows.
+/// Runs the agent, and what it took of memory at the most.
 fn run(words: &[&str], dir: &Path) -> (Option<i32>, String, u64) {
     let mut time = Command::new("/usr/bin/env");
     time.args(["python3", "-c", PEAK, env!("CARGO_BIN_EXE_prom-fix-agent")]).args(words).arg(dir);
@@ -47,40 +47,40 @@ sys.exit(code)";
 struct Hostile {
     name: &'static str,
     record: Vec<u8>,
-    /// What a survey or a salvage, and an inventory, may take in MiB; 31 are the record itself.
+    /// What a survey or a salvage, and an inventory, may take in MiB; 16 are the record itself.
     most: [u64; 2],
     /// What is told of it: series and labels by the inventory, samples without a series by the survey.
     tells: [u64; 3],
 }
 
 fn hostile() -> [Hostile; 4] {
-    let labels = [&[1, 0, 0, 0, 0, 0, 0, 0, 99][..], &[0x81, 0xc8, 0xd0, 7], &[0; 2]].concat();
+    let labels = [&[1, 0, 0, 0, 0, 0, 0, 0, 99][..], &[0x81, 0xa4, 0xe8, 3], &[0; 2]].concat();
     let series = [&[1][..], &[0; 9]].concat();
     let far = [&[11, 2, 0, 0][..], &[0; 8], &[0x80, 0x80, 0x08, 0, 0], &[0; 8]].concat();
     let same = [&[2][..], &[0; 26]].concat();
     [
         Hostile {
-            name: "one series of 16 million labels without bytes",
-            record: block(&labels, 2, 250),
+            name: "one series of 8 million labels without bytes",
+            record: block(&labels, 2, 125),
             most: [64, 64],
-            tells: [60, 16_000_001 - 4096, 0],
+            tells: [60, 8_000_001 - 4096, 0],
         },
         Hostile {
             name: "series without labels",
-            record: block(&series, 9, 56),
-            most: [128, 64],
+            record: block(&series, 9, 28),
+            most: [96, 64],
             tells: [60, 0, 0],
         },
         Hostile {
             name: "refs, each far from all others",
-            record: block(&far, 13, 40),
-            most: [208, 32],
-            tells: [59, 0, 2_560_001],
+            record: block(&far, 13, 20),
+            most: [176, 32],
+            tells: [59, 0, 1_280_001],
         },
         Hostile {
             name: "samples of one series at one time",
-            record: block(&same, 10, 50),
-            most: [128, 32],
+            record: block(&same, 10, 25),
+            most: [96, 32],
             tells: [59, 0, 1],
         },
     ]
