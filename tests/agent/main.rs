@@ -9,6 +9,8 @@ mod corruptions;
 mod directory;
 #[cfg(feature = "faults")]
 mod faults;
+#[cfg(feature = "faults")]
+mod gaps;
 #[path = "../go.rs"]
 mod go;
 mod hostile;
