@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
+use prom_fix::walfile::block as heads;
 use prom_fix::walfile::compression::{Compression, Decompressor, MOST, cut, peek};
 use prom_fix::walfile::count::Kept;
 use prom_fix::walfile::fault::FaultKind;
 use prom_fix::walfile::frame::{Frames, Item, PAGE};
+use prom_fix::walfile::head_chunks;
 use prom_fix::walfile::headchunks;
+use prom_fix::walfile::inventory;
+use prom_fix::walfile::inventory::identity::Identity;
+use prom_fix::walfile::inventory::pairs::Pairs;
 use prom_fix::walfile::mend::{self, Traces};
 use prom_fix::walfile::record::{self, Entry, RecordType, Undecodable};
 use prom_fix::walfile::refs::Refs;
@@ -22,7 +27,8 @@ pub fn log(bytes: &[u8], chance: &mut Chance) {
     judged(&quick, bytes);
     shallow(&quick, &full, bytes);
     lent(bytes);
-    match chance.below(4) {
+    match chance.below(5) {
+        4 => inventoried(bytes, &full, chance),
         0 => {
             assert_eq!(text(&survey(Bits(bytes, chance), Depth::Full)), text(&full), "short reads");
         }
@@ -149,6 +155,44 @@ fn in_order(bytes: &[u8]) {
         let read = survey(Pages::new(Cursor::new(bytes), Some(order)), Depth::Full);
         assert_eq!((read.faults, &read.counts), (Vec::new(), &found.counts));
     }
+}
+
+/// The inventory names series that the survey counts, and all of them where nothing is wrong.
+fn inventoried(bytes: &[u8], full: &Segment, chance: &mut Chance) {
+    let mut identity = Identity::holding(1 << 12);
+    let mut pairs = Pairs::holding(1 << 12);
+    let found = inventory::read(Bits(bytes, chance), |batch| {
+        let told = identity.tell(batch);
+        pairs.count(&told);
+        told.emptied()
+    });
+    let series = full.counts.entries.series;
+    assert_eq!(found.size, full.size);
+    assert!(identity.len() <= found.series, "{} of {}", identity.len(), found.series);
+    assert!(found.series <= series, "{} of {series}", found.series);
+    if full.is_healthy() {
+        assert_eq!((found.series, found.faults), (series, 0));
+    }
+}
+
+/// Both readers of chunks agree, and what is read of a block is told whatever it is.
+pub fn beside(bytes: &[u8], chance: &mut Chance) {
+    let found = head_chunks::survey(bytes);
+    assert_eq!(head_chunks::survey(Bits(bytes, chance)), found);
+    assert!(found.offset <= bytes.len() as u64 && found.chunks * 30 <= bytes.len() as u64);
+    let other = headchunks::survey(bytes, &mut BTreeMap::new());
+    if found.fault.is_none() {
+        assert_eq!((found.chunks, found.samples), (other.chunks, other.samples));
+    }
+    let size = bytes.len() as u64;
+    let toc = &bytes[bytes.len().saturating_sub(heads::TOC)..];
+    let _ = (heads::index(bytes, toc, size), heads::chunks(bytes), heads::tombstones(bytes));
+    let mut stones = [&[0x01, 0x30, 0xba, 0x30, 1], bytes].concat();
+    let sum = crc32c::crc32c(&stones[5..]).to_be_bytes();
+    stones.extend(sum);
+    let whole = heads::tombstones(&stones[..]);
+    stones[5 + chance.below(bytes.len().max(1))] ^= 1 << chance.below(8);
+    assert!(whole.is_err() || heads::tombstones(&stones[..]).is_err());
 }
 
 pub fn record(bytes: &[u8]) {

@@ -1,5 +1,5 @@
-//! Bytes as nobody writes them: damaged logs, records, compressed blocks and files of chunks, made by
-//! chance from whole ones, and every single bit of a log. Whatever they are, nothing panics, memory
+//! Bytes as nobody writes them: damaged logs, records, compressed blocks, files of chunks and whole
+//! directories, made by chance from whole ones, and every single bit of a log. Whatever they are, nothing panics, memory
 //! stays bounded and the laws hold. Built with optimisation and all checks:
 //!
 //! ```text
@@ -16,6 +16,7 @@ mod corpus;
 #[path = "../go.rs"]
 mod go;
 mod laws;
+mod whole;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -43,10 +44,14 @@ impl Drop for Under {
 fn case(corpus: &Corpus, seed: u64, case: u64) {
     let _under = Under(seed, case);
     let chance = &mut Chance::of(seed, case);
+    if case % 256 == 255 {
+        return whole::directory(corpus, chance);
+    }
     match case % 16 {
         0 => laws::log(&corpus.log(chance), chance),
         1..10 => laws::record(&corpus.record(chance)),
         10..13 => laws::block(&corpus.block(chance), chance),
+        13 => laws::beside(&corpus.chunks(chance), chance),
         _ => laws::chunks(&corpus.chunks(chance), chance),
     }
 }
