@@ -10,7 +10,7 @@ use prom_fix::walfile::writer::Writer;
 
 use crate::directory::{self as d, folder, json};
 
-const MIB: u64 = 1 << 20;
+pub const MIB: u64 = 1 << 20;
 
 /// A snappy block of a beginning, and then its last bytes again and again: `period` of them, 64 times
 /// `thousands` thousand times.
@@ -30,7 +30,7 @@ fn block(beginning: &[u8], period: u8, thousands: usize) -> Vec<u8> {
 }
 
 /// Runs the agent, and what it took of memory at the most.
-fn run(words: &[&str], dir: &Path) -> (Option<i32>, String, u64) {
+pub fn run(words: &[&str], dir: &Path) -> (Option<i32>, String, u64) {
     let mut time = Command::new("/usr/bin/env");
     time.args(["python3", "-c", PEAK, env!("CARGO_BIN_EXE_prom-fix-agent")]).args(words).arg(dir);
     let output = time.output().expect("it starts");

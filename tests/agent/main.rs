@@ -15,6 +15,7 @@ mod gaps;
 mod go;
 mod hostile;
 mod inventory;
+mod many;
 mod real;
 mod salvage;
 mod space;
