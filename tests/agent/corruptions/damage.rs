@@ -1,12 +1,15 @@
 //! The ways in which a data directory is broken: one each.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use prom_fix::walfile::frame::PAGE;
 use prom_fix::walfile::record::RecordType;
 
 use super::dir::{self, Dir, edit};
+
+/// A byte of a file.
+pub type At = (PathBuf, usize);
 
 #[derive(Debug)]
 pub struct Damage {
@@ -21,12 +24,15 @@ pub struct Damage {
     pub starts: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Costs {
     /// Nothing: all of it is elsewhere too.
     Nothing,
     /// The samples of one record.
     OneRecord,
+    /// What is in the records at these places of a directory that is whole: samples, and those of the
+    /// series that are named there.
+    Records(fn(&Dir) -> Vec<At>),
     /// No bound but what Prometheus keeps by itself.
     More,
 }
@@ -43,6 +49,10 @@ const fn one_record(name: &'static str, does: fn(&Dir)) -> Damage {
     Damage { costs: Costs::OneRecord, ..of_log(name, does) }
 }
 
+const fn records(damage: Damage, at: fn(&Dir) -> Vec<At>) -> Damage {
+    Damage { costs: Costs::Records(at), ..damage }
+}
+
 const fn nothing(name: &'static str, does: fn(&Dir)) -> Damage {
     Damage { costs: Costs::Nothing, ..damage(name, does) }
 }
@@ -51,11 +61,15 @@ pub const ALL: &[Damage] = &[
     Damage { of_log: true, ..nothing("none", |_| {}) },
     // One byte of the log.
     one_record("flip in a Samples record", |d| flip(d, RecordType::Samples, 40)),
-    of_log("flip in a Series record", |d| flip(d, RecordType::Series, 40)),
+    records(of_log("flip in a Series record", |d| flip(d, RecordType::Series, 40)), |d| {
+        vec![in_record(d, RecordType::Series, 40)]
+    }),
     one_record("flip in a checksum", |d| flip(d, RecordType::Samples, 4)),
     one_record("flip in a length", |d| flip(d, RecordType::Samples, 1)),
     one_record("flip in a type", |d| flip(d, RecordType::Samples, 0)),
-    damage("flips in three segments", flips),
+    records(damage("flips in three segments", flips), |d| {
+        d.segments()[1..4].iter().map(|segment| in_middle(d, segment)).collect()
+    }),
     // Pages.
     of_log("page of zeros", |d| edit(&d.middle(), |b| b[PAGE..2 * PAGE].fill(0))),
     of_log("page twice", |d| edit(&d.middle(), |b| b.copy_within(PAGE..2 * PAGE, 2 * PAGE))),
@@ -91,8 +105,12 @@ pub const ALL: &[Damage] = &[
         fs::rename(&middle, without_zeros(&middle)).expect("renamed");
     }),
     // Checkpoints.
-    damage("flip in the checkpoint", |d| flip_checkpoint(d, 3)),
-    damage("flip at the end of the checkpoint", |d| flip_checkpoint(d, 1)),
+    records(damage("flip in the checkpoint", |d| flip_checkpoint(d, 3)), |d| {
+        vec![in_checkpoint(d, 3)]
+    }),
+    records(damage("flip at the end of the checkpoint", |d| flip_checkpoint(d, 1)), |d| {
+        vec![in_checkpoint(d, 1)]
+    }),
     damage("checkpoint torn", |d| {
         edit(&d.first_of(&d.checkpoint().1), |b| b.truncate(b.len() / 2 + 11));
     }),
@@ -103,17 +121,22 @@ pub const ALL: &[Damage] = &[
         fs::create_dir(d.0.join(folder)).expect("a folder");
     }),
     damage("checkpoint of no bytes", |d| edit(&d.first_of(&d.checkpoint().1), Vec::clear)),
-    damage("flip in checkpoint and segment", |d| {
-        flip_checkpoint(d, 2);
-        flip(d, RecordType::Samples, 40);
-    }),
+    records(
+        damage("flip in checkpoint and segment", |d| {
+            flip_checkpoint(d, 2);
+            flip(d, RecordType::Samples, 40);
+        }),
+        |d| vec![in_checkpoint(d, 2), in_record(d, RecordType::Samples, 40)],
+    ),
     nothing("a file named as a checkpoint", |d| {
         fs::write(d.0.join("wal/checkpoint.00000001.bak"), "kept").expect("written");
     }),
     damage("numbers begin again", begin_again),
     Damage { starts: true, ..damage("starts on a flipped checkpoint", |d| flip_checkpoint(d, 3)) },
     // The out-of-order log.
-    damage("flip in the wbl", |d| flip_in(d, &d.first_of("wbl"))),
+    records(damage("flip in the wbl", |d| flip_in(d, &d.first_of("wbl"))), |d| {
+        vec![in_middle(d, &d.first_of("wbl"))]
+    }),
     damage("wbl torn", |d| edit(&d.first_of("wbl"), |b| b.truncate(b.len() / 2 + 3))),
     damage("wbl segment missing", |d| {
         let files = d.numbered("wbl");
@@ -188,9 +211,21 @@ fn remove_folder(dir: &Dir, folder: &str) {
     fs::rename(dir.0.join(folder), away).expect("renamed");
 }
 
-/// A bit of a record of a type, so many bytes behind the head of its first fragment; one from the
-/// middle of the log on, where there is one.
+fn flip_at((file, at): At) {
+    edit(&file, |bytes| bytes[at] ^= 0x10);
+}
+
 fn flip(dir: &Dir, kind: RecordType, behind: usize) {
+    flip_at(in_record(dir, kind, behind));
+}
+
+fn flip_in(dir: &Dir, file: &Path) {
+    flip_at(in_middle(dir, file));
+}
+
+/// In a record of a type, so many bytes behind the head of its first fragment; one from the middle of
+/// the log on, where there is one.
+fn in_record(dir: &Dir, kind: RecordType, behind: usize) -> At {
     let segments = dir.segments();
     let (before, from) = segments.split_at(segments.len() / 2);
     let records: Vec<_> =
@@ -198,12 +233,20 @@ fn flip(dir: &Dir, kind: RecordType, behind: usize) {
     let whole_in_page = |at: &std::ops::Range<usize>| at.start / PAGE == (at.end - 1) / PAGE;
     let mut fit = records.iter().filter(|(_, at)| whole_in_page(at) && at.len() > behind);
     let (file, at) = fit.next().expect("a record within a page");
-    edit(file, |bytes| bytes[at.start + behind] ^= 0x10);
+    (file.clone(), at.start + behind)
 }
 
-fn flip_in(dir: &Dir, file: &Path) {
-    let (_, at) = dir.record(file, RecordType::Samples);
-    edit(file, |bytes| bytes[at.start + 20] ^= 0x10);
+/// In the samples in the middle of a file.
+fn in_middle(dir: &Dir, file: &Path) -> At {
+    let (file, at) = dir.record(file, RecordType::Samples);
+    (file, at.start + 20)
+}
+
+/// After one part of so many of its bytes.
+fn in_checkpoint(dir: &Dir, part: usize) -> At {
+    let file = dir.first_of(&dir.checkpoint().1);
+    let size = usize::try_from(dir::size(&file)).expect("small");
+    (file, (size / part).min(size - 5))
 }
 
 fn flips(dir: &Dir) {
@@ -212,12 +255,8 @@ fn flips(dir: &Dir) {
     }
 }
 
-/// After one part of so many of its bytes.
 fn flip_checkpoint(dir: &Dir, part: usize) {
-    edit(&dir.first_of(&dir.checkpoint().1), |bytes| {
-        let at = (bytes.len() / part).min(bytes.len() - 5);
-        bytes[at] ^= 0x10;
-    });
+    flip_at(in_checkpoint(dir, part));
 }
 
 fn insert_page(bytes: &mut Vec<u8>) {

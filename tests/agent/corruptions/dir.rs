@@ -89,6 +89,22 @@ impl Dir {
         found
     }
 
+    /// What the record at a place holds: nothing where none is, as at the end of a page.
+    pub fn holds(file: &Path, at: usize) -> Vec<u8> {
+        let mut frames = Frames::new(File::open(file).expect("a file"));
+        let mut decompressor = Decompressor::default();
+        while let Some(item) = frames.advance() {
+            let Item::Record(frame) = item else { panic!("{}: {item:?}", file.display()) };
+            if (frame.offset..frame.end).contains(&(at as u64)) {
+                return decompressor
+                    .decode(frame.compression, frame.bytes)
+                    .expect("whole")
+                    .to_vec();
+            }
+        }
+        Vec::new()
+    }
+
     /// A record of a type in the middle of a file, or else in the file of the log that has one.
     pub fn record(&self, file: &Path, kind: RecordType) -> Place {
         let mut records = self.records(file, kind);

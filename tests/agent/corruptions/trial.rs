@@ -1,10 +1,13 @@
 //! One damage under one release.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::damage::{Costs, Damage};
+use prom_fix::walfile::record::{self, Entry};
+
+use super::damage::{At, Costs, Damage};
 use super::dir::{self, Dir};
 use super::history::{self, START};
 use super::map::{self, Held, Map};
@@ -72,6 +75,8 @@ pub struct Row {
     version: String,
     library: bool,
     samples: usize,
+    /// Of them.
+    may_cost: usize,
     own: Vec<Start>,
     ours: Result<Vec<Start>, String>,
 }
@@ -91,6 +96,12 @@ pub fn run(damage: &'static Damage, healthy: &Healthy, place: &Path) -> Row {
         version: healthy.release.version.clone(),
         library: healthy.library,
         samples: map::samples(&healthy.whole),
+        may_cost: match damage.costs {
+            Costs::Nothing => 0,
+            Costs::OneRecord => history::MOST_OF_RECORD,
+            Costs::Records(at) => held_at(healthy, &at(&Dir(healthy.data.clone()))),
+            Costs::More => map::samples(&healthy.whole),
+        },
         own,
         ours,
     }
@@ -103,6 +114,27 @@ pub fn break_it(damage: &Damage, release: &Release, data: &Path) {
         let up = (0..TRIES).find_map(|_| Server::start(release, data).ok());
         up.expect("it comes up in the end").stop();
     }
+}
+
+/// The samples in the records at these places, and all of the series that are named there.
+fn held_at(healthy: &Healthy, places: &[At]) -> usize {
+    let mut samples = 0;
+    let mut named = BTreeSet::new();
+    for (file, at) in places {
+        record::read(&Dir::holds(file, *at), |entry| match entry {
+            Entry::Series { labels, .. } => {
+                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+                let labels: BTreeMap<String, String> =
+                    labels.iter().map(|(name, value)| (text(name), text(value))).collect();
+                named.insert(format!("{labels:?}"));
+            }
+            Entry::Sample { .. } => samples += 1,
+            _ => {}
+        })
+        .expect("a whole record");
+    }
+    let all = |series: &String| healthy.whole.get(series).map_or(0, BTreeMap::len);
+    samples + named.iter().map(all).sum::<usize>()
 }
 
 fn salvage(data: &Path) -> Result<(), String> {
@@ -171,12 +203,7 @@ impl Row {
             if held.fresh != number * 600 {
                 wrong.push(format!("{at}: {} of {} new samples", held.fresh, number * 600));
             }
-            let may_cost = match self.damage.costs {
-                Costs::Nothing => 0,
-                Costs::OneRecord => history::MOST_OF_RECORD,
-                Costs::More => self.samples,
-            };
-            if held.kept + may_cost < self.samples {
+            if held.kept + self.may_cost < self.samples {
                 wrong.push(format!("{at}: {} samples lost", self.samples - held.kept));
             }
             if start.kept_in_head {
