@@ -5,12 +5,14 @@
 //! within half a minute. At 50m of CPU it replays after 4 s, has the first segment after 15 s, all
 //! after 24 s; at 15m it has the first after 50 s and more.
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use super::damage::{Samples, samples_of};
-use super::install::{Install, Kind, serve};
+use super::install::{Install, Kind, chart, serve};
 use super::life::{Ailment, first, live_with, until_told};
-use super::scene::{Scene, until};
+use super::scene::{Scene, run, until};
 
 const MANY: u32 = 120_000;
 const KILLED: &[&str] = &["wal/probe-kills-replay"];
@@ -141,6 +143,50 @@ fn a_liveness_probe_that_kills_stays_and_is_held_off() {
     let report = live_with(&scene, &install, Ailment { class: "wal", roots: KILLED, pointer });
     let patch = report.pointer("/reports/0/plan/steps/0").expect("its patch").to_string();
     assert!(!patch.contains("livenessProbe"), "{patch}");
+}
+
+/// helm writes the probe, so helm has to be told: by the line that is printed, the release is well.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn the_line_for_a_release_gives_its_server_more_tries() {
+    let scene = Scene::new("values");
+    serve(&scene, "load", MANY);
+    let install = Install::new(Kind::Release, "v2.53.3", "500Mi");
+    install.apply(&scene);
+    let helm = |chart: &str, words: &[&str]| {
+        let mut command = Command::new("helm");
+        command.args(["upgrade", "prom", chart, "-n", &scene.ns]).args(words);
+        run(&mut command, "").expect(0)
+    };
+    let chart = chart().display().to_string();
+    let flags = r#"["--storage.tsdb.wal-segment-size=10MB", "--no-storage.tsdb.wal-compression"]"#;
+    let flags = format!("server.extraArgs={flags}");
+    helm(&chart, &["--reuse-values", "--set-json", &flags]);
+    until("its log has three segments", 120, || {
+        let claim = "storage-volume-prom-server-0";
+        let bound = !scene.field(&format!("pvc/{claim}"), ".spec.volumeName").is_empty();
+        bound && scene.folder(claim).join("wal/00000002").exists()
+    });
+    let slow = "server.resources.limits.cpu=50m,server.startupProbe.enabled=true,\
+                server.startupProbe.periodSeconds=3,server.startupProbe.failureThreshold=6";
+    helm(
+        &chart,
+        &["--reuse-values", "--set", slow, "--set-json", "server.config.scrape_configs=[]"],
+    );
+    let target = install.target();
+    until_told(&scene, target, KILLED);
+    let commit = scene.plugin(&["wal", target, "-o", "commit"]).stdout;
+    let line = commit.lines().find(|line| line.starts_with("helm upgrade prom ")).expect("a line");
+    let value =
+        line.split(' ').find(|word| word.starts_with("server.startupProbe.failureThreshold="));
+    let told = line.split(' ').skip_while(|word| *word != "--reset-then-reuse-values");
+    let told: Vec<&str> = told.collect();
+    assert!(value.is_some() && told.len() > 2, "{commit}");
+    helm(&chart, &told);
+    // A set keeps a pod that never was Ready, whatever its template says: the plan deletes it, too.
+    scene.kubectl(&["delete", "pod", "prom-server-0"]).expect(0);
+    scene.until_ready("prom-server-0", 200);
+    assert_eq!(scene.field("pod/prom-server-0", ".status.containerStatuses[0].restartCount"), "0");
 }
 
 /// An element of `spec.containers` with times of its own beats the field.
