@@ -32,7 +32,7 @@ spec:
     )
 }
 
-const DEFINITIONS: [[&str; 5]; 3] = [
+const DEFINITIONS: [[&str; 5]; 5] = [
     [
         "adminnetworkpolicies",
         "AdminNetworkPolicy",
@@ -48,6 +48,8 @@ const DEFINITIONS: [[&str; 5]; 3] = [
         "Cluster",
     ],
     ["authorizationpolicies", "AuthorizationPolicy", "security.istio.io", "v1beta1", "Namespaced"],
+    ["networkpolicies", "NetworkPolicy", "crd.projectcalico.org", "v1", "Namespaced"],
+    ["servers", "Server", "policy.linkerd.io", "v1beta1", "Namespaced"],
 ];
 
 /// Removes what it made of the cluster's own, also where the test failed.
@@ -99,6 +101,57 @@ fn unjudged(scene: &Scene, rule: &str) {
     assert!(unknown.contains(rule), "{unknown}");
 }
 
+/// Calico's own policy selects one end, or neither.
+#[track_caller]
+fn of_calico(scene: &Scene) {
+    let of = |selector: &str| {
+        scene.apply(&format!(
+            "apiVersion: crd.projectcalico.org/v1\nkind: NetworkPolicy\nmetadata: {{name: default.pick}}\n\
+             spec: {{selector: \"{selector}\", types: [Ingress], ingress: []}}\n"
+        ));
+    };
+    of("app == 'somebody'");
+    assert!(reached(&asked(scene, "").expect(0)), "a rule for others is none for these");
+    of("app == 'prom'");
+    unjudged(scene, "caliconetworkpolicy/default.pick");
+    let resource = "networkpolicies.crd.projectcalico.org";
+    scene.kubectl(&["delete", resource, "default.pick"]).expect(0);
+}
+
+/// Linkerd's rule for a port of a server.
+fn of_linkerd(scene: &Scene, port: u16) {
+    scene.apply(&format!(
+        "apiVersion: policy.linkerd.io/v1beta1\nkind: Server\nmetadata: {{name: web}}\n\
+         spec: {{podSelector: {{matchLabels: {{app: prom}}}}, port: {port}}}\n"
+    ));
+}
+
+/// Rules of two meshes: of no say until its pod has their sidecars, which it is left with.
+#[track_caller]
+fn of_meshes(scene: &Scene) {
+    of_linkerd(scene, 9090);
+    // No sidecar, so no mesh has a say; that its older version was read is seen by its rights.
+    scene.apply(
+        "apiVersion: security.istio.io/v1beta1\nkind: AuthorizationPolicy\nmetadata: {name: none}\n\
+         spec: {}\n",
+    );
+    assert!(reached(&asked(scene, "").expect(0)));
+    let injected = r#"[{"op": "add", "path": "/spec/template/metadata/annotations",
+        "value": {"sidecar.istio.io/status": "{}"}},
+        {"op": "add", "path": "/spec/template/spec/containers/-", "value": {"name": "linkerd-proxy",
+        "image": "busybox:1", "command": ["probe", "http://localhost", "60s", "0"]}}]"#;
+    scene.kubectl(&["patch", "deploy", "prom", "--type=json", "-p", injected]).expect(0);
+    until("the pod with the mark of a sidecar serves", 90, || {
+        let said = asked(scene, "");
+        said.code == 4 && said.stdout.contains("authorizationpolicy/none")
+    });
+    unjudged(scene, "server/web");
+    of_linkerd(scene, 9091);
+    assert!(!asked(scene, "").stdout.contains("server/web"), "it is for another port");
+    scene.kubectl(&["delete", "authorizationpolicies", "none"]).expect(0);
+    scene.kubectl(&["delete", "servers.policy.linkerd.io", "web"]).expect(0);
+}
+
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn rules_of_others_that_select_an_end_are_seen_and_nothing_is_called_let_through() {
@@ -135,27 +188,15 @@ fn rules_of_others_that_select_an_end_are_seen_and_nothing_is_called_let_through
     unjudged(&scene, &format!("ciliumclusterwidenetworkpolicy/{name}"));
     kubectl(&["delete", "ciliumclusterwidenetworkpolicies", name]).expect(0);
 
-    // No sidecar, so the mesh has no say; that its older version was read is seen by its rights.
-    scene.apply(
-        "apiVersion: security.istio.io/v1beta1\nkind: AuthorizationPolicy\nmetadata: {name: none}\n\
-         spec: {}\n",
-    );
-    assert!(reached(&asked(&scene, "").expect(0)));
-    let injected = r#"[{"op": "add", "path": "/spec/template/metadata/annotations",
-        "value": {"sidecar.istio.io/status": "{}"}}]"#;
-    scene.kubectl(&["patch", "deploy", "prom", "--type=json", "-p", injected]).expect(0);
-    until("the pod with the mark of a sidecar serves", 90, || {
-        let said = asked(&scene, "");
-        said.code == 4 && said.stdout.contains("authorizationpolicy/none")
-    });
-    scene.kubectl(&["delete", "authorizationpolicies", "none"]).expect(0);
-
+    of_calico(&scene);
+    of_meshes(&scene);
     let alice = reader(&scene, &|_| true);
     until("it is said what a mesh needs beside the documented role", 20, || {
         let said = asked(&scene, &alice);
         !reached(&said) && said.stdout.contains("istio-system")
     });
-    let left = r#"[{"op": "remove", "path": "/spec/template/metadata/annotations"}]"#;
+    let left = r#"[{"op": "remove", "path": "/spec/template/metadata/annotations"},
+        {"op": "remove", "path": "/spec/template/spec/containers/1"}]"#;
     scene.kubectl(&["patch", "deploy", "prom", "--type=json", "-p", left]).expect(0);
     until("the documented role is enough", 90, || reached(&asked(&scene, &alice)));
     let alice = reader(&scene, &|right| right != "adminnetworkpolicies");
