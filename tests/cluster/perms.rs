@@ -103,7 +103,9 @@ fn what_lies_below_a_right_root_is_reached() {
     let before = owners(&folder);
     assert!(before.len() > 4, "{before:#?}");
     let report = look(&scene, "sts/prom");
-    assert_eq!(owners(&folder), before);
+    // A start in between may add a segment.
+    let after = owners(&folder);
+    assert!(before.iter().all(|one| after.contains(one)), "{before:#?}\n{after:#?}");
     let told = report.pointer("/reports/0/findings/0/evidence").expect("evidence").to_string();
     assert!(told.contains("wal/00000000: 0:0 0600, cannot read, write"), "{told}");
     assert!(!told.contains("inferred"), "{told}");
