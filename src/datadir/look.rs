@@ -8,7 +8,7 @@ use rustix::fs::FileType;
 
 use crate::walfile::block::BlockFault;
 use crate::walfile::fault::FaultKind;
-use crate::walfile::headchunks::{self, ChunkFault};
+use crate::walfile::head_chunks::{self, ChunkFault};
 use crate::walfile::mend::mend;
 use crate::walfile::segment::{self, Depth, Order, Pages, Segment};
 
@@ -174,17 +174,24 @@ impl Looker<'_> {
 
     fn chunks(&self, log: &layout::Log) -> Done<Vec<Chunks>> {
         self.all_files(log)?;
-        let mut last = BTreeMap::new();
         let mut all = Vec::new();
         for file in &log.files {
             let path = self.relative(&file.path);
-            let found = headchunks::survey(self.disk.reader(&path)?, &mut last);
+            let found = head_chunks::survey(&mut self.disk.reader(&path)?);
             if found.fault == Some(ChunkFault::Io) {
                 return Err(self.disk_fails(&path));
             }
-            all.push(Chunks { number: file.number, path, found });
+            all.push(Chunks { number: file.number, path, size: file.size, found });
         }
-        Ok(all)
+        let paths: Vec<String> = all.iter().map(|file| file.path.clone()).collect();
+        let mut found: Vec<_> = all.iter_mut().map(|file| &mut file.found).collect();
+        let open = |at: usize| -> Option<Box<dyn io::Read>> {
+            Some(Box::new(self.disk.reader(paths.get(at)?).ok()?))
+        };
+        match head_chunks::mark_out_of_sequence(&mut found, &open) {
+            Ok(()) => Ok(all),
+            Err(_) => Err(self.disk_fails("chunks_head")),
+        }
     }
 
     /// What cannot be read now may be read from an image of the disk: nothing may be decided.

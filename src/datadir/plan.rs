@@ -6,7 +6,7 @@ mod chunks;
 
 use serde::{Deserialize, Serialize};
 
-use crate::walfile::headchunks::ChunkFile;
+use crate::walfile::head_chunks::HeadChunks;
 use crate::walfile::segment::Segment;
 
 use super::unfinished;
@@ -85,7 +85,9 @@ pub struct Repair {
 pub struct Chunks {
     pub number: u64,
     pub path: String,
-    pub found: ChunkFile,
+    /// Bytes.
+    pub size: u64,
+    pub found: HeadChunks,
 }
 
 #[derive(Clone, Debug)]

@@ -269,7 +269,7 @@ fn trace(disk: &Disk, seen: &Seen, read: &[&LogFile]) -> Done<Traces> {
     for file in read.iter().copied().chain(&seen.wbl.files) {
         traces.read(Pages::new(disk.reader(&file.path)?, file.found.order), &known);
     }
-    seen.chunks.iter().for_each(|file| traces.see(file.found.highest));
+    seen.chunks.iter().filter_map(|file| file.found.refs).for_each(|refs| traces.see(refs.last));
     Ok(traces)
 }
 
@@ -286,7 +286,7 @@ fn guard(plan: &mut Plan, seen: &Seen, reference: u64) {
 fn touched(seen: &Seen, planned: Planned) -> Touched {
     let log = seen.records_of(&planned);
     let chunks = seen.chunks.iter().find(|file| file.path == planned.path);
-    let was = log.map(|file| file.found.size).or(chunks.map(|file| file.found.size));
+    let was = log.map(|file| file.found.size).or(chunks.map(|file| file.size));
     let mut faults = log.map(|file| file.found.faults.clone()).unwrap_or_default();
     faults.truncate(MOST_FAULTS);
     Touched {

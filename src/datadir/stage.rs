@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
-use crate::walfile::headchunks;
+use crate::walfile::head_chunks;
 use crate::walfile::mend;
 use crate::walfile::segment::{Order, Pages};
 
@@ -170,7 +170,7 @@ fn mended(disk: &Disk, from: &str, order: Option<Order>, new: &str) -> Done<Sum>
 
 /// The chunks of a file up to an offset, under a header that holds.
 fn shortened(mut input: impl Read, end: u64, out: &mut dyn Write) -> io::Result<()> {
-    let header = headchunks::HEADER;
+    let header = head_chunks::HEADER;
     let size = header.len() as u64;
     io::copy(&mut (&mut input).take(size), &mut io::sink())?;
     out.write_all(&header)?;

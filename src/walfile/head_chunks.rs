@@ -15,13 +15,21 @@ use serde::{Deserialize, Serialize};
 use super::bytes::Cursor;
 use super::count::{RefRange, Span};
 
-pub const MAGIC: u32 = 0x0130_bc91;
-pub const HEADER: usize = 8;
+/// Of a file that holds.
+pub const HEADER: [u8; 8] = [0x01, 0x30, 0xbc, 0x91, 1, 0, 0, 0];
+const MAGIC: [u8; 4] = [0x01, 0x30, 0xbc, 0x91];
 /// The longest head of a chunk with its checksum (tsdb/chunks/head_chunks.go
 /// `MaxHeadChunkMetaSize`).
 const META: usize = 34;
 const SUM: usize = 4;
+/// The longest length (`MaxChunkLengthFieldSize`).
+const LENGTH: usize = 5;
+/// Of the encoding: a chunk of samples out of order, which may overlap others.
+const OUT_OF_ORDER: u8 = 0x80;
+/// Bytes read at once.
 const WINDOW: usize = 64 << 10;
+/// Chunks whose series are looked at together: about 16 MiB, were each of another.
+const MOST_CHUNKS: u64 = 1 << 19;
 
 /// What Prometheus finds wrong with such a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,7 +80,8 @@ impl ChunkFault {
     }
 }
 
-/// What a file holds up to its first fault; Prometheus reads no further.
+/// What a file holds up to its first fault; Prometheus reads no further. Chunks behind a bad header
+/// hold, too: a salvage writes that anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeadChunks {
@@ -85,143 +94,179 @@ pub struct HeadChunks {
     pub fault: Option<ChunkFault>,
     /// Of the header of the file or the chunk that is wrong.
     pub offset: u64,
+    /// Offset of the byte after the last chunk that holds.
+    #[serde(skip)]
+    pub end: u64,
+}
+
+impl HeadChunks {
+    fn add(&mut self, chunk: &Chunk) {
+        self.chunks += 1;
+        self.samples += chunk.samples;
+        self.out_of_order += u64::from(chunk.out_of_order);
+        let Chunk { reference, first, last, .. } = *chunk;
+        let span = self.span.get_or_insert(Span { first, last });
+        (span.first, span.last) = (span.first.min(first), span.last.max(last));
+        let refs = self.refs.get_or_insert(RefRange { first: reference, last: reference });
+        (refs.first, refs.last) = (refs.first.min(reference), refs.last.max(reference));
+    }
+
+    /// Of the header or, behind one that holds, of the chunks.
+    fn ends(&mut self, in_header: Option<ChunkFault>, inside: Option<ChunkFault>) {
+        self.fault = match inside {
+            Some(ChunkFault::Io) => inside,
+            _ => in_header.or(inside),
+        };
+        self.offset = if self.fault.is_some_and(ChunkFault::is_of_header) { 0 } else { self.end };
+    }
 }
 
 /// Reads a file to its first fault or its end.
-pub fn survey<R: Read>(input: R) -> HeadChunks {
+pub fn survey(input: &mut dyn Read) -> HeadChunks {
     let mut found = HeadChunks::default();
-    let mut input = Input { input, window: vec![0; WINDOW], at: 0, filled: 0, offset: 0 };
-    let read = header(&mut input).and_then(|()| {
-        found.offset = input.offset;
-        while chunk(&mut input, &mut found)? {
-            found.offset = input.offset;
+    let mut input = Input::new(input);
+    let in_header = header(&mut input).err();
+    let inside = loop {
+        found.end = input.offset;
+        match next(&mut input).and_then(|chunk| chunk.map(|it| input.whole(it)).transpose()) {
+            Ok(Some(chunk)) => found.add(&chunk),
+            Ok(None) => break None,
+            Err(fault) => break Some(fault),
         }
-        Ok(())
-    });
-    found.fault = read.err();
+    };
+    found.ends(in_header, inside);
     found
 }
 
-fn header<R: Read>(input: &mut Input<R>) -> Result<(), ChunkFault> {
-    let bytes = input.peek(HEADER)?;
+/// Passes over it, where there are bytes enough.
+fn header(input: &mut Input<'_>) -> Result<(), ChunkFault> {
+    let bytes = input.peek(HEADER.len())?;
     let Some(magic) = bytes.first_chunk::<4>() else {
         return Err(ChunkFault::Empty);
     };
-    match (u32::from_be_bytes(*magic), bytes.get(4)) {
-        (0, _) => return Err(ChunkFault::Unwritten),
-        _ if bytes.len() < HEADER => return Err(ChunkFault::Short),
-        (MAGIC, Some(1)) => {}
-        (MAGIC, _) => return Err(ChunkFault::Version),
-        _ => return Err(ChunkFault::Magic),
-    }
-    input.pass(HEADER);
-    Ok(())
-}
-
-/// The next chunk; false at the end.
-fn chunk<R: Read>(input: &mut Input<R>, found: &mut HeadChunks) -> Result<bool, ChunkFault> {
-    let Some(Head { reference, first, last, out_of_order, bytes, length, samples }) = head(input)?
-    else {
-        return Ok(false);
+    let is_whole = bytes.len() == HEADER.len();
+    let found = match (*magic, bytes.get(4)) {
+        ([0, 0, 0, 0], _) => Err(ChunkFault::Unwritten),
+        _ if !is_whole => Err(ChunkFault::Short),
+        (MAGIC, Some(1)) => Ok(()),
+        (MAGIC, _) => Err(ChunkFault::Version),
+        _ => Err(ChunkFault::Magic),
     };
-    let sum = input.sum(bytes, length)?;
-    let told = input.peek(SUM)?.first_chunk::<SUM>().copied().ok_or(ChunkFault::TornChunk)?;
-    input.pass(SUM);
-    if sum != u32::from_be_bytes(told) {
-        return Err(ChunkFault::Checksum);
+    if is_whole {
+        input.pass(HEADER.len());
     }
-    found.chunks += 1;
-    found.samples += samples;
-    found.out_of_order += u64::from(out_of_order);
-    let span = found.span.get_or_insert(Span { first, last });
-    (span.first, span.last) = (span.first.min(first), span.last.max(last));
-    let refs = found.refs.get_or_insert(RefRange { first: reference, last: reference });
-    (refs.first, refs.last) = (refs.first.min(reference), refs.last.max(reference));
-    Ok(true)
+    found
 }
 
-/// What stands before the data of a chunk.
-struct Head {
+/// A chunk without its data.
+struct Chunk {
     reference: u64,
     first: i64,
     last: i64,
     out_of_order: bool,
-    /// Of this, and of the data behind it.
-    bytes: u64,
-    length: u64,
     samples: u64,
+    /// Without its checksum.
+    size: u64,
 }
 
-/// Of the next chunk, which stays to be read; none at the end.
-fn head<R: Read>(input: &mut Input<R>) -> Result<Option<Head>, ChunkFault> {
+/// The next chunk, which stays to be read; none at the end.
+fn next(input: &mut Input<'_>) -> Result<Option<Chunk>, ChunkFault> {
     let bytes = input.peek(META)?;
     if bytes.len() < META {
         let zero = bytes.iter().all(|byte| *byte == 0);
         return if zero { Ok(None) } else { Err(ChunkFault::TornHead) };
     }
     let mut from = Cursor::new(bytes);
-    let torn = ChunkFault::TornChunk;
-    let reference = from.be64().ok_or(torn)?;
-    let first = from.be64().ok_or(torn)?.cast_signed();
-    let last = from.be64().ok_or(torn)?.cast_signed();
+    let mut word = || from.be64().unwrap_or_default();
+    let (reference, first, last) = (word(), word().cast_signed(), word().cast_signed());
     if (reference, first, last) == (0, 0, 0) {
         return Ok(None);
     }
-    let out_of_order = from.byte().ok_or(torn)? & 0x80 != 0;
-    let length = from.uvarint().ok_or(torn)?;
-    let size = (bytes.len() - from.len()) as u64;
-    let samples = from.take(2).map(|two| two.iter().fold(0, |all, b| all << 8 | u64::from(*b)));
-    let samples = samples.unwrap_or_default();
-    Ok(Some(Head { reference, first, last, out_of_order, bytes: size, length, samples }))
+    let out_of_order = from.byte().unwrap_or_default() & OUT_OF_ORDER != 0;
+    let mut length = Cursor::new(from.take(LENGTH).unwrap_or_default());
+    let data = length.uvarint().ok_or(ChunkFault::TornChunk)?;
+    let head = bytes.len() - SUM - length.len();
+    let samples = bytes.get(head..).and_then(|data| data.first_chunk::<2>());
+    let samples = samples.map_or(0, |count| u64::from(u16::from_be_bytes(*count)));
+    let size = data.checked_add(head as u64).ok_or(ChunkFault::TornChunk)?;
+    Ok(Some(Chunk { reference, first, last, out_of_order, samples, size }))
 }
 
-/// Where the first chunk of so many begins that does not come after the one before it of its series;
-/// the files before were told to the same `sequence`. Nothing but the heads is looked at.
-pub fn out_of_sequence<R: Read>(input: R, chunks: u64, sequence: &mut Sequence) -> Option<u64> {
-    let mut input = Input { input, window: vec![0; WINDOW], at: 0, filled: 0, offset: 0 };
-    header(&mut input).ok()?;
-    for _ in 0..chunks {
-        let head = head(&mut input).ok()??;
-        if !head.out_of_order && !sequence.goes_on(head.reference, head.first, head.last) {
-            return Some(input.offset);
-        }
-        let mut left = head.bytes.checked_add(head.length)?.checked_add(SUM as u64)?;
-        while left > 0 {
-            let most = usize::try_from(left).unwrap_or(WINDOW).min(WINDOW);
-            let count = input.peek(most).ok().filter(|bytes| !bytes.is_empty())?.len();
-            left -= count as u64;
-            input.pass(count);
+/// Marks the first chunk of these files that does not come after the one before it of its series, of
+/// those before any other fault: Prometheus reads no further. What is held at once does not grow with
+/// the number of series. The files are read once more, by their place, and nothing but the heads of
+/// their chunks is looked at.
+pub fn mark_out_of_sequence(
+    files: &mut [&mut HeadChunks],
+    open: &dyn Fn(usize) -> Option<Box<dyn Read>>,
+) -> Result<(), ChunkFault> {
+    let whole = files.iter().take_while(|file| file.fault.is_none()).count();
+    let read = files.get(..=whole).unwrap_or(files);
+    let parts = 1 + read.iter().map(|file| file.chunks).sum::<u64>() / MOST_CHUNKS;
+    let mut marked: Option<(usize, HeadChunks)> = None;
+    for part in 0..parts {
+        let mut sequence = Sequence { last: BTreeMap::new(), part, parts };
+        for (at, file) in read.iter().enumerate() {
+            let mut input = open(at).ok_or(ChunkFault::Io)?;
+            if let Some(found) = sequence.look(&mut input, file.chunks)? {
+                let earlier =
+                    marked.as_ref().is_none_or(|(file, m)| (at, found.end) < (*file, m.end));
+                marked = if earlier { Some((at, found)) } else { marked };
+                break;
+            }
         }
     }
-    None
+    if let Some((at, mut found)) = marked
+        && let Some(file) = files.get_mut(at)
+    {
+        let in_header = file.fault.filter(|fault| fault.is_of_header());
+        found.ends(in_header, Some(ChunkFault::OutOfSequence));
+        **file = found;
+    }
+    Ok(())
 }
 
-/// The last times of series, by ref. What is held does not grow with their number: the more chunks there
-/// are, the fewer of their series are looked at together.
-pub struct Sequence {
+/// The last times of series, by ref: of one of so many parts of all series.
+struct Sequence {
     last: BTreeMap<u64, i64>,
     part: u64,
     parts: u64,
 }
 
 impl Sequence {
-    /// Of one of so many parts of all series.
-    #[must_use]
-    pub fn of(part: u64, parts: u64) -> Sequence {
-        Sequence { last: BTreeMap::new(), part, parts }
+    /// What stands before the first of so many chunks that is out of sequence.
+    fn look(
+        &mut self,
+        input: &mut dyn Read,
+        chunks: u64,
+    ) -> Result<Option<HeadChunks>, ChunkFault> {
+        let mut found = HeadChunks::default();
+        let mut input = Input::new(input);
+        // Its fault was told.
+        let _ = header(&mut input);
+        for _ in 0..chunks {
+            let Some(chunk) = next(&mut input)? else { break };
+            found.end = input.offset;
+            if !chunk.out_of_order && !self.goes_on(&chunk) {
+                return Ok(Some(found));
+            }
+            input.over(chunk.size + SUM as u64, |_| ())?;
+            found.add(&chunk);
+        }
+        Ok(None)
     }
 
-    fn goes_on(&mut self, reference: u64, first: i64, last: i64) -> bool {
+    fn goes_on(&mut self, chunk: &Chunk) -> bool {
         // Spread, for refs that follow each other may all be of one kind.
-        let spread = reference.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let spread = chunk.reference.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         spread % self.parts != self.part
-            || self.last.insert(reference, last).is_none_or(|before| before < first)
+            || self.last.insert(chunk.reference, chunk.last).is_none_or(|last| last < chunk.first)
     }
 }
 
 /// What was read and not yet used.
-struct Input<R> {
-    input: R,
+struct Input<'a> {
+    input: &'a mut dyn Read,
     window: Vec<u8>,
     at: usize,
     filled: usize,
@@ -229,7 +274,11 @@ struct Input<R> {
     offset: u64,
 }
 
-impl<R: Read> Input<R> {
+impl<'a> Input<'a> {
+    fn new(input: &'a mut dyn Read) -> Input<'a> {
+        Input { input, window: vec![0; WINDOW], at: 0, filled: 0, offset: 0 }
+    }
+
     /// The next bytes, fewer than asked for only at the end of the file.
     fn peek(&mut self, count: usize) -> Result<&[u8], ChunkFault> {
         if self.filled - self.at < count {
@@ -253,21 +302,28 @@ impl<R: Read> Input<R> {
         self.offset += count as u64;
     }
 
-    /// The checksum of the next bytes, which are passed over.
-    fn sum(&mut self, head: u64, length: u64) -> Result<u32, ChunkFault> {
-        let mut left = head.checked_add(length).ok_or(ChunkFault::TornChunk)?;
-        let mut sum = 0;
+    /// Passes over so many bytes.
+    fn over(&mut self, mut left: u64, mut each: impl FnMut(&[u8])) -> Result<(), ChunkFault> {
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(WINDOW).min(WINDOW);
             let bytes = self.peek(most)?;
             if bytes.is_empty() {
                 return Err(ChunkFault::TornChunk);
             }
-            sum = crc32c::crc32c_append(sum, bytes);
+            each(bytes);
             let count = bytes.len();
             left -= count as u64;
             self.pass(count);
         }
-        Ok(sum)
+        Ok(())
+    }
+
+    /// Reads a chunk whose head was seen.
+    fn whole(&mut self, chunk: Chunk) -> Result<Chunk, ChunkFault> {
+        let mut sum = 0;
+        self.over(chunk.size, |bytes| sum = crc32c::crc32c_append(sum, bytes))?;
+        let told = self.peek(SUM)?.first_chunk::<SUM>().copied().ok_or(ChunkFault::TornChunk)?;
+        self.pass(SUM);
+        if sum == u32::from_be_bytes(told) { Ok(chunk) } else { Err(ChunkFault::Checksum) }
     }
 }

@@ -15,7 +15,6 @@ pub mod fault;
 pub mod frame;
 mod hash;
 pub mod head_chunks;
-pub mod headchunks;
 mod histogram;
 pub mod inventory;
 pub mod map;

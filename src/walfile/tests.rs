@@ -6,7 +6,7 @@ mod beginnings;
 mod beside;
 mod damage;
 mod entries;
-mod headchunks;
+mod head_chunks;
 mod mend;
 mod order;
 pub mod writer;

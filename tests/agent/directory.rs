@@ -110,7 +110,7 @@ pub fn log(records: &[Vec<u8>]) -> Vec<u8> {
 
 /// A file of chunks, one of each ref; each 39 bytes.
 pub fn chunks(refs: std::ops::Range<u64>, time: i64) -> Vec<u8> {
-    let mut out = prom_fix::walfile::headchunks::HEADER.to_vec();
+    let mut out = prom_fix::walfile::head_chunks::HEADER.to_vec();
     for reference in refs {
         let from = out.len();
         out.extend(reference.to_be_bytes());

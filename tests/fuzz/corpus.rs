@@ -7,7 +7,7 @@ use std::process::Command;
 
 use prom_fix::walfile::compression::{Compression, Decompressor};
 use prom_fix::walfile::frame::{Frames, HEADER, Item, PAGE};
-use prom_fix::walfile::headchunks;
+use prom_fix::walfile::head_chunks;
 use prom_fix::walfile::writer::Writer;
 
 use super::chance::{Chance, change};
@@ -259,7 +259,7 @@ fn records_of(kind: u8) -> [Vec<u8>; 2] {
 
 /// A few chunks, one of them out of order.
 fn chunk_file() -> Vec<u8> {
-    let mut bytes = headchunks::HEADER.to_vec();
+    let mut bytes = head_chunks::HEADER.to_vec();
     for n in 0..40_u8 {
         let mut chunk = vec![0, 0, 0, 0, 0, 0, 0, n % 7 + 1];
         chunk.extend((u64::from(n) * 100).to_be_bytes());

@@ -1,6 +1,5 @@
 //! What holds whatever the bytes are.
 
-use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
 use prom_fix::walfile::block as heads;
@@ -8,8 +7,7 @@ use prom_fix::walfile::compression::{Compression, Decompressor, MOST, cut, peek}
 use prom_fix::walfile::count::Kept;
 use prom_fix::walfile::fault::FaultKind;
 use prom_fix::walfile::frame::{Frames, Item, PAGE};
-use prom_fix::walfile::head_chunks;
-use prom_fix::walfile::headchunks;
+use prom_fix::walfile::head_chunks::{self, ChunkFault};
 use prom_fix::walfile::inventory;
 use prom_fix::walfile::inventory::identity::Identity;
 use prom_fix::walfile::inventory::pairs::Pairs;
@@ -175,15 +173,8 @@ fn inventoried(bytes: &[u8], full: &Segment, chance: &mut Chance) {
     }
 }
 
-/// Both readers of chunks agree, and what is read of a block is told whatever it is.
+/// What is read of a block is told whatever it is.
 pub fn beside(bytes: &[u8], chance: &mut Chance) {
-    let found = head_chunks::survey(bytes);
-    assert_eq!(head_chunks::survey(Bits(bytes, chance)), found);
-    assert!(found.offset <= bytes.len() as u64 && found.chunks * 30 <= bytes.len() as u64);
-    let other = headchunks::survey(bytes, &mut BTreeMap::new());
-    if found.fault.is_none() {
-        assert_eq!((found.chunks, found.samples), (other.chunks, other.samples));
-    }
     let size = bytes.len() as u64;
     let toc = &bytes[bytes.len().saturating_sub(heads::TOC)..];
     let _ = (heads::index(bytes, toc, size), heads::chunks(bytes), heads::tombstones(bytes));
@@ -244,19 +235,28 @@ pub fn block((how, bytes): &(Compression, Vec<u8>), chance: &mut Chance) {
 }
 
 pub fn chunks(bytes: &[u8], chance: &mut Chance) {
-    let mut last = BTreeMap::new();
-    let found = headchunks::survey(bytes, &mut last);
-    assert_eq!(found.size, bytes.len() as u64);
-    assert!(found.end <= found.size, "{found:?}");
-    assert!(found.chunks * 30 <= found.size && last.len() as u64 <= found.chunks, "{found:?}");
-    assert!(found.samples <= found.chunks * 0xffff);
-    let short = headchunks::survey(Bits(bytes, chance), &mut BTreeMap::new());
-    assert_eq!(short, found);
+    let open = |bytes: &[u8]| {
+        let bytes = bytes.to_vec();
+        move |_: usize| Some(Box::new(std::io::Cursor::new(bytes.clone())) as Box<dyn Read>)
+    };
+    let size = bytes.len() as u64;
+    let read = head_chunks::survey(&mut &*bytes);
+    assert_eq!(head_chunks::survey(&mut Bits(bytes, chance)), read);
+    let mut found = read.clone();
+    let marked = head_chunks::mark_out_of_sequence(&mut [&mut found], &open(bytes));
+    assert_eq!(marked, Ok(()));
+    for found in [&read, &found] {
+        assert!(found.end <= size && found.offset <= found.end, "{found:?}");
+        assert!(found.chunks * 30 <= size && found.samples <= found.chunks * 0xffff, "{found:?}");
+    }
+    assert!(found.chunks <= read.chunks && found.end <= read.end);
     // Up to the first fault it is whole.
     let end = usize::try_from(found.end).expect("small");
-    if !found.bad_header && end > 0 {
-        let again = headchunks::survey(&bytes[..end], &mut BTreeMap::new());
-        assert_eq!((again.fault, again.chunks, again.end), (None, found.chunks, found.end));
+    if !found.fault.is_some_and(ChunkFault::is_of_header) {
+        let mut again = head_chunks::survey(&mut &bytes[..end]);
+        let marked = head_chunks::mark_out_of_sequence(&mut [&mut again], &open(&bytes[..end]));
+        assert_eq!((marked, again.fault, again.chunks), (Ok(()), None, found.chunks));
+        assert_eq!(again.end, found.end);
     }
 }
 

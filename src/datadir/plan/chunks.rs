@@ -1,6 +1,7 @@
 //! Which files of chunks_head stay.
 
 use super::{Act, Chunks, Plan, Why};
+use crate::walfile::head_chunks::ChunkFault;
 
 impl Plan {
     /// Of the files of chunks, what stands before the first fault. Prometheus passes over samples
@@ -27,7 +28,7 @@ impl Plan {
             }
             before = Some(file.number);
             // Of number 0 Prometheus takes away none.
-            let goes = last && file.number > 0 && file.found.unwritten;
+            let goes = last && file.number > 0 && file.is_left_behind();
             if file.found.fault.is_none() || goes {
                 kept.push(file);
                 continue;
@@ -47,6 +48,12 @@ impl Plan {
         if let (Some(true), Some(file)) = (broken, kept.last()) {
             self.push(&file.path, Act::Shorten(file.found.end), Why::Corrupt);
         }
+    }
+}
+
+impl Chunks {
+    fn is_left_behind(&self) -> bool {
+        self.found.fault.is_some_and(ChunkFault::is_left_behind)
     }
 }
 

@@ -6,8 +6,7 @@ use crate::datadir::survey::{
     BlockSurvey, Checkpoint, Contents, FileFault, SegmentFile, SnapshotSurvey, UnfinishedRepair,
 };
 use crate::walfile::block::BlockFault;
-use crate::walfile::head_chunks::{ChunkFault as Told, HeadChunks};
-use crate::walfile::headchunks::ChunkFault;
+use crate::walfile::head_chunks::{ChunkFault, HeadChunks};
 
 /// The same as a survey has it.
 fn contents(seen: &Seen) -> Contents {
@@ -25,16 +24,11 @@ fn contents(seen: &Seen) -> Contents {
         let stands = number >= begin && unfinished::stands(number, old.goes_on, records());
         UnfinishedRepair { file: file(&old.file), stands }
     };
-    let fault = |file: &Chunks| match file.found.fault? {
-        _ if file.found.unwritten => Some(Told::Empty),
-        ChunkFault::OutOfSequence => Some(Told::OutOfSequence),
-        _ => Some(Told::Checksum),
-    };
     let chunks = |file: &Chunks| crate::datadir::survey::ChunkFile {
         number: file.number,
         path: file.path.clone().into(),
-        size: file.found.size,
-        found: HeadChunks { fault: fault(file), ..HeadChunks::default() },
+        size: file.size,
+        found: file.found.clone(),
     };
     let snapshot = |old: &Snapshot| SnapshotSurvey {
         path: old.path.clone().into(),
@@ -206,13 +200,12 @@ fn what_a_repair_left_stands_in_the_place_of_the_new_segment() {
 #[test]
 fn chunks_are_kept_up_to_the_first_fault() {
     let chunks = |number: u64, fault: Option<ChunkFault>, count: u64| {
-        let found = ChunkFile { size: 100, chunks: count, end: 50, fault, ..ChunkFile::default() };
-        Chunks { number, path: format!("chunks_head/{number:06}"), found }
+        let found = HeadChunks { chunks: count, end: 50, fault, ..HeadChunks::default() };
+        Chunks { number, path: format!("chunks_head/{number:06}"), size: 100, found }
     };
     let good = |number| chunks(number, None, 3);
     let bad = |number, count| chunks(number, Some(ChunkFault::Checksum), count);
-    let mut unwritten = chunks(3, Some(ChunkFault::NoHeader), 0);
-    unwritten.found.unwritten = true;
+    let unwritten = chunks(3, Some(ChunkFault::Unwritten), 0);
     let torn = ChunkFault::OutOfSequence;
     let mut zero = unwritten.clone();
     zero.number = 0;

@@ -1,6 +1,7 @@
 //! Files of `chunks_head`, and snapshots of the head: what Prometheus can make again from the log.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::files::in_order;
 use crate::datadir::layout::{Log, Snapshot};
 use crate::walfile::fault::Fault;
-use crate::walfile::head_chunks::{self, ChunkFault, HeadChunks, Sequence};
+use crate::walfile::head_chunks::{self, ChunkFault, HeadChunks};
 use crate::walfile::segment::{self, Depth, Pages};
 
 /// A file of `chunks_head`.
@@ -43,13 +44,10 @@ pub struct SnapshotSurvey {
 /// Faults of a snapshot that are told one by one: it can be made again.
 const MOST_FAULTS: usize = 10;
 
-/// Chunks whose series are looked at together: about 16 MiB, were each of another.
-const MOST_CHUNKS: u64 = 1 << 19;
-
 pub(super) fn chunks(log: &Log, mut read: impl FnMut(u64)) -> Vec<ChunkFile> {
     let mut files = Vec::new();
     let look = |file: &crate::datadir::layout::Numbered| match File::open(&file.path) {
-        Ok(file) => head_chunks::survey(file),
+        Ok(mut file) => head_chunks::survey(&mut file),
         Err(_) => HeadChunks { fault: Some(ChunkFault::Io), ..HeadChunks::default() },
     };
     in_order(&log.files, look, &mut |file, found| {
@@ -57,33 +55,13 @@ pub(super) fn chunks(log: &Log, mut read: impl FnMut(u64)) -> Vec<ChunkFile> {
         files.push(ChunkFile { number, path, size, found });
         read(size);
     });
-    if let Some((at, offset)) = out_of_sequence(&files)
-        && let Some(file) = files.get_mut(at)
-    {
-        (file.found.fault, file.found.offset) = (Some(ChunkFault::OutOfSequence), offset);
-    }
+    let mut found: Vec<&mut HeadChunks> = files.iter_mut().map(|file| &mut file.found).collect();
+    let open = |at: usize| -> Option<Box<dyn Read>> {
+        Some(Box::new(File::open(&log.files.get(at)?.path).ok()?))
+    };
+    // A disk that fails only now was read once: what was found then is told.
+    let _ = head_chunks::mark_out_of_sequence(&mut found, &open);
     files
-}
-
-/// The first chunk that does not come after the one before it of its series, of those before any other
-/// fault: Prometheus reads no further.
-fn out_of_sequence(files: &[ChunkFile]) -> Option<(usize, u64)> {
-    let whole = files.iter().take_while(|file| file.found.fault.is_none()).count();
-    let read = files.get(..=whole).unwrap_or(files);
-    let parts = 1 + read.iter().map(|file| file.found.chunks).sum::<u64>() / MOST_CHUNKS;
-    let mut first: Option<(usize, u64)> = None;
-    for part in 0..parts {
-        let mut sequence = Sequence::of(part, parts);
-        for (at, file) in read.iter().enumerate() {
-            let Ok(input) = File::open(&file.path) else { break };
-            let found = head_chunks::out_of_sequence(input, file.found.chunks, &mut sequence);
-            if let Some(offset) = found {
-                first = Some(first.map_or((at, offset), |first| first.min((at, offset))));
-                break;
-            }
-        }
-    }
-    first
 }
 
 pub(super) fn snapshot(snapshot: &Snapshot) -> SnapshotSurvey {
