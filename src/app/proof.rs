@@ -136,6 +136,8 @@ impl Told {
     fn until(self, now: Told) -> Told {
         match (self, now) {
             (Told::Samples(from), Told::Samples(now)) => Told::Samples(from.min(now)),
+            // One look that failed: who has told can tell.
+            (Told::Samples(_) | Told::NothingToScrape, Told::Nothing) => self,
             (_, now) => now,
         }
     }
@@ -149,7 +151,8 @@ fn intake(from: Told, now: Told) -> Option<Intake> {
         }
         (Told::NothingToScrape | Told::Nothing, Told::Samples(_)) => None,
         (_, Told::NothingToScrape) => Some(Intake::NothingToScrape),
-        (_, Told::Nothing) => Some(Intake::NotTold),
+        (Told::Samples(_) | Told::NothingToScrape, Told::Nothing) => None,
+        (Told::Nothing, Told::Nothing) => Some(Intake::NotTold),
     }
 }
 
@@ -174,13 +177,14 @@ fn of_metrics(body: &str) -> Told {
     if sum(body, "prometheus_build_info").is_none() {
         return Told::Nothing;
     }
-    if sum(body, "prometheus_target_scrape_pool_targets").unwrap_or(0) == 0 {
-        return Told::NothingToScrape;
-    }
     let samples = sum(body, "prometheus_tsdb_head_samples_appended_total")
         .or_else(|| sum(body, "prometheus_agent_samples_appended_total"));
-    // The counter has no series before its first sample (seen with v2.53.3).
-    Told::Samples(samples.unwrap_or(0))
+    match (sum(body, "prometheus_target_scrape_pool_targets"), samples.unwrap_or(0)) {
+        // There is none without a job, either; and no release before 2.21 counts its targets.
+        (Some(0), _) | (None, 0) => Told::NothingToScrape,
+        // The counter has no series before its first sample (seen with v2.53.3).
+        (_, samples) => Told::Samples(samples),
+    }
 }
 
 /// The sum over a metric's series in the text format, in whole numbers.
@@ -212,13 +216,17 @@ mod tests {
         assert_eq!(more.until(some), some);
         assert_eq!(some.until(more), some);
         assert_eq!(intake(Told::Nothing.until(some), some), None);
-        assert_eq!(intake(some, Told::Nothing), Some(Intake::NotTold));
+        assert_eq!(some.until(Told::Nothing), some, "one look that failed");
+        assert_eq!(intake(some, Told::Nothing), None);
+        assert_eq!(intake(Told::Nothing, Told::Nothing), Some(Intake::NotTold));
         assert_eq!(intake(some, Told::NothingToScrape), Some(Intake::NothingToScrape));
 
         let build = "prometheus_build_info{version=\"2.53.3\"} 1\n";
         let young = format!("{build}prometheus_target_scrape_pool_targets{{scrape_job=\"a\"}} 1\n");
         assert_eq!(of_metrics(&young), Told::Samples(0), "its first sample is to come");
         assert_eq!(of_metrics(build), Told::NothingToScrape);
+        let old = format!("{build}prometheus_tsdb_head_samples_appended_total 7\n");
+        assert_eq!(of_metrics(&old), Told::Samples(7), "2.20 does not count its targets");
         assert_eq!(of_metrics("up 1\n"), Told::Nothing);
     }
 }
