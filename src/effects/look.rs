@@ -31,6 +31,7 @@ pub(super) struct Memory {
     samples: Option<f64>,
     unreachable: u32,
     without_targets: u32,
+    rollout: rolled::Memory,
 }
 
 /// A pod that was Ready a moment ago may refuse one connection; three in a row are its nature
@@ -90,7 +91,7 @@ pub(super) async fn look(
         }
         Until::Rendered { pointer, value } => Ok(rendered(&name, live.as_ref(), pointer, value)),
         Until::RolledOut { server } => {
-            rolled::look(cluster, object, server.as_ref(), live.as_ref()).await
+            rolled::look(cluster, object, server.as_ref(), live.as_ref(), &mut memory.rollout).await
         }
     }
 }

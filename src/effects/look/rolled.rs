@@ -1,18 +1,57 @@
 //! Whether a workload is rolled out, and how far the replay is of a pod that it waits for.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
-use super::{Door, Look, not_yet, replaying, starts};
+use super::{Door, Look, dies_again, not_yet, replaying, starts};
 use crate::effects::cluster::Cluster;
 use crate::effects::error::Error;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::Server;
+
+/// What is remembered of a workload's pods.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory {
+    /// Of each pod that was seen, how often it had been started again when it was seen first.
+    restarts: BTreeMap<String, i64>,
+    /// How far any replay was.
+    furthest: f64,
+}
+
+impl Memory {
+    /// Whether a pod was started again while it was waited for.
+    fn fell(&mut self, pod: &Value) -> bool {
+        let statuses = pod.list("/status/containerStatuses").iter();
+        let now: i64 = statuses.filter_map(|status| status.number("/restartCount")).sum();
+        now > *self.restarts.entry(pod.uid().to_owned()).or_insert(now)
+    }
+
+    /// A replay that begins anew is no progress until it is further than those before it: else one that
+    /// is killed each time would be waited for without end.
+    fn progress(&mut self, workload: Look, replay: Look) -> Look {
+        match (workload, replay) {
+            (Look::NotYet { says, .. }, Look::NotYet { fraction: Some(at), .. })
+                if at <= self.furthest =>
+            {
+                Look::NotYet { says, fraction: Some(at) }
+            }
+            (_, replay) => {
+                if let Look::NotYet { fraction: Some(at), .. } = replay {
+                    self.furthest = at;
+                }
+                replay
+            }
+        }
+    }
+}
 
 pub(super) async fn look(
     cluster: &Cluster,
     object: &ObjectRef,
     server: Option<&Server>,
     live: Option<&Value>,
+    memory: &mut Memory,
 ) -> Result<Look, Error> {
     let name = object.short();
     let Some(live) = live else { return Ok(not_yet(format!("{name}: not there"))) };
@@ -20,7 +59,7 @@ pub(super) async fn look(
         Kind::StatefulSet | Kind::Deployment | Kind::DaemonSet => {
             let look = workload(&name, object.kind, live);
             match server.filter(|_| matches!(look, Look::NotYet { .. })) {
-                Some(server) => starting(cluster, live, server, look).await,
+                Some(server) => starting(cluster, live, server, look, memory).await,
                 None => Ok(look),
             }
         }
@@ -92,6 +131,7 @@ async fn starting(
     workload: &Value,
     server: &Server,
     look: Look,
+    memory: &mut Memory,
 ) -> Result<Look, Error> {
     let labels = workload.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
     let labels: Vec<String> = labels
@@ -106,11 +146,82 @@ async fn starting(
     let pods = cluster.list(Kind::Pod, Some(namespace), &labels.join(",")).await;
     // Only news about the wait: whoever may not list pods waits as before.
     let pods = pods.unwrap_or_default();
-    let here = |pod: &&Value| pod.pointer("/metadata/deletionTimestamp").is_none() && starts(pod);
-    let Some(pod) = pods.iter().filter(here).min_by_key(|pod| pod.name()) else {
-        return Ok(look);
-    };
+    let mut here: Vec<&Value> = pods.iter().filter(|pod| !is_stopping(pod)).collect();
+    here.sort_by_key(|pod| pod.name());
+    for pod in &here {
+        let name = format!("pod/{}", pod.name());
+        if memory.fell(pod)
+            && is_new(workload, pod)
+            && let Some(why) = dies_again(&name, pod)
+        {
+            return Ok(Look::Hopeless(why));
+        }
+    }
+    let Some(pod) = here.into_iter().find(|pod| starts(pod)) else { return Ok(look) };
     let object = ObjectRef::new(Kind::Pod, namespace, pod.name());
     let at = Door { pod: &object, port: server.port, prefix: &server.prefix };
-    replaying(cluster, &at, Some(pod), look).await
+    let replay = replaying(cluster, &at, Some(pod), look.clone()).await?;
+    Ok(memory.progress(look, replay))
+}
+
+fn is_stopping(pod: &Value) -> bool {
+    pod.pointer("/metadata/deletionTimestamp").is_some()
+}
+
+/// Whether a pod that does not stop is surely of the workload's newest template.
+fn is_new(workload: &Value, pod: &Value) -> bool {
+    let count = |pointer: &str| workload.number(pointer).unwrap_or(0);
+    if count("/status/observedGeneration") < count("/metadata/generation") {
+        return false;
+    }
+    let revision = workload.text("/status/updateRevision");
+    match revision {
+        // Of a Deployment that takes its old pods away first they all are; of others an old one runs
+        // until the new one is Ready.
+        "" => workload.text("/spec/strategy/type") == "Recreate",
+        _ => pod.text("/metadata/labels/controller-revision-hash") == revision,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(restarts: i64) -> Value {
+        json!({"metadata": {"uid": "u", "name": "p", "labels": {"controller-revision-hash": "r2"}},
+            "status": {"containerStatuses": [{"name": "prometheus", "restartCount": restarts}]}})
+    }
+
+    #[test]
+    fn a_replay_that_begins_anew_is_no_progress_until_it_is_further() {
+        let workload = || not_yet("sts/prom: 1/1 updated, 0/1 ready".to_owned());
+        let replay = |now: u32| Look::NotYet {
+            says: format!("sts/prom: replaying WAL {now}/10"),
+            fraction: Some(f64::from(now) / 10.0),
+        };
+        let mut memory = Memory::default();
+        let said = [3, 5, 1, 5, 6].map(|now| match memory.progress(workload(), replay(now)) {
+            Look::NotYet { says, fraction } => (says.contains("replaying"), fraction),
+            other => panic!("{other:?}"),
+        });
+        let told = [(true, 0.3), (true, 0.5), (false, 0.1), (false, 0.5), (true, 0.6)];
+        assert_eq!(said, told.map(|(words, at)| (words, Some(at))));
+        assert_eq!(memory.progress(workload(), workload()), workload());
+    }
+
+    #[test]
+    fn only_a_pod_of_the_newest_template_that_falls_meanwhile_is_hopeless() {
+        let mut memory = Memory::default();
+        assert_eq!([3, 3, 4].map(|restarts| memory.fell(&pod(restarts))), [false, false, true]);
+        let set = |seen: i64, revision: &str| {
+            json!({"metadata": {"generation": 4}, "status":
+                {"observedGeneration": seen, "updateRevision": revision}})
+        };
+        let rolls = |kind: &str| json!({"spec": {"strategy": {"type": kind}}});
+        let new = |workload: Value| is_new(&workload, &pod(1));
+        assert!(new(set(4, "r2")) && new(rolls("Recreate")));
+        assert!(!new(set(4, "r1")) && !new(set(3, "r2")) && !new(rolls("RollingUpdate")));
+    }
 }
