@@ -82,14 +82,16 @@ impl Looker<'_> {
 
     fn all(&self, layout: &Layout) -> Done<Seen> {
         let mut seen = Seen { wal: self.log(&layout.wal)?, ..Seen::default() };
-        for checkpoint in &layout.checkpoints {
+        // No start reads another one.
+        if let Some(checkpoint) = layout.checkpoints.last() {
             seen.checkpoints.push(self.log(checkpoint)?);
         }
         seen.repairs = self.repairs(&layout.wal)?;
         seen.wbl = self.log(&layout.wbl)?;
-        seen.chunks = self.chunks(&layout.chunks_head)?;
         seen.odd = layout.odd.iter().map(|path| self.relative(path)).collect();
-        for block in blocks::all(&layout.blocks).iter().filter(|block| block.stops()) {
+        let blocks = blocks::all(&layout.blocks);
+        seen.chunks = self.chunks(&layout.chunks_head, blocks::newest(&blocks))?;
+        for block in blocks.iter().filter(|block| block.stops()) {
             // What we may not read is not broken for that.
             if block.faults.iter().any(|found| found.fault != BlockFault::Unreadable) {
                 seen.bad_blocks.push(self.relative(&block.path));
@@ -172,7 +174,7 @@ impl Looker<'_> {
         Ok(found)
     }
 
-    fn chunks(&self, log: &layout::Log) -> Done<Vec<Chunks>> {
+    fn chunks(&self, log: &layout::Log, valid: Option<i64>) -> Done<Vec<Chunks>> {
         self.all_files(log)?;
         let mut all = Vec::new();
         for file in &log.files {
@@ -188,7 +190,7 @@ impl Looker<'_> {
         let open = |at: usize| -> Option<Box<dyn io::Read>> {
             Some(Box::new(self.disk.reader(paths.get(at)?).ok()?))
         };
-        match head_chunks::mark_out_of_sequence(&mut found, &open) {
+        match head_chunks::mark_out_of_sequence(&mut found, valid, &open) {
             Ok(()) => Ok(all),
             Err(_) => Err(self.disk_fails("chunks_head")),
         }

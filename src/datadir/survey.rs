@@ -23,6 +23,8 @@ use super::agreement::Agreement;
 use super::inventory::Inventory;
 use super::layout::{self, Log, Numbered};
 use super::unfinished;
+use crate::walfile::fault::{Fault, FaultKind};
+use crate::walfile::head_chunks::ChunkFault;
 use crate::walfile::map::Map;
 use crate::walfile::refs::Refs;
 use crate::walfile::segment::{Depth, Segment};
@@ -82,6 +84,21 @@ impl Contents {
     /// What unfinished repairs left that a salvage puts in the place of segments.
     pub fn standing(&self) -> impl Iterator<Item = &SegmentFile> {
         self.repairs.iter().filter(|old| old.stands).map(|old| &old.file)
+    }
+
+    /// Whether what a start reads holds a file that cannot be read: before it can, no salvage decides
+    /// anything.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        let log = self.checkpoints.last().into_iter().flat_map(|checkpoint| &checkpoint.files);
+        let log = log.chain(&self.segments).chain(&self.wbl).chain(self.standing());
+        let fails = |file: &SegmentFile| {
+            let io = |fault: &Fault| fault.kind == FaultKind::Io;
+            file.closed.is_some() || file.found.faults.iter().any(io)
+        };
+        log.into_iter().any(fails)
+            || self.chunks_head.iter().any(|file| file.found.fault == Some(ChunkFault::Io))
+            || self.snapshots.iter().any(|snapshot| !snapshot.closed.is_empty())
     }
 
     /// Whether a file is damaged in a way that Prometheus does not see.
@@ -173,9 +190,11 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
     old.extend(reader.log(&beside, &|_| false));
     contents.repairs = reader.repairs(old, &contents.segments, &is_read);
     contents.wbl = reader.log(&layout.wbl, &|_| true);
-    contents.chunks_head = heads::chunks(&layout.chunks_head, |size| reader.passed(size));
-    contents.snapshots = layout.snapshots.iter().map(heads::snapshot).collect();
     contents.blocks = blocks::all(&layout.blocks);
+    let valid = blocks::newest(&contents.blocks);
+    let passed = |size| reader.passed(size);
+    contents.chunks_head = heads::chunks(&layout.chunks_head, valid, passed);
+    contents.snapshots = layout.snapshots.iter().map(heads::snapshot).collect();
     contents.orphans = reader.orphans();
     let judged = fold::judge(&contents);
     let map = map::of(&contents, &judged);

@@ -7,13 +7,18 @@
 //! ```
 //! A file is made longer than it is: after the last chunk it may go on with zeros.
 
-use std::collections::BTreeMap;
+mod sequence;
+
 use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
 use super::bytes::Cursor;
 use super::count::{RefRange, Span};
+
+pub use sequence::mark_out_of_sequence;
+#[cfg(test)]
+pub(super) use sequence::mark_with_room;
 
 /// Of a file that holds.
 pub const HEADER: [u8; 8] = [0x01, 0x30, 0xbc, 0x91, 1, 0, 0, 0];
@@ -28,8 +33,8 @@ const LENGTH: usize = 5;
 const OUT_OF_ORDER: u8 = 0x80;
 /// Bytes read at once.
 const WINDOW: usize = 64 << 10;
-/// Chunks whose series are looked at together: about 16 MiB, were each of another.
-const MOST_CHUNKS: u64 = 1 << 19;
+/// Of encodings, the last: XOR, histogram, float histogram (tsdb/chunkenc/chunk.go `IsValidEncoding`).
+const LAST_ENCODING: u8 = 3;
 
 /// What Prometheus finds wrong with such a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -164,6 +169,8 @@ struct Chunk {
     first: i64,
     last: i64,
     out_of_order: bool,
+    /// Whether Prometheus knows its encoding, and takes it.
+    is_known: bool,
     samples: u64,
     /// Without its checksum.
     size: u64,
@@ -182,86 +189,16 @@ fn next(input: &mut Input<'_>) -> Result<Option<Chunk>, ChunkFault> {
     if (reference, first, last) == (0, 0, 0) {
         return Ok(None);
     }
-    let out_of_order = from.byte().unwrap_or_default() & OUT_OF_ORDER != 0;
+    let encoding = from.byte().unwrap_or_default();
+    let out_of_order = encoding & OUT_OF_ORDER != 0;
+    let is_known = (1..=LAST_ENCODING).contains(&(encoding & !OUT_OF_ORDER));
     let mut length = Cursor::new(from.take(LENGTH).unwrap_or_default());
     let data = length.uvarint().ok_or(ChunkFault::TornChunk)?;
     let head = bytes.len() - SUM - length.len();
     let samples = bytes.get(head..).and_then(|data| data.first_chunk::<2>());
     let samples = samples.map_or(0, |count| u64::from(u16::from_be_bytes(*count)));
     let size = data.checked_add(head as u64).ok_or(ChunkFault::TornChunk)?;
-    Ok(Some(Chunk { reference, first, last, out_of_order, samples, size }))
-}
-
-/// Marks the first chunk of these files that does not come after the one before it of its series, of
-/// those before any other fault: Prometheus reads no further. What is held at once does not grow with
-/// the number of series. The files are read once more, by their place, and nothing but the heads of
-/// their chunks is looked at.
-pub fn mark_out_of_sequence(
-    files: &mut [&mut HeadChunks],
-    open: &dyn Fn(usize) -> Option<Box<dyn Read>>,
-) -> Result<(), ChunkFault> {
-    let whole = files.iter().take_while(|file| file.fault.is_none()).count();
-    let read = files.get(..=whole).unwrap_or(files);
-    let parts = 1 + read.iter().map(|file| file.chunks).sum::<u64>() / MOST_CHUNKS;
-    let mut marked: Option<(usize, HeadChunks)> = None;
-    for part in 0..parts {
-        let mut sequence = Sequence { last: BTreeMap::new(), part, parts };
-        for (at, file) in read.iter().enumerate() {
-            let mut input = open(at).ok_or(ChunkFault::Io)?;
-            if let Some(found) = sequence.look(&mut input, file.chunks)? {
-                let earlier =
-                    marked.as_ref().is_none_or(|(file, m)| (at, found.end) < (*file, m.end));
-                marked = if earlier { Some((at, found)) } else { marked };
-                break;
-            }
-        }
-    }
-    if let Some((at, mut found)) = marked
-        && let Some(file) = files.get_mut(at)
-    {
-        let in_header = file.fault.filter(|fault| fault.is_of_header());
-        found.ends(in_header, Some(ChunkFault::OutOfSequence));
-        **file = found;
-    }
-    Ok(())
-}
-
-/// The last times of series, by ref: of one of so many parts of all series.
-struct Sequence {
-    last: BTreeMap<u64, i64>,
-    part: u64,
-    parts: u64,
-}
-
-impl Sequence {
-    /// What stands before the first of so many chunks that is out of sequence.
-    fn look(
-        &mut self,
-        input: &mut dyn Read,
-        chunks: u64,
-    ) -> Result<Option<HeadChunks>, ChunkFault> {
-        let mut found = HeadChunks::default();
-        let mut input = Input::new(input);
-        // Its fault was told.
-        let _ = header(&mut input);
-        for _ in 0..chunks {
-            let Some(chunk) = next(&mut input)? else { break };
-            found.end = input.offset;
-            if !chunk.out_of_order && !self.goes_on(&chunk) {
-                return Ok(Some(found));
-            }
-            input.over(chunk.size + SUM as u64, |_| ())?;
-            found.add(&chunk);
-        }
-        Ok(None)
-    }
-
-    fn goes_on(&mut self, chunk: &Chunk) -> bool {
-        // Spread, for refs that follow each other may all be of one kind.
-        let spread = chunk.reference.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        spread % self.parts != self.part
-            || self.last.insert(chunk.reference, chunk.last).is_none_or(|last| last < chunk.first)
-    }
+    Ok(Some(Chunk { reference, first, last, out_of_order, is_known, samples, size }))
 }
 
 /// What was read and not yet used.

@@ -243,7 +243,7 @@ pub fn chunks(bytes: &[u8], chance: &mut Chance) {
     let read = head_chunks::survey(&mut &*bytes);
     assert_eq!(head_chunks::survey(&mut Bits(bytes, chance)), read);
     let mut found = read.clone();
-    let marked = head_chunks::mark_out_of_sequence(&mut [&mut found], &open(bytes));
+    let marked = head_chunks::mark_out_of_sequence(&mut [&mut found], None, &open(bytes));
     assert_eq!(marked, Ok(()));
     for found in [&read, &found] {
         assert!(found.end <= size && found.offset <= found.end, "{found:?}");
@@ -254,7 +254,8 @@ pub fn chunks(bytes: &[u8], chance: &mut Chance) {
     let end = usize::try_from(found.end).expect("small");
     if !found.fault.is_some_and(ChunkFault::is_of_header) {
         let mut again = head_chunks::survey(&mut &bytes[..end]);
-        let marked = head_chunks::mark_out_of_sequence(&mut [&mut again], &open(&bytes[..end]));
+        let marked =
+            head_chunks::mark_out_of_sequence(&mut [&mut again], None, &open(&bytes[..end]));
         assert_eq!((marked, again.fault, again.chunks), (Ok(()), None, found.chunks));
         assert_eq!(again.end, found.end);
     }

@@ -51,7 +51,13 @@ pub fn write(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
             count(found.judged.crashed_starts, "start"),
         )?;
     }
-    if found.judged.problems.iter().any(Problem::is_mended)
+    if found.contents.is_unreadable() {
+        writeln!(
+            out,
+            "\nNothing was changed. No salvage begins before every file of it can be read: give the\n\
+             right to, or, where the disk fails, copy the volume to a good one"
+        )?;
+    } else if found.judged.problems.iter().any(Problem::is_mended)
         && !matches!(found.contents.lock, Lock::Held { .. })
     {
         let gives_up = |problem: &Problem| matches!(problem, Problem::NumbersRestart { samples, .. } if *samples > 0);

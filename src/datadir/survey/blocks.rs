@@ -34,6 +34,9 @@ pub struct BlockSurvey {
     /// 1 of one that was made of the head, more of one that was made of blocks.
     #[serde(default)]
     pub level: u64,
+    /// Made of samples that came out of order.
+    #[serde(skip)]
+    pub late: bool,
 }
 
 /// What is wrong with a file of a block.
@@ -68,6 +71,7 @@ struct Stats {
 struct Compaction {
     level: u64,
     parents: Option<Vec<Parent>>,
+    hints: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -89,6 +93,13 @@ pub(in crate::datadir) fn all(paths: &[PathBuf]) -> Vec<BlockSurvey> {
     blocks
 }
 
+/// Where the newest of the blocks ends that a start opens: no older chunk of the head is read, nor sample
+/// of the log. Those of samples out of order do not count (tsdb/db.go `inOrderBlocksMaxTime`).
+pub(in crate::datadir) fn newest(blocks: &[BlockSurvey]) -> Option<i64> {
+    let opened = blocks.iter().filter(|block| block.faults.is_empty() && !block.late);
+    opened.filter_map(|block| Some(block.span?.last)).max()
+}
+
 fn one(path: &Path) -> BlockSurvey {
     let ulid = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut found = BlockSurvey { path: path.to_owned(), ulid, ..BlockSurvey::default() };
@@ -97,6 +108,8 @@ fn one(path: &Path) -> BlockSurvey {
             found.span = Some(Span { first: meta.min_time, last: meta.max_time });
             (found.samples, found.series) = (meta.stats.num_samples, meta.stats.num_series);
             found.level = meta.compaction.level;
+            let hints = meta.compaction.hints.unwrap_or_default();
+            found.late = hints.iter().any(|hint| hint == "from-out-of-order");
             let parents = meta.compaction.parents.unwrap_or_default();
             found.parents = parents.into_iter().map(|parent| parent.ulid).collect();
         }

@@ -44,7 +44,8 @@ pub struct SnapshotSurvey {
 /// Faults of a snapshot that are told one by one: it can be made again.
 const MOST_FAULTS: usize = 10;
 
-pub(super) fn chunks(log: &Log, mut read: impl FnMut(u64)) -> Vec<ChunkFile> {
+/// `valid`: where the newest block ends.
+pub(super) fn chunks(log: &Log, valid: Option<i64>, mut read: impl FnMut(u64)) -> Vec<ChunkFile> {
     let mut files = Vec::new();
     let look = |file: &crate::datadir::layout::Numbered| match File::open(&file.path) {
         Ok(mut file) => head_chunks::survey(&mut file),
@@ -60,7 +61,7 @@ pub(super) fn chunks(log: &Log, mut read: impl FnMut(u64)) -> Vec<ChunkFile> {
         Some(Box::new(File::open(&log.files.get(at)?.path).ok()?))
     };
     // A disk that fails only now was read once: what was found then is told.
-    let _ = head_chunks::mark_out_of_sequence(&mut found, &open);
+    let _ = head_chunks::mark_out_of_sequence(&mut found, valid, &open);
     files
 }
 

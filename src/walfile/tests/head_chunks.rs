@@ -1,7 +1,7 @@
 //! Files of chunks, and how they break.
 
 use crate::walfile::head_chunks::{
-    ChunkFault as F, HEADER, HeadChunks, mark_out_of_sequence, survey,
+    ChunkFault as F, HEADER, HeadChunks, mark_out_of_sequence, mark_with_room, survey,
 };
 
 /// Ref, first time, last time, encoding, bytes of data.
@@ -26,14 +26,16 @@ fn look(bytes: &[u8]) -> HeadChunks {
     all(&[bytes]).remove(0)
 }
 
+fn opened(files: &[&[u8]]) -> impl Fn(usize) -> Option<Box<dyn std::io::Read>> + use<> {
+    let files: Vec<Vec<u8>> = files.iter().map(|bytes| bytes.to_vec()).collect();
+    move |at: usize| Some(Box::new(std::io::Cursor::new(files.get(at)?.clone())))
+}
+
 /// Of files that follow each other.
 fn all(files: &[&[u8]]) -> Vec<HeadChunks> {
     let mut found: Vec<HeadChunks> = files.iter().map(|bytes| survey(&mut &**bytes)).collect();
-    let files: Vec<Vec<u8>> = files.iter().map(|bytes| bytes.to_vec()).collect();
-    let open = |at: usize| -> Option<Box<dyn std::io::Read>> {
-        Some(Box::new(std::io::Cursor::new(files.get(at)?.clone())))
-    };
-    assert_eq!(mark_out_of_sequence(&mut found.iter_mut().collect::<Vec<_>>(), &open), Ok(()));
+    let mut each: Vec<_> = found.iter_mut().collect();
+    assert_eq!(mark_out_of_sequence(&mut each, None, &opened(files)), Ok(()));
     found
 }
 
@@ -101,31 +103,51 @@ fn sequence_goes_on_from_file_to_file() {
     assert_eq!(faults, [None, Some(F::TornHead), None], "no further than the first fault");
 }
 
-/// Where there are too many chunks for all series to be looked at together, too.
+/// Where there is not room for all series at once, too.
 #[test]
 fn a_chunk_that_begins_before_another_of_its_series_ends_is_found() {
-    let (series, rounds) = (3_000, 200_u64);
     let whole = |late: &[(u64, u64)]| {
         let mut out = HEADER.to_vec();
         let mut at = Vec::new();
-        for round in 0..rounds {
-            for reference in 1..=series {
-                let time =
-                    (10 * (round - u64::from(late.contains(&(round, reference))))).cast_signed();
-                at.extend(late.contains(&(round, reference)).then_some(out.len() as u64));
+        for round in 0..20 {
+            for reference in 1..=300 {
+                let is_late = late.contains(&(round, reference));
+                let time = (10 * (round - u64::from(is_late))).cast_signed();
+                at.extend(is_late.then_some(out.len() as u64));
                 out.extend(chunk(reference, time, time + 9, 1, 9));
             }
         }
         (out, at)
     };
-    for late in [&[][..], &[(199, 2_999)], &[(100, 7), (101, 1), (99, 2_001), (150, 1)]] {
+    for late in [&[][..], &[(19, 299)], &[(10, 7), (11, 1), (9, 201), (15, 1)]] {
         let (bytes, at) = whole(late);
-        let found = look(&bytes);
-        let first = at.iter().min();
-        assert_eq!(found.fault, first.map(|_| F::OutOfSequence));
-        assert_eq!(found.end, first.copied().unwrap_or(bytes.len() as u64));
-        assert_eq!(found.chunks, (found.end - 8) / 39);
+        for most_places in [2, 16, 256, 1 << 20] {
+            let mut found = survey(&mut &bytes[..]);
+            let open = opened(&[&bytes]);
+            assert_eq!(mark_with_room(&mut [&mut found], None, most_places, &open), Ok(()));
+            let first = at.iter().min();
+            assert_eq!(found.fault, first.map(|_| F::OutOfSequence), "{most_places}");
+            assert_eq!(found.end, first.copied().unwrap_or(bytes.len() as u64));
+            assert_eq!(found.chunks, (found.end - 8) / 39);
+        }
     }
+}
+
+/// As tsdb/head.go `loadMmappedChunks` passes over them before it asks for their sequence.
+#[test]
+fn chunks_that_prometheus_does_not_take_are_in_no_sequence() {
+    let twice =
+        |encoding: u8| file(&[chunk(1, 0, 500, encoding, 9), chunk(1, 400, 900, encoding, 9)]);
+    let marked = |bytes: &[u8], valid: Option<i64>| {
+        let mut found = survey(&mut &bytes[..]);
+        let open = opened(&[bytes]);
+        assert_eq!(mark_out_of_sequence(&mut [&mut found], valid, &open), Ok(()));
+        found.fault.is_some()
+    };
+    assert!([1, 2, 3].iter().all(|encoding| marked(&twice(*encoding), None)));
+    assert!(![0, 4, 0x81].iter().any(|encoding| marked(&twice(*encoding), None)));
+    let begins = [None, Some(500), Some(501), Some(901)].map(|valid| marked(&twice(1), valid));
+    assert_eq!(begins, [true, true, false, false]);
 }
 
 #[test]
