@@ -86,7 +86,7 @@ pub fn read(root: &Path) -> io::Result<Layout> {
     for path in std::mem::take(&mut layout.wal.strangers) {
         match numbered(&path, "checkpoint.") {
             // Also a half made one, which 2.42 and 2.53 do not take away.
-            _ if name(&path).starts_with("checkpoint.") && !is_folder(&path)? => {
+            _ if name(&path).starts_with("checkpoint.") && is_other(&path)? => {
                 layout.odd.push(path);
             }
             Some(number) => layout.checkpoints.push(log(&path, Some(number))?),
@@ -140,11 +140,12 @@ pub fn log(path: &Path, number: Option<u64>) -> io::Result<Log> {
     Ok(log)
 }
 
+fn named(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 /// By name, and what each is; the error names the path.
 fn entries(folder: &Path) -> io::Result<Vec<(PathBuf, Metadata)>> {
-    let named = |path: &Path, error: io::Error| {
-        io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-    };
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| named(folder, error))? {
         let path = entry.map_err(|error| named(folder, error))?.path();
@@ -159,8 +160,14 @@ fn entries(folder: &Path) -> io::Result<Vec<(PathBuf, Metadata)>> {
     Ok(found)
 }
 
-fn is_folder(path: &Path) -> io::Result<bool> {
-    fs::symlink_metadata(path).map(|metadata| metadata.is_dir())
+/// Whether it is there, and no folder.
+fn is_other(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(!metadata.is_dir()),
+        // The Prometheus that owns it runs, and has renamed it since it was listed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(named(path, error)),
+    }
 }
 
 fn name(path: &Path) -> String {
