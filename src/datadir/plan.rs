@@ -15,8 +15,6 @@ use super::unfinished;
 /// one log. Of each the manifest says some 450 bytes, and is there twice while it is written: together
 /// they have to stay below the MiB that a salvage may take beside what it writes anew.
 const MOST_EMPTY: u64 = 1000;
-/// With more than this missing at the beginning, an empty checkpoint stands for them.
-const MOST_AT_FIRST: u64 = 1000;
 
 /// A data directory as the planner needs it.
 #[derive(Clone, Debug, Default)]
@@ -325,7 +323,11 @@ impl Plan {
             self.push(&segment(&wal.path, begin), Act::Empty, Why::NumbersRestart);
         }
         if let Some(first) = high.first() {
-            if checkpoint.is_none() && first.number > MOST_AT_FIRST {
+            let between = high.last().map_or(0, |last| last.number.saturating_sub(first.number));
+            let gaps = between.saturating_sub(high.len() as u64 - 1);
+            // An empty checkpoint stands for them, however many they are.
+            let many = first.number.saturating_add(gaps) > MOST_EMPTY;
+            if checkpoint.is_none() && many && first.number > 0 {
                 let path = format!("{}/checkpoint.{:08}", wal.path, first.number - 1);
                 self.push(&path, Act::EmptyFolder, Why::Missing);
             } else {

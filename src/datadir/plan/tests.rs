@@ -111,6 +111,14 @@ fn every_number_that_a_start_needs_is_there() {
         ("several", None, &[0, 3, 5], &[3], &["empty 1", "empty 2", "empty 4", "rewrite 3"], 6),
         ("the first missing", None, &[2, 3], &[], &["empty 0", "empty 1"], 4),
         ("the checkpoint gone", None, &[5000, 5001], &[], &["folder checkpoint.00004999"], 5002),
+        (
+            "gone, and a gap",
+            None,
+            &[998, 1002],
+            &[],
+            &["folder checkpoint.00000997", "empty 999", "empty 1000", "empty 1001"],
+            1003,
+        ),
         ("the first after it", Some(4), &[6, 7], &[], &["empty 5"], 8),
         // A backup put back over an older log: prometheus/prometheus issue 12407.
         ("two generations", Some(771), &[1, 2, 772, 773], &[], &["aside 1", "aside 2"], 774),
