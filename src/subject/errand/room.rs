@@ -6,8 +6,8 @@ use crate::model::object::ObjectExt;
 use crate::model::quantity::{parse_bytes, write_bytes};
 use crate::model::{Kind, Snapshot};
 
-/// Seen to be enough for logs of gigabytes: the agent reads a file at a time.
-const MEMORY: (u64, u64) = (32 << 20, 128 << 20);
+/// An inventory takes 180 MiB at the most, all else 64.
+const MEMORY: (u64, u64) = (32 << 20, 256 << 20);
 /// In thousandths.
 const CPU: (u64, u64) = (10, 1000);
 
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn a_helper_keeps_to_the_limits_of_its_namespace() {
         let own = json!({"requests": {"cpu": "10m", "memory": "32Mi"},
-            "limits": {"cpu": "1", "memory": "128Mi"}});
+            "limits": {"cpu": "1", "memory": "256Mi"}});
         assert_eq!(with(&json!([])), own);
         assert_eq!(
             with(&json!([{"type": "PersistentVolumeClaim", "min": {"memory": "1Gi"}}])),
@@ -77,8 +77,8 @@ mod tests {
         let narrow = json!([{"type": "Container", "min": {"memory": "40Mi", "cpu": "20m"},
             "max": {"memory": "512Mi", "cpu": "0.5"},
             "maxLimitRequestRatio": {"memory": "2", "cpu": "10"}}]);
-        let fits = json!({"requests": {"cpu": "50m", "memory": "64Mi"},
-            "limits": {"cpu": "500m", "memory": "128Mi"}});
+        let fits = json!({"requests": {"cpu": "50m", "memory": "128Mi"},
+            "limits": {"cpu": "500m", "memory": "256Mi"}});
         assert_eq!(with(&narrow), fits);
     }
 }
