@@ -84,8 +84,7 @@ fn served(subject: &Subject, seen: &Snapshot) -> Option<Head> {
 
 /// What is known of its release; the dearest where it is none that is known.
 pub fn line(version: Option<Version>) -> Line {
-    let known = version.and_then(|version| memory::line(&version.to_string()));
-    known.unwrap_or(memory::LINES[0])
+    memory::line_or_dearest(version.map(|version| version.to_string()).as_deref())
 }
 
 fn from_head(subject: &Subject, head: &Head, killed_at: Option<u64>) -> Size {

@@ -24,10 +24,13 @@ pub struct Line {
 }
 
 pub const LINES: [Line; 3] = [
-    Line { from: "2.0", measured_with: "2.42.0", since: (0, 0), bytes_per_series: 2396 },
+    DEAREST,
     Line { from: "2.50", measured_with: "2.53.3", since: (2, 50), bytes_per_series: 2182 },
     Line { from: "3.0", measured_with: "3.5.3", since: (3, 0), bytes_per_series: 1899 },
 ];
+
+const DEAREST: Line =
+    Line { from: "2.0", measured_with: "2.42.0", since: (0, 0), bytes_per_series: 2396 };
 
 /// Bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,6 +58,12 @@ pub fn need(line: Line, series: u64) -> Need {
         limit: times(MIDDLE),
         high: times(HIGH),
     }
+}
+
+/// The line of a version; the dearest where it is none that is known.
+#[must_use]
+pub fn line_or_dearest(version: Option<&str>) -> Line {
+    version.and_then(line).unwrap_or(DEAREST)
 }
 
 /// The line of a version such as `v2.53.3`.

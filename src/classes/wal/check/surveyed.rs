@@ -74,9 +74,9 @@ fn inventory(subject: &Subject, survey: &Value) -> Option<Inventory> {
     };
     let metrics = counted.list("/metrics").iter().filter_map(metric).take(NAMED).collect();
     let memory = || {
-        let known = subject.version.and_then(|version| memory::line(&version.to_string()));
+        let version = subject.version.map(|version| version.to_string());
         let Need { line: _, at_ready, low, limit, high } =
-            memory::need(known.unwrap_or(memory::LINES[0]), series);
+            memory::need(memory::line_or_dearest(version.as_deref()), series);
         Memory { at_ready, limit, low, high }
     };
     Some(Inventory { series, metrics, memory: (!subject.agent).then(memory) })
