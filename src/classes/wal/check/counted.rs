@@ -1,9 +1,11 @@
 //! What a server that serves has counted of its own log, where the lines that would tell are gone: its
 //! log cannot be read, or does not reach back to its start. The counters are those of 2.42, 2.53 and
-//! 3.16 alike (`tsdb/head.go`, `tsdb/db.go`, `tsdb/wlog/wlog.go`).
+//! 3.16 alike (`tsdb/head.go`, `tsdb/db.go`, `tsdb/wlog/wlog.go`); but 3.16 counts a checkpoint that fails
+//! on a damaged segment as a corruption, too, with nothing cut.
 
 use serde_json::Value;
 
+use super::files::REPAIRS_WBL;
 use super::notes::{FAILING, REPAIRED};
 use crate::model::log::{self, Runs};
 use crate::model::{Finding, Need, Severity, Snapshot, exposition};
@@ -40,10 +42,15 @@ pub fn told(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Opt
             .with("/metrics", "counted since its start; its log does not tell of it any more")
     };
     let mut out = Vec::new();
-    if cut > 0 {
-        let says = "has cut its write-ahead log at damage at its start; what came after it is gone, \
-                    unless it was only the torn end of a write";
-        let finding = about(REPAIRED, Severity::Warn, says);
+    if cut > failed {
+        let says = "met damage in its WAL, or in the log of late samples, at its start, and cut it \
+                    there; what came after it is gone, unless it was only the torn end of a write";
+        let mut finding = about(REPAIRED, Severity::Warn, says);
+        if subject.version.is_some_and(|version| version < REPAIRS_WBL) {
+            let why = "it is not told; for damage in that of late samples this release deletes \
+                       segments of the WAL at every start";
+            finding = finding.with("which of both", why);
+        }
         out.push(finding.with("wal_corruptions_total", cut.to_string()));
     }
     let others: Vec<(&str, i64)> = [

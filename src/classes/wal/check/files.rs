@@ -10,7 +10,7 @@ use crate::subject::{Subject, Version, errand};
 
 /// The first release that repairs the out-of-order log itself, and leaves the WAL alone
 /// (prometheus `tsdb/db.go`, v2.48.0).
-const REPAIRS_WBL: Version = Version::new(2, 48, 0);
+pub const REPAIRS_WBL: Version = Version::new(2, 48, 0);
 
 /// What a start on the files of this pod's volume takes away that can be read. None also where nobody
 /// looked.
@@ -24,25 +24,25 @@ pub fn told(subject: &Subject, seen: &Snapshot, pod: &Value) -> Option<Loss> {
 
 fn by_survey(survey: &Value, version: Option<Version>) -> Option<Loss> {
     let start = survey.pointer("/judged/nextStart")?;
+    let number = |at: &str| u64::try_from(start.number(at)?).ok();
     let records = |of: &str| survey.number(&format!("/judged/kept/{of}/records")).unwrap_or(0);
+    if (start.text("/does"), start.text("/log")) == ("repairs", "wbl")
+        && version.is_none_or(|version| version < REPAIRS_WBL)
+    {
+        // Of the WAL segments go that are whole, whatever the damage is in.
+        return Some(Loss::ByWbl { at: number("/number")? });
+    }
     // The torn end of what was written last, say: nothing that is whole comes behind it.
     if records("prometheus") >= records("fragment") {
         return None;
     }
-    let number = |at: &str| u64::try_from(start.number(at)?).ok();
     let last = start.list("/deletes").iter().filter_map(Value::as_u64).max();
     match (start.text("/does"), start.text("/log")) {
         ("repairs", "wal") => {
             let at = number("/number")?;
             Some(Loss::After { at, last: Some(last.unwrap_or(at)) })
         }
-        ("repairs", "wbl") => {
-            let at = number("/number")?;
-            Some(match version.is_some_and(|version| version < REPAIRS_WBL) {
-                true => Loss::ByWbl { at },
-                false => Loss::Wbl { at },
-            })
-        }
+        ("repairs", "wbl") => Some(Loss::Wbl { at: number("/number")? }),
         ("destroysLog", _) => {
             let checkpoint = number("/checkpoint");
             Some(match last {
