@@ -59,7 +59,24 @@ fn the_time_of_the_kill_is_told_before_it_comes() {
         ),
         (
             vec![("startupProbe", asks("/-/ready", 4))],
-            late("startupProbe", "due now", 60, "17:59:00Z"),
+            Some(
+                "has used up the time of its startupProbe, and is killed at about 18:09:00Z, before its WAL is replayed; \
+                 it allows: 60 s from its start, of which is left: nothing; it needs: about 8 min more"
+                    .to_owned(),
+            ),
+        ),
+        (
+            vec![("startupProbe", {
+                let mut probe = asks("/-/ready", 4);
+                probe["terminationGracePeriodSeconds"] = json!(30);
+                probe
+            })],
+            Some(
+                "has used up the time of its startupProbe, and is killed now, before its WAL \
+                 is replayed; it allows: 60 s from its start, of which is left: nothing; it needs: about 8 \
+                 min more"
+                    .to_owned(),
+            ),
         ),
         (
             vec![("livenessProbe", asks("/-/ready", 20))],

@@ -35,12 +35,22 @@ pub fn of(
     if left_ms <= given_ms {
         return None;
     }
-    let says = format!(
-        "will at this rate be killed by its {name} {}, before its WAL is replayed",
-        clock(dies)
-    );
+    let says = match given_ms > 0 {
+        true => format!(
+            "will at this rate be killed by its {name} {}, before its WAL is replayed",
+            clock(dies)
+        ),
+        // A replay does not end for a SIGTERM.
+        false => {
+            let kill = dies + SignedDuration::from_secs(probe.grace_seconds);
+            let kill = if kill > seen.clock { clock(kill) } else { "now".to_owned() };
+            format!(
+                "has used up the time of its {name}, and is killed {kill}, before its WAL is replayed"
+            )
+        }
+    };
     let allows = probe.allows_seconds();
-    let given = if given_ms > 0 { progress::about(given_ms) } else { "due now".to_owned() };
+    let given = if given_ms > 0 { progress::about(given_ms) } else { "nothing".to_owned() };
     let name = pod.name();
     Some(
         Finding::new(CODE, &pod::reference(pod), Severity::Warn, says)
