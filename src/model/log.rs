@@ -23,6 +23,7 @@ pub use runs::Runs;
 pub use sign::{Listen, Sign, ended_by};
 
 use cut::Span;
+use jiff::Timestamp;
 
 /// One line, cut into what classes match on. A log of a thousand lines is cut for each question
 /// that is put to it, so a line holds its text once, and where in it each part lies.
@@ -213,6 +214,8 @@ pub struct Replay {
     pub checkpoint_loaded: bool,
     /// `Server is ready to receive web requests.` was logged.
     pub ready: bool,
+    /// When, as it was logged.
+    pub ready_at: Option<Timestamp>,
     /// The whole replay, as `WAL replay completed` gives it (2.17 and later).
     pub seconds: Option<f64>,
 }
@@ -249,6 +252,7 @@ pub fn replay(lines: &[Line]) -> Replay {
         } else if msg.starts_with("server is ready to receive") {
             out.done = true;
             out.ready = true;
+            out.ready_at = line.ts().parse().ok();
         }
     }
     out

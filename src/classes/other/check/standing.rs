@@ -24,13 +24,14 @@ pub fn check(case: &Case<'_>, verdict: &mut Verdict) {
     }
     let Some(now) = runs.now.as_deref() else { return };
     let replay = replay(now);
-    let age = runs.since.map_or(0, |since| case.seen.clock.as_second() - since.as_second());
+    let begin = replay.ready_at.max(runs.since);
+    let age = begin.map_or(0, |begin| case.seen.clock.as_second() - begin.as_second());
     let within = if replay.ready { IS_ASKED_WITHIN_SECONDS } else { STARTS_WITHIN_SECONDS };
     if replay.in_progress() || replays(case) || named(case) || age < within {
         return;
     }
-    // What an earlier run did not answer is not told of this one.
-    let of_run = |n: &&Note| n.at.zip(runs.since).is_none_or(|(at, since)| at >= since);
+    // What an earlier run did not answer, or this one before it was ready, is not told of it.
+    let of_run = |n: &&Note| n.at.zip(begin).is_none_or(|(at, begin)| at >= begin);
     let notes = events::of(case.seen, case.object, case.pod.uid());
     let unhealthy: Vec<_> =
         notes.iter().filter(|n| n.reason == "Unhealthy").filter(of_run).collect();
