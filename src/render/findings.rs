@@ -125,10 +125,16 @@ fn placed(command: &str, target: &Target, context: &Context) -> String {
     if !namespace.is_empty() && !["-n", "--namespace", "-A"].into_iter().any(has) {
         out.push_str(&format!(" -n {}", super::shell::quote(namespace)));
     }
+    flagged(out, context)
+}
+
+/// The command with the flags that reach the same cluster, where it does not name them itself.
+pub(super) fn flagged(command: String, context: &Context) -> String {
+    let has = |flag: &str| command.split(' ').any(|word| word == flag);
     // A recording cannot be asked anything more: there the command is for the cluster.
     let flags: &[String] = if context.bundle { &[] } else { &context.flags };
-    if !flags.first().is_some_and(|flag| has(flag)) && !flags.is_empty() {
-        out.push_str(&format!(" {}", super::shell::shell_quote(flags)));
+    if flags.is_empty() || flags.first().is_some_and(|flag| has(flag)) {
+        return command;
     }
-    out
+    format!("{command} {}", super::shell::shell_quote(flags))
 }

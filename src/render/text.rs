@@ -52,7 +52,7 @@ pub fn text(report: &Report, context: &Context, style: &Style) -> String {
     path::write(&mut page, paths);
     directory::write(&mut page, directories);
     if let Some(blocked) = blocked {
-        write_blocked(&mut page, blocked);
+        write_blocked(&mut page, blocked, context);
     }
     if let Some(waits) = waits {
         write_waits(&mut page, waits, report, context);
@@ -134,7 +134,7 @@ fn write_unfinished(page: &mut Page<'_>, left: &Receipt, report: &Report, contex
     page.command(&own("undo", &name, &plan.target, context));
 }
 
-fn write_blocked(page: &mut Page<'_>, blocked: &Blocked) {
+fn write_blocked(page: &mut Page<'_>, blocked: &Blocked, context: &Context) {
     let Blocked { reason, why, ways } = blocked;
     page.gap();
     let reason = match reason {
@@ -149,10 +149,15 @@ fn write_blocked(page: &mut Page<'_>, blocked: &Blocked) {
     page.flow("BLOCKED  ", Role::Warn, 9, &format!("{reason}: {}", clean(why)));
     for way in ways {
         let way = clean(way);
-        if way.starts_with("kubectl ") {
-            page.command_text(&way);
-        } else {
-            page.flow(" - ", Role::Plain, 3, &way);
+        match way.split_once("  kubectl prom-fix ") {
+            _ if way.starts_with("kubectl ") => page.command_text(&way),
+            // It begins a line, and goes to the same cluster: so it can be pasted.
+            Some((words, command)) => {
+                page.flow(" - ", Role::Plain, 3, words);
+                let command = format!("kubectl prom-fix {command}");
+                page.command_text(&findings::flagged(command, context));
+            }
+            None => page.flow(" - ", Role::Plain, 3, &way),
         }
     }
 }
