@@ -100,7 +100,12 @@ fn refused(case: &Case<'_>, verdict: &mut Verdict) {
         verdict.findings.push(owners::told(case, case.finding(OWNER, says)));
         return;
     }
-    let (finding, unknown) = group::judge(case, place);
+    let (mut finding, unknown) = group::judge(case, place);
+    if case.line.err().contains("no such file or directory") {
+        let why = "why it could not be made: a volume that is full, or turned read-only by itself, looks \
+                   alike";
+        finding = finding.with("not told", why);
+    }
     verdict.findings.push(owners::told(case, finding));
     verdict.unknown.extend(unknown);
 }

@@ -128,4 +128,19 @@ fn both_ranges_of_a_namespace_of_openshift_are_named() {
     assert_eq!(first(&refused).code.0, "perms/security-context-rejected");
     let why = blocked(&refused).why;
     assert!(why.contains(takes), "{why}");
+
+    // As long as they are, of one constraint after the other; and of something else.
+    let others =
+        ", provider \"hostaccess\": Forbidden: not usable by user or serviceaccount".repeat(12);
+    let refusal = |what: &str| {
+        let event = format!(
+            "create Pod p-0 in StatefulSet p failed error: pods \"p-0\" is forbidden: unable to \
+             validate against any security context constraint: [provider restricted-v2: {what}{others}]"
+        );
+        let mut world = openshift(healthy().event("StatefulSet", "p", "FailedCreate", &event));
+        world.subject.pods.clear();
+        blocked(&world).why
+    };
+    assert!(refusal("65534 is not an allowed group").contains(takes));
+    assert!(!refusal("hostPath volumes are not allowed to be used").contains(takes));
 }

@@ -141,7 +141,7 @@ pub fn sign(line: &Line) -> Sign {
             && has("no such file or directory")
         {
             // It makes the directory first, with all above it, and up to 2.5x does not say why it could
-            // not: nothing else than being refused keeps it (promql/query_logger.go, `MkdirAll`).
+            // not (promql/query_logger.go, `MkdirAll`): being refused is by far the most frequent.
             Sign::Denied(path(text, ": no such file or directory"))
         } else {
             of_storage(text)

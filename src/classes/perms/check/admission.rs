@@ -14,6 +14,9 @@ const REJECTED: Code = Code("perms/security-context-rejected");
 /// What a finding calls the level of Pod Security that refuses its pods.
 pub const LEVEL: &str = "Pod Security level";
 
+/// Of a namespace whose range of users or groups refuses its pods.
+pub const RANGE: &str = "range of its namespace";
+
 pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
     let mut verdict = Verdict::default();
     for pod in &subject.pods {
@@ -61,7 +64,20 @@ fn by_admission(subject: &Subject, seen: &Snapshot) -> Option<Finding> {
     if let Some(level) = pod_security(&note.message) {
         finding = finding.with(LEVEL, level);
     }
+    if let Some(constraint) = out_of_range(&note.message) {
+        finding = finding.with(RANGE, constraint);
+    }
     Some(finding.with("event", note.quote()))
+}
+
+/// A security context constraint of OpenShift refuses a user or a group, and not something else that it
+/// may refuse as well (github.com/openshift/apiserver-library-go
+/// `pkg/securitycontextconstraints/user/mustrunasrange.go`, `group/mustrunas.go`).
+fn out_of_range(message: &str) -> Option<&'static str> {
+    let ranges = ["is not an allowed group", "must be in the ranges"];
+    let refuses = message.contains("security context constraint")
+        && ranges.iter().any(|range| message.contains(range));
+    refuses.then_some("refuses a user or a group that the spec sets")
 }
 
 /// `violates PodSecurity "restricted:latest": …` (k8s.io/pod-security-admission

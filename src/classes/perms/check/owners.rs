@@ -15,6 +15,10 @@ pub fn told(case: &Case<'_>, finding: Finding) -> Finding {
     let Ok(volume) = errand::volume_or_folder(case.subject, case.pod) else {
         return finding.with("inferred", "from its log and the objects; no helper can mount it");
     };
+    if let Some(why) = case.seen.inside.refused.get(&volume.claim) {
+        return finding
+            .with("inferred", format!("from its log and the objects; no look inside: {why}"));
+    }
     let Some(seen) = case.seen.inside.owners.get(&volume.claim) else {
         return finding.with("inferred", "from its log and the objects; --inspect looks");
     };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::check::admission::LEVEL;
+use super::super::check::admission::{LEVEL, RANGE};
 use super::Case;
 use super::landing;
 use crate::model::object::{Kind, ObjectExt};
@@ -22,16 +22,15 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
         Some(level) => {
             Err(case.blocked(format!("the level {level} refuses what no user can mend")))
         }
-        None => Err(match case.range().filter(|_| by_constraint(case)) {
+        None => Err(match case.range().filter(|_| by_range(case)) {
             Some(range) => case.out_of_range(&range),
             None => case.blocked("who refuses it asks for what only they know"),
         }),
     }
 }
 
-/// Whether it is a security context constraint of OpenShift that refuses it.
-fn by_constraint(case: &Case<'_>) -> bool {
-    case.root.evidence.iter().any(|e| e.value.contains("security context constraint"))
+fn by_range(case: &Case<'_>) -> bool {
+    case.root.evidence.iter().any(|e| e.field == RANGE)
 }
 
 /// runAsNonRoot, and a user that the image gives by name.

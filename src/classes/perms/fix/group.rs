@@ -13,8 +13,7 @@ use crate::subject::repair::{self, Draft};
 use crate::subject::rollout::Wanted;
 
 /// Each start of a pod walks the whole volume under it.
-const ONE_START: &str =
-    "Always is for one start: once it is Ready, OnRootMismatch may come back (undo does that)";
+const ONE_START: &str = "Always is for one start: once it is Ready, OnRootMismatch may come back";
 
 const FIELDS: [&str; 4] = ["fsGroup", "fsGroupChangePolicy", "runAsUser", "runAsGroup"];
 
@@ -40,23 +39,13 @@ pub(super) fn next(case: &Case<'_>) -> Result<Next, Blocked> {
     let policy = pod.text("/spec/securityContext/fsGroupChangePolicy");
     // It looks at the root of the volume only, and the root fits.
     let skips = policy == "OnRootMismatch" && case.root.code.0 == "perms/owner-mismatch";
-    let always = ("fsGroupChangePolicy", json!("Always"));
     let plan = match pod.number("/spec/securityContext/fsGroup") {
-        None => {
-            draft.doubts.extend(case.takes_numbers()?);
-            let group = identity::group(case.template(), &case.subject.container);
-            let mut values = vec![("fsGroup", json!(group))];
-            values.extend(skips.then_some(always));
-            let title = format!("set fsGroup to {group}, so that the volume is given to it");
-            let why = if skips { format!("{title}; {ONE_START}") } else { title.clone() };
-            let wanted = landing::in_security_context(case.subject, &values, &why)?;
-            regrouped(case.draft(title, wanted, draft)?)
-        }
+        None => given(case, skips, draft),
         Some(group) if skips => {
             let title =
                 format!("let the kubelet give every file to fsGroup {group}, also below the root");
-            let why = format!("{title}; {ONE_START}");
-            let wanted = landing::in_security_context(case.subject, &[always], &why)?;
+            let why = format!("{title}; {ONE_START} (undo does that)");
+            let wanted = landing::in_security_context(case.subject, &[always()], &why)?;
             regrouped(case.draft(title, wanted, draft)?)
         }
         Some(group) if case.root.evidence.iter().any(|e| e.field == SUB_PATH) => {
@@ -82,6 +71,25 @@ pub(super) fn next(case: &Case<'_>) -> Result<Next, Blocked> {
         }
     };
     plan.map(Next::Fix)
+}
+
+/// The volume to the group of its pods, which have none.
+fn given(case: &Case<'_>, skips: bool, mut draft: Draft) -> Result<Plan, Blocked> {
+    draft.doubts.extend(case.takes_numbers()?);
+    let group = identity::group(case.template(), &case.subject.container);
+    let mut values = vec![("fsGroup", json!(group))];
+    values.extend(skips.then(always));
+    let title = format!("set fsGroup to {group}, so that the volume is given to it");
+    let why = match skips {
+        true => format!("{title}; {ONE_START}, by hand: an undo takes fsGroup away, too"),
+        false => title.clone(),
+    };
+    let wanted = landing::in_security_context(case.subject, &values, &why)?;
+    regrouped(case.draft(title, wanted, draft)?)
+}
+
+fn always() -> (&'static str, Value) {
+    ("fsGroupChangePolicy", json!("Always"))
 }
 
 /// What an undo does not take back.
