@@ -56,6 +56,20 @@ pub struct Log {
     pub strangers: Vec<PathBuf>,
 }
 
+/// Why nothing is read of them: see [`Log::posing`].
+pub const POSES: &str = "named as a file of the log, and is none";
+
+impl Log {
+    /// What Prometheus takes for a file of the log, by its name alone (tsdb/wlog/wlog.go `listSegments`):
+    /// a folder, a link, a number with a sign.
+    pub fn posing(&self) -> impl Iterator<Item = (u64, &Path)> {
+        self.strangers.iter().filter_map(|path| {
+            let number: i64 = name(path).parse().ok()?;
+            Some((number.unsigned_abs(), path.as_path()))
+        })
+    }
+}
+
 /// A file whose name is a number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Numbered {

@@ -111,16 +111,13 @@ impl Looker<'_> {
 
     /// A number that is no file is one to Prometheus all the same.
     fn all_files(&self, log: &layout::Log) -> Done<()> {
-        for stranger in &log.strangers {
-            let path = self.relative(stranger);
-            let name = path.rsplit('/').next().unwrap_or_default();
-            let digits = name.strip_prefix(['+', '-']).unwrap_or(name);
-            if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-                let error = io::Error::other("named as a file of the log and is none");
-                return Err(Failed { path: self.disk.named(&path), error });
+        match log.posing().next() {
+            Some((_, path)) => {
+                let error = io::Error::other(layout::POSES);
+                Err(Failed { path: self.disk.named(&self.relative(path)), error })
             }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn log(&self, log: &layout::Log) -> Done<Log> {

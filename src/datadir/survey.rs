@@ -126,7 +126,8 @@ pub struct Checkpoint {
 pub struct SegmentFile {
     pub number: u64,
     pub path: PathBuf,
-    /// Why it could not be opened; then nothing of it was read.
+    /// Why it could not be opened; then nothing of it was read. One at which Prometheus stops all the
+    /// same is a folder, which it opens.
     pub closed: Option<String>,
     #[serde(flatten)]
     pub found: Segment,
@@ -263,6 +264,15 @@ impl<'a> Reader<'a> {
             done.push(SegmentFile { number: file.number, path: file.path.clone(), closed, found });
             self.passed(file.size);
         });
+        let posing = log.posing().map(|(number, path)| {
+            let closed = Some(layout::POSES.to_owned());
+            // Prometheus opens a folder, cannot read in it, and cuts the log there.
+            let is_folder = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+            let found = Segment { stops: is_folder.then_some(0), ..Segment::default() };
+            SegmentFile { number, path: path.to_owned(), closed, found }
+        });
+        done.extend(posing);
+        done.sort_by_key(|file| file.number);
         done
     }
 

@@ -101,3 +101,40 @@ fn prometheus_and_the_agent_refuse_while_the_other_has_the_lock() {
         Server::start_locked(&release, &data).expect("nobody has it any more").stop();
     }
 }
+
+/// A number in a log is a segment to Prometheus, whatever it is: at a folder it cuts the log, and
+/// deletes what comes after it.
+#[test]
+#[ignore = "starts Prometheus: tests/run"]
+fn a_folder_named_as_a_file_of_the_log_costs_what_the_survey_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = |refs| d::log(&[d::series(refs), d::samples(1..60, 1000)]);
+    let told = |data: &Path| {
+        let text = run(&["survey"], data, 2);
+        assert!(text.contains("No salvage begins before every file of it can be read"), "{text}");
+        run(&["salvage"], data, 1);
+        json(&run(&["survey", "--json"], data, 2))["judged"].clone()
+    };
+    for release in server::releases() {
+        let data = folder.path().join(format!("wal-{}", release.version));
+        d::put(&data, "wal/00000000", &log(1..60));
+        fs::create_dir_all(data.join("wal/00000001")).expect("made");
+        d::put(&data, "wal/00000002", &log(60..90));
+        let judged = told(&data);
+        assert_eq!(judged["problems"][0]["kind"], "closed");
+        let next = &judged["nextStart"];
+        assert_eq!((&next["does"], &next["number"]), (&Value::from("repairs"), &Value::from(1)));
+        assert_eq!(next["deletes"], Value::from(vec![2]));
+        Server::start(&release, &data).expect("it cuts the log").stop();
+        assert_ne!(fs::read(data.join("wal/00000002")).unwrap_or_default(), log(60..90));
+
+        let data = folder.path().join(format!("chunks-{}", release.version));
+        d::put(&data, "wal/00000000", &log(1..60));
+        fs::create_dir_all(data.join("chunks_head/000001")).expect("made");
+        let judged = told(&data);
+        assert_eq!(judged["problems"][0]["kind"], "headChunks");
+        assert_eq!(judged["nextStart"]["does"], "fails");
+        let Err(Dead(said)) = Server::start(&release, &data) else { panic!("it starts") };
+        assert!(said.contains("opening storage failed"), "{said}");
+    }
+}

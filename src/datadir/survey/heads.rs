@@ -56,10 +56,15 @@ pub(super) fn chunks(log: &Log, valid: Option<i64>, mut read: impl FnMut(u64)) -
         files.push(ChunkFile { number, path, size, found });
         read(size);
     });
+    files.extend(log.posing().map(|(number, path)| {
+        let found = HeadChunks { fault: Some(ChunkFault::Io), ..HeadChunks::default() };
+        ChunkFile { number, path: path.to_owned(), size: 0, found }
+    }));
+    files.sort_by_key(|file| file.number);
+    let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
     let mut found: Vec<&mut HeadChunks> = files.iter_mut().map(|file| &mut file.found).collect();
-    let open = |at: usize| -> Option<Box<dyn Read>> {
-        Some(Box::new(File::open(&log.files.get(at)?.path).ok()?))
-    };
+    let open =
+        |at: usize| -> Option<Box<dyn Read>> { Some(Box::new(File::open(paths.get(at)?).ok()?)) };
     // A disk that fails only now was read once: what was found then is told.
     let _ = head_chunks::mark_out_of_sequence(&mut found, valid, &open);
     files

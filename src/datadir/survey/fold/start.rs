@@ -116,7 +116,7 @@ pub(super) fn next_start(
         && let log = LogName::Checkpoint(checkpoint.number)
         && let Some(bad) = first_bad(checkpoint.files.iter(), log, problems)
     {
-        if let Some(why) = bad.closed.clone() {
+        if let Some(why) = bad.closed.clone().filter(|_| bad.found.stops.is_none()) {
             return fails(Refusal::Closed { log, number: bad.number, why });
         }
         return NextStart::DestroysLog {
@@ -141,7 +141,7 @@ pub(super) fn next_start(
             return fails(Refusal::OddName { log, number });
         }
         let Some(bad) = bad else { continue };
-        if let Some(why) = bad.closed.clone() {
+        if let Some(why) = bad.closed.clone().filter(|_| bad.found.stops.is_none()) {
             return fails(Refusal::Closed { log, number: bad.number, why });
         }
         let later = files.iter().map(|file| file.number).filter(|number| *number > bad.number);
@@ -195,7 +195,9 @@ fn not_a_folder(problems: &[Problem]) -> Option<Refusal> {
 
 fn head_chunks(problems: &[Problem]) -> Option<Refusal> {
     problems.iter().find_map(|problem| match problem {
-        Problem::HeadChunks { number, fault, .. } if fault.is_of_header() => {
+        Problem::HeadChunks { number, fault, .. }
+            if fault.is_of_header() || *fault == ChunkFault::Io =>
+        {
             Some(Refusal::HeadChunks { number: *number, fault: *fault })
         }
         _ => None,

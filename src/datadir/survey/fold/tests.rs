@@ -327,7 +327,7 @@ fn chunks_of_the_head_stop_it_by_their_header_only() {
     assert_eq!(found.problems, [Problem::HeadChunks { number, fault, offset }]);
     assert_eq!(found.next_start, NextStart::Starts);
     let stops = |number, fault| NextStart::Fails { why: Refusal::HeadChunks { number, fault } };
-    for fault in [ChunkFault::Magic, ChunkFault::Empty, ChunkFault::Version] {
+    for fault in [ChunkFault::Magic, ChunkFault::Empty, ChunkFault::Version, ChunkFault::Io] {
         assert_eq!(broken(1, fault).next_start, stops(2, fault));
     }
     // The last one, made and never written, goes in silence.
