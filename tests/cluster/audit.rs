@@ -35,6 +35,14 @@ impl Mark {
         out
     }
 
+    /// Whoever was not given `--inspect` or `--apply` reads, and nothing else.
+    #[track_caller]
+    pub fn only_reads(&self, ns: &str) {
+        let rungs = self.rungs(ns);
+        assert!(rungs.contains_key(&Rung::Read), "its requests are seen in the audit log");
+        assert!(rungs.keys().all(|rung| *rung == Rung::Read), "{rungs:#?}");
+    }
+
     /// A look inside makes and removes a helper, what it runs, and its receipt; it writes nothing else.
     #[track_caller]
     pub fn only_our_own(&self, ns: &str) {

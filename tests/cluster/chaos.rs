@@ -60,10 +60,11 @@ fn some(all: &[&'static str], from: usize, every: usize) -> Vec<&'static str> {
 /// A set that no start gets past the gap of; where its data is, and what lies there.
 pub fn gap(name: &str) -> (Scene, PathBuf, Files) {
     let scene = Scene::new(name);
-    with_gap(&scene);
+    with_gap(&scene, true);
     until_told(&scene, TARGET, &["wal/gap"]);
     let data = scene.folder("data-prom-0");
     let broken = files(&data);
+    assert!(broken.len() >= 3, "there is something to be lost: {:?}", broken.keys());
     (scene, data, broken)
 }
 

@@ -196,16 +196,18 @@ pub fn flip(file: &Path) {
     fs::write(file, bytes).expect("written");
 }
 
-/// Every file of the log with its bytes, but empty segments: each start makes one.
+/// Every file of the log and its checkpoints with its bytes, but empty segments: each start makes one.
 pub fn files(data: &Path) -> Files {
     let mut all = BTreeMap::new();
-    for log in ["wal", "chunks_head"] {
-        for entry in fs::read_dir(data.join(log)).into_iter().flatten().flatten() {
-            let name = format!("{log}/{}", entry.file_name().to_string_lossy());
+    let mut folders = vec!["wal".to_owned(), "chunks_head".to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(data.join(&folder)).into_iter().flatten().flatten() {
+            let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
             match fs::read(entry.path()) {
-                Ok(bytes) if !bytes.is_empty() => all.insert(name, bytes),
-                _ => None,
-            };
+                _ if entry.path().is_dir() => folders.push(name),
+                Ok(bytes) if !bytes.is_empty() => drop(all.insert(name, bytes)),
+                Ok(_) | Err(_) => {}
+            }
         }
     }
     all

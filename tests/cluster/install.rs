@@ -302,7 +302,7 @@ pub fn chart() -> std::path::PathBuf {
 }
 
 /// What a pod's head says of itself; 0 where it does not answer.
-fn series(ns: &str, pod: &str) -> f64 {
+pub fn series(ns: &str, pod: &str) -> f64 {
     let path = format!("/api/v1/namespaces/{ns}/pods/{pod}:9090/proxy/metrics");
     let said = kubectl(&["get", "--raw", &path]);
     let line = said.stdout.lines().find_map(|l| l.strip_prefix("prometheus_tsdb_head_series "));

@@ -19,30 +19,18 @@ pub fn group(kind: Kind) -> &'static str {
     }
 }
 
-/// Scrapes nothing but, where asked to, itself; with memory to spare.
+/// Scrapes itself, with memory to spare.
 pub fn install(kind: Kind, image: &str, security: &str) -> Install {
     let security = security.to_owned();
-    Install { scrapes: false, security, ..Install::new(kind, image, ROOMY) }
+    Install { scrapes: false, itself: true, security, ..Install::new(kind, image, ROOMY) }
 }
 
 fn without_group(kind: Kind, image: &str, security: &str) {
     let scene = Scene::new("unset");
-    let install = Install { itself: true, ..install(kind, image, security) };
+    let install = install(kind, image, security);
     install.apply(&scene);
     let roots = &["perms/fsgroup-unset"];
-    let report = live_with(&scene, &install, Ailment { roots, pointer: group(kind), ..DENIED });
-    took_samples(&report);
-}
-
-/// What an apply reported: its proof saw the head grow.
-#[track_caller]
-fn took_samples(report: &serde_json::Value) {
-    let intake = text(report, "/reports/0/outcome/intake");
-    let words: Vec<&str> = intake.split(' ').collect();
-    let ["the", "head", "took", samples, "samples", "more"] = words.as_slice() else {
-        panic!("{report:#}")
-    };
-    assert!(samples.parse::<u64>().is_ok_and(|samples| samples > 100), "{intake}");
+    live_with(&scene, &install, Ailment { roots, pointer: group(kind), ..DENIED });
 }
 
 #[test]

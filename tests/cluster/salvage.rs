@@ -144,6 +144,14 @@ fn differs(server: &Server<'_>, digest: &str) -> Files {
     cut
 }
 
+/// Without consent to a look nothing is planned, nor anything written.
+fn without_consent(scene: &Scene, target: &str) {
+    let mark = Mark::now();
+    scene.plugin(&["wal", target]).expect(2);
+    scene.plugin(&["wal", target, "--apply", "--yes"]).expect(3);
+    mark.only_reads(&scene.ns);
+}
+
 fn run(kind: Kind, image: &str, damage: Damage) {
     let began = std::time::Instant::now();
     let scene = Scene::new("salvage");
@@ -165,8 +173,7 @@ fn run(kind: Kind, image: &str, damage: Damage) {
     }
     let mut broken = files(&server.data);
 
-    // Without consent to a look nothing is planned, and with it all is shown first.
-    scene.plugin(&["wal", target, "--apply", "--yes"]).expect(3);
+    without_consent(&scene, target);
     let mark = Mark::now();
     let shown = scene.plugin(&["wal", target, "--inspect", "-o", "json"]).expect(2).json();
     mark.only_our_own(&scene.ns);

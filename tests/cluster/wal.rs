@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::install::{Install, Kind, ROOMY};
+use super::install::{Install, Kind, ROOMY, series};
 use super::keeper::Keeper;
 use super::life::{first, text, until_told};
 use super::salvage::nothing_is_left;
@@ -18,15 +18,17 @@ const OF_POD: &[&str] = &[
 const SECURITY: &str = "{fsGroup: 65534, runAsUser: 65534, runAsNonRoot: true, \
                         seLinuxOptions: {level: \"s0:c7,c11\"}}";
 
-/// A segment in the middle of the log is gone.
-pub fn with_gap(scene: &Scene) {
+/// A segment in the middle of the log is gone; `itself`: of one that scrapes itself, so that there are
+/// samples to be lost.
+pub fn with_gap(scene: &Scene, itself: bool) {
     let install = Install::new(Kind::Set, "v3.16.0", ROOMY);
     let security = SECURITY.to_owned();
-    let install = Install { scrapes: false, of_pod: OF_POD, security, ..install };
+    let install = Install { scrapes: false, itself, of_pod: OF_POD, security, ..install };
     install.apply(scene);
     // Each start begins a segment.
     for _ in 0..3 {
         scene.until_ready("prom-0", 60);
+        until("it has samples", 60, || !itself || series(&scene.ns, "prom-0") > 100.0);
         scene.kubectl(&["delete", "pod", "prom-0"]).expect(0);
     }
     scene.until_ready("prom-0", 60);
@@ -41,7 +43,7 @@ pub fn with_gap(scene: &Scene) {
 #[ignore = "needs the cluster: tests/run"]
 fn a_gap_is_looked_at_and_what_can_be_kept_is_said() {
     let scene = Scene::new("gap");
-    with_gap(&scene);
+    with_gap(&scene, false);
     let asks = until_told(&scene, "sts/prom", &["wal/gap"]);
     assert_eq!(text(&asks, "/reports/0/blocked/reason"), "needs-inspect", "{asks:#}");
     let keeper = Keeper::new(&format!(
@@ -74,7 +76,7 @@ fn a_gap_is_looked_at_and_what_can_be_kept_is_said() {
 #[ignore = "needs the cluster: tests/run"]
 fn what_is_frozen_does_not_start_until_it_is_let_go() {
     let scene = Scene::new("freeze");
-    with_gap(&scene);
+    with_gap(&scene, false);
     until_told(&scene, "sts/prom", &["wal/gap"]);
     let before = essence(&scene.get("sts/prom"));
     let uid = || scene.field("pod/prom-0", ".metadata.uid");
