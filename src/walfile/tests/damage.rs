@@ -148,6 +148,37 @@ fn a_record_that_begins_inside_another_is_kept() {
     assert_eq!(found.kept.prometheus.records, 0);
 }
 
+/// In the words of tsdb/wlog/reader.go: an unexpected first, middle, last fragment; one that its page
+/// does not hold.
+#[test]
+fn a_fragment_where_none_of_its_type_is_due_is_told() {
+    let whole = fragment(1, &series(1..2));
+    let part = |kind: u8| fragment(kind, &[9; 100]);
+    // The file ends with a page, within the fragment that begins 50 bytes before.
+    let filled = fragment(1, &vec![77; PAGE - 50 - 7 - whole.len()]);
+    let torn = (K::TornFragment, PAGE - 50);
+    let rows = [
+        ([part(2), part(2), part(4), whole.clone()].concat(), (K::UnexpectedFirst, 0)),
+        ([whole.clone(), part(3), whole.clone()].concat(), (K::UnexpectedMiddle, whole.len())),
+        ([whole.clone(), part(4), whole.clone()].concat(), (K::UnexpectedLast, whole.len())),
+        ([&whole[..], &filled, &part(1)[..50]].concat(), torn),
+    ];
+    for (bytes, (kind, offset)) in rows {
+        let found = full(&bytes);
+        let faults: Vec<(K, u64)> = found.faults.iter().map(|f| (f.kind, f.offset)).collect();
+        assert!(faults.contains(&(kind, offset as u64)), "{kind:?}: {faults:?}");
+        assert!(found.stops.is_some(), "{kind:?}: Prometheus stops at it, too");
+        // What is whole behind it is kept.
+        assert_eq!(
+            found.counts.by_type[&RecordType::Series].records,
+            match kind {
+                K::UnexpectedFirst | K::TornFragment => 1,
+                _ => 2,
+            }
+        );
+    }
+}
+
 #[test]
 fn a_record_that_cannot_be_decoded_costs_itself() {
     let mut bytes = fragment(1, &series(1..2));
