@@ -188,7 +188,7 @@ pub fn steps(seen: &Snapshot, errand: &Errand<'_>) -> Vec<Step> {
         "binaryData": {AGENT: format!("{REFERENCE}{sum}")},
         "immutable": true,
     });
-    let room = room::resources(seen, namespace);
+    let room = room::resources(seen, namespace, errand.command);
     let mut pod = helper_pod(errand, &helper.name, &carrier.name, room);
     let undo = errand.back.clone().map_or(Undo::Delete, Undo::Restore);
     let why = in_image(seen, &mut pod, why);

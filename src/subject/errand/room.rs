@@ -6,13 +6,15 @@ use crate::model::object::ObjectExt;
 use crate::model::quantity::{parse_bytes, write_bytes};
 use crate::model::{Kind, Snapshot};
 
-/// An inventory takes 180 MiB at the most, all else 64.
-const MEMORY: (u64, u64) = (32 << 20, 256 << 20);
+/// All but an inventory takes 64 MiB at the most; one beside a survey is made of no more series than fit.
+const MEMORY: (u64, u64) = (32 << 20, 128 << 20);
+/// An inventory takes 180 MiB at the most.
+const MEMORY_TO_COUNT: (u64, u64) = (32 << 20, 256 << 20);
 /// In thousandths.
 const CPU: (u64, u64) = (10, 1000);
 
-/// Requests and limits. Where the LimitRange is not known, what is enough.
-pub(super) fn resources(seen: &Snapshot, namespace: &str) -> Value {
+/// Requests and limits for a command of the agent. Where the LimitRange is not known, what is enough.
+pub(super) fn resources(seen: &Snapshot, namespace: &str, command: &str) -> Value {
     let ranges: Vec<&Value> = seen.items(Kind::LimitRange, namespace).collect();
     let rules = || {
         let all = ranges.iter().flat_map(|range| range.list("/spec/limits"));
@@ -31,7 +33,8 @@ pub(super) fn resources(seen: &Snapshot, namespace: &str) -> Value {
         let share = ratios.map(|by| limit.div_ceil(by)).max().unwrap_or(0);
         (wanted.0.max(least).max(share).min(limit), limit)
     };
-    let (memory, most_memory) = of("memory", MEMORY, &parse_bytes);
+    let wanted = if command == "inventory" { MEMORY_TO_COUNT } else { MEMORY };
+    let (memory, most_memory) = of("memory", wanted, &parse_bytes);
     let (cpu, most_cpu) = of("cpu", CPU, &milli);
     json!({
         "requests": {"cpu": write_milli(cpu), "memory": write_bytes(memory)},
@@ -62,13 +65,13 @@ mod tests {
             json!({"metadata": {"name": "r", "namespace": "mon"}, "spec": {"limits": limits}});
         let need = Need::list(Kind::LimitRange, "mon");
         seen.facts.insert(need, Fact::Known(Seen::List(vec![range])));
-        resources(&seen, "mon")
+        resources(&seen, "mon", "survey")
     }
 
     #[test]
     fn a_helper_keeps_to_the_limits_of_its_namespace() {
         let own = json!({"requests": {"cpu": "10m", "memory": "32Mi"},
-            "limits": {"cpu": "1", "memory": "256Mi"}});
+            "limits": {"cpu": "1", "memory": "128Mi"}});
         assert_eq!(with(&json!([])), own);
         assert_eq!(
             with(&json!([{"type": "PersistentVolumeClaim", "min": {"memory": "1Gi"}}])),
@@ -77,8 +80,8 @@ mod tests {
         let narrow = json!([{"type": "Container", "min": {"memory": "40Mi", "cpu": "20m"},
             "max": {"memory": "512Mi", "cpu": "0.5"},
             "maxLimitRequestRatio": {"memory": "2", "cpu": "10"}}]);
-        let fits = json!({"requests": {"cpu": "50m", "memory": "128Mi"},
-            "limits": {"cpu": "500m", "memory": "256Mi"}});
+        let fits = json!({"requests": {"cpu": "50m", "memory": "64Mi"},
+            "limits": {"cpu": "500m", "memory": "128Mi"}});
         assert_eq!(with(&narrow), fits);
     }
 }
