@@ -302,9 +302,18 @@ pub fn chart() -> std::path::PathBuf {
 }
 
 /// What a pod's head says of itself; 0 where it does not answer.
-pub fn series(ns: &str, pod: &str) -> f64 {
+fn series(ns: &str, pod: &str) -> f64 {
+    told(ns, pod, "prometheus_tsdb_head_series ")
+}
+
+/// Samples that this run of a pod has taken.
+pub fn taken(ns: &str, pod: &str) -> f64 {
+    told(ns, pod, "prometheus_tsdb_head_samples_appended_total{type=\"float\"} ")
+}
+
+fn told(ns: &str, pod: &str, metric: &str) -> f64 {
     let path = format!("/api/v1/namespaces/{ns}/pods/{pod}:9090/proxy/metrics");
     let said = kubectl(&["get", "--raw", &path]);
-    let line = said.stdout.lines().find_map(|l| l.strip_prefix("prometheus_tsdb_head_series "));
+    let line = said.stdout.lines().find_map(|l| l.strip_prefix(metric));
     line.and_then(|n| n.trim().parse().ok()).unwrap_or(0.0)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::install::{Install, Kind, ROOMY, series};
+use super::install::{Install, Kind, ROOMY, taken};
 use super::keeper::Keeper;
 use super::life::{first, text, until_told};
 use super::salvage::nothing_is_left;
@@ -28,7 +28,7 @@ pub fn with_gap(scene: &Scene, itself: bool) {
     // Each start begins a segment.
     for _ in 0..3 {
         scene.until_ready("prom-0", 60);
-        until("it has samples", 60, || !itself || series(&scene.ns, "prom-0") > 100.0);
+        until("it has samples", 60, || !itself || taken(&scene.ns, "prom-0") > 100.0);
         scene.kubectl(&["delete", "pod", "prom-0"]).expect(0);
     }
     scene.until_ready("prom-0", 60);
