@@ -108,3 +108,16 @@ fn refusals_are_not_damage() {
 fn listener_disk_configuration_damage_and_the_unknown() {
     check(REST);
 }
+
+#[test]
+fn a_log_that_was_read_as_it_ended_may_lack_its_last_line() {
+    let log = "time=x level=INFO source=main.go:1 msg=\"operational information\"";
+    let ended = |at: &str| {
+        let finished = "/status/containerStatuses/0/lastState/terminated/finishedAt";
+        healthy().crashed(1, "Error", log).set(finished, at.into()).diagnose()
+    };
+    assert_eq!(ended("2026-11-22T17:59:50Z").0, Some("other/crash"));
+    let (root, found, unknown) = ended("2026-11-22T17:59:58Z");
+    assert_eq!((root, found.len(), unknown.len()), (None, 0, 1));
+    assert!(unknown[0].vital);
+}
