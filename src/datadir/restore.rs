@@ -99,7 +99,7 @@ pub fn restore(root: &Path, terms: &terms::Restore) -> Result<Option<Restored>, 
         lock.adopt();
     }
     if terms.force && journal.manifest.phase == Phase::Done && changed_logs(&journal) {
-        check_steps_back(&disk, &journal)?;
+        check_steps_back(&disk, &journal, true)?;
         later::set_aside(&disk, &journal)?;
     }
     put_back(&disk, lock, journal).map(Some)
@@ -150,17 +150,21 @@ fn check_forward(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
 }
 
 fn check_back(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
-    check_steps_back(disk, journal)?;
+    check_steps_back(disk, journal, false)?;
     check_untouched(disk, journal)
 }
 
-fn check_steps_back(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
+/// `force`: what is new goes aside.
+fn check_steps_back(disk: &Disk, journal: &Journal, force: bool) -> Result<(), NotDone> {
     let begun = journal.manifest.phase == Phase::Restoring;
     for (at, step) in journal.manifest.steps.iter().enumerate() {
         let state = journal.state(disk, at, step)?;
         match state {
             State::Before | State::Exchanged | State::Between | State::After => {}
             State::Undone if begun => {}
+            State::Strange if force && later::is_renewed(disk, journal, step)? => {
+                check_old(disk, journal, step, &journal.old_path(step))?;
+            }
             State::Undone | State::Strange => return Err(changed(disk, &step.path)),
         }
         if let Some(path) = journal.away(at, step, state) {

@@ -110,6 +110,29 @@ fn what_was_written_since_is_set_aside_by_force_only() {
     assert_eq!(now, before);
 }
 
+/// At the next full hour of two Prometheus begins a file of chunks under the number that was freed.
+#[test]
+fn what_was_written_under_a_name_that_was_freed_is_set_aside_too() {
+    let folder = folder();
+    let root = folder.path();
+    d::put(root, "wal/00000000", &d::log(&[d::series(1..60), d::samples(1..60, 1000)]));
+    let bad = "chunks_head/000001";
+    d::put(root, bad, &[7; 64]);
+    let before = everything(root);
+    run(&["salvage"], root, 0);
+    assert!(!root.join(bad).exists());
+    d::put(root, bad, &d::chunks(1..9, 1000));
+    let refused = run(&["restore"], root, 3);
+    assert!(refused.contains("--force"), "{refused}");
+    run(&["restore", "--force"], root, 0);
+    let aside = |path: &Path| path.to_string_lossy().starts_with("prom-fix-");
+    let mut now = everything(root);
+    let kept = now.iter().find(|(path, _)| aside(path) && path.ends_with(bad));
+    assert_eq!(kept.and_then(|(_, what)| what.3.clone()), Some(d::chunks(1..9, 1000)));
+    now.retain(|path, _| !aside(path));
+    assert_eq!(now, before);
+}
+
 /// A checkpoint has taken the place of segments: the old files are no longer its past.
 #[test]
 fn what_prometheus_took_away_is_no_past_to_go_back_to() {

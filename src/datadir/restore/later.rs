@@ -21,11 +21,18 @@ pub fn set_aside(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
             journal.folder
         )));
     }
+    let mut renewed = Vec::new();
+    for step in &journal.manifest.steps {
+        if is_renewed(disk, journal, step)? {
+            renewed.push(step.path.as_str());
+        }
+    }
     let mut later = Journal::begin(&salvage::free_name(disk)?, false, Vec::new());
     later.manifest.phase = Phase::Later;
     later.manifest.report.agreed.clone_from(&journal.manifest.report.agreed);
     for (path, size) in now {
-        if known.contains_key(&path) || journal.is_ours(&path) {
+        let is_new = renewed.iter().any(|new| path.strip_prefix(*new).is_some_and(is_below));
+        if !is_new && (known.contains_key(&path) || journal.is_ours(&path)) {
             continue;
         }
         // What lies in a folder goes with it.
@@ -51,4 +58,16 @@ pub fn set_aside(disk: &Disk, journal: &Journal) -> Result<(), NotDone> {
         disk.rename(&step.path, &later.old_path(step)).map_err(NotDone::Unfinished)?;
     }
     Ok(())
+}
+
+/// Whether Prometheus has made something anew under the name that a step freed: its next file of
+/// chunks_head has the number of the one that was damaged.
+pub fn is_renewed(disk: &Disk, journal: &Journal, step: &Step) -> Result<bool, NotDone> {
+    let is_free = step.change == Change::SetAside;
+    Ok(is_free && disk.exists(&step.path)? && disk.exists(&journal.old_path(step))?)
+}
+
+/// Of the rest of a path: itself, or what lies in it.
+fn is_below(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
 }
