@@ -5,6 +5,32 @@ use super::install::{Install, Kind, ROOMY};
 use super::life::first;
 use super::scene::{Scene, until};
 
+/// With the variable and the volume of its data sources.
+const GRAFANA: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: grafana}
+spec:
+  selector: {matchLabels: {app: grafana}}
+  template:
+    metadata: {labels: {app: grafana}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: grafana
+        image: "busybox:1"
+        command: [probe, "http://localhost", 60s, "0"]
+        env: [@ENV@]
+        volumeMounts: [{name: ds, mountPath: /etc/grafana/provisioning/datasources}]
+      volumes: [{name: ds, @SOURCES@}]
+"#;
+
+/// Makes a Grafana with these sources.
+fn grafana(scene: &Scene, sources: &str, env: &str, volume: &str) {
+    let workload = GRAFANA.replace("@ENV@", env).replace("@SOURCES@", volume);
+    scene.apply(&format!("{sources}---{workload}"));
+}
+
 /// A Grafana as kube-prometheus makes it: its data sources are in a Secret.
 const PROVISIONED: &str = r#"
 apiVersion: v1
@@ -20,24 +46,6 @@ stringData:
       basicAuthUser: hunter5
       secureJsonData: {basicAuthPassword: hunter6, httpHeaderValue1: Bearer hunter7}
   admin-password: hunter8
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: grafana}
-spec:
-  selector: {matchLabels: {app: grafana}}
-  template:
-    metadata: {labels: {app: grafana}}
-    spec:
-      terminationGracePeriodSeconds: 0
-      containers:
-      - name: grafana
-        image: "busybox:1"
-        command: [probe, "http://localhost", 60s, "0"]
-        env:
-        - {name: PROM_URL, valueFrom: {secretKeyRef: {name: grafana-datasources, key: admin-password}}}
-        volumeMounts: [{name: ds, mountPath: /etc/grafana/provisioning/datasources}]
-      volumes: [{name: ds, secret: {secretName: grafana-datasources}}]
 "#;
 
 #[test]
@@ -46,7 +54,9 @@ fn of_a_secret_nothing_is_told_but_the_address_of_the_data_source() {
     let scene = Scene::new("secret");
     Install { scrapes: false, ..Install::new(Kind::Deployment, "v3.16.0", ROOMY) }.apply(&scene);
     scene.apply(SERVICE);
-    scene.apply(PROVISIONED);
+    let env = "{name: PROM_URL, valueFrom: {secretKeyRef: {name: grafana-datasources, \
+               key: admin-password}}}";
+    grafana(&scene, PROVISIONED, env, "secret: {secretName: grafana-datasources}");
     until("it serves, and the client runs", 90, || scene.plugin(&with(&[])).code == 0);
 
     let said = scene.plugin(&with(&["-o", "json"])).expect(0).stdout;
@@ -105,23 +115,6 @@ data:
     datasources:
     - {name: metrics, type: prometheus, url: "http://$PROM_HOST:@PORT@", access: proxy}
     - {name: logs, type: loki, url: "http://front:3100"}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: grafana}
-spec:
-  selector: {matchLabels: {app: grafana}}
-  template:
-    metadata: {labels: {app: grafana}}
-    spec:
-      terminationGracePeriodSeconds: 0
-      containers:
-      - name: grafana
-        image: "busybox:1"
-        command: [probe, "http://localhost", 60s, "0"]
-        env: [{name: PROM_HOST, value: front}]
-        volumeMounts: [{name: ds, mountPath: /etc/grafana/provisioning/datasources}]
-      volumes: [{name: ds, configMap: {name: sources}}]
 "#;
 
 #[test]
@@ -130,7 +123,10 @@ fn a_data_source_of_a_config_map_is_judged_and_told_where_it_stands() {
     let scene = Scene::new("sources");
     Install { scrapes: false, ..Install::new(Kind::Deployment, "v3.16.0", ROOMY) }.apply(&scene);
     scene.apply(SERVICE);
-    let with_port = |port: &str| scene.apply(&BY_MAP.replace("@PORT@", port));
+    let with_port = |port: &str| {
+        let env = "{name: PROM_HOST, value: front}";
+        grafana(&scene, &BY_MAP.replace("@PORT@", port), env, "configMap: {name: sources}");
+    };
     with_port("80");
     let json = with(&["-o", "json"]);
     let root = || {
