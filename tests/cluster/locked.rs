@@ -102,6 +102,8 @@ fn two_replicas_on_one_claim_are_both_named() {
     let waits = first(&report, "/findings/0/object");
     let pods = install.pods(&scene);
     let other = pods.iter().find(|pod| waits != format!("pod/{pod}")).expect("two of them");
+    // Told as soon as the one waits: the one that has it may be starting still.
+    scene.until_ready(other, 60);
     let refused = scene.plugin(&["wal", install.target(), "--apply", "--yes", "-o", "json"]);
     let refused = refused.expect(3).json();
     assert_eq!(first(&refused, "/blocked/reason"), "no-safe-plan");
