@@ -13,6 +13,7 @@ mod lines;
 mod locked;
 mod mesh;
 mod owned;
+mod past;
 mod paths;
 mod reach;
 mod repairs;

@@ -60,6 +60,7 @@ fn is_light(kind: Kind) -> bool {
         Kind::Pod
             | Kind::Event
             | Kind::ReplicaSet
+            | Kind::ControllerRevision
             | Kind::Node
             | Kind::PersistentVolumeClaim
             | Kind::Service

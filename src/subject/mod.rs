@@ -6,6 +6,7 @@ pub mod commit;
 pub mod discover;
 pub mod errand;
 pub mod flags;
+pub mod former;
 pub mod free;
 pub mod frozen;
 pub mod hold;

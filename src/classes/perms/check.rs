@@ -3,6 +3,7 @@
 pub(super) mod admission;
 pub(super) mod group;
 mod owners;
+mod past;
 mod standing;
 
 use serde_json::Value;
@@ -97,7 +98,9 @@ fn refused(case: &Case<'_>, verdict: &mut Verdict) {
     // To come further down it must have written there: then the root is right, what is below not.
     if is_below(case) {
         let says = "may write its data directory, but not all that lies below it";
-        verdict.findings.push(owners::told(case, case.finding(OWNER, says)));
+        let finding = past::told(case, case.finding(OWNER, says));
+        verdict.findings.push(owners::told(case, finding));
+        verdict.unknown.extend(past::unread(case, OWNER));
         return;
     }
     let (mut finding, unknown) = group::judge(case, place);
@@ -106,7 +109,8 @@ fn refused(case: &Case<'_>, verdict: &mut Verdict) {
                    alike";
         finding = finding.with("not told", why);
     }
-    verdict.findings.push(owners::told(case, finding));
+    verdict.unknown.extend(past::unread(case, finding.code));
+    verdict.findings.push(owners::told(case, past::told(case, finding)));
     verdict.unknown.extend(unknown);
 }
 

@@ -10,7 +10,7 @@ use crate::model::fact::Got;
 use crate::model::log::{place, runs};
 use crate::model::object::ObjectExt;
 use crate::model::{Kind, Need, ObjectRef, Snapshot};
-use crate::subject::{Subject, pod};
+use crate::subject::{Subject, former, pod};
 
 pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
     let namespace = subject.namespace();
@@ -28,6 +28,7 @@ pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
         subject.pods.iter().find_map(|p| Some((p, denied(subject, seen, p)?)))
     {
         out.extend(of_claim(seen, pod, place(pod, &subject.container, &path).claim()));
+        out.extend(former::needs(subject, pod));
     } else if let Some(pod) = subject.pods.iter().find(|p| may_be_denied(subject, p)) {
         let data = subject.flags.data_dir(subject.agent);
         out.extend(

@@ -10,6 +10,7 @@ use crate::model::log::runs;
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Blocked, Look, Next, Plan, Tells};
 use crate::subject::errand::{self, Errand, Volume};
+use crate::subject::former;
 use crate::subject::identity::{self, Who};
 use crate::subject::pod;
 use crate::subject::repair::Draft;
@@ -52,17 +53,31 @@ pub(super) fn next(case: &Case<'_>, pod: &Value, because: &str) -> Result<Next, 
     let inside = &case.seen.inside;
     let refused = |place: &Place<'_>| inside.refused.get(&place.volume.claim);
     if let Some(why) = places.iter().find_map(refused) {
-        return Err(case.blocked(format!("{because}; no look inside: {why}")));
+        let mut blocked = case.blocked(format!("{because}; no look inside: {why}"));
+        blocked.ways.splice(0..0, as_before(case, pod));
+        return Err(blocked);
     }
     let unseen = |place: &&Place<'_>| !inside.owners.contains_key(&place.volume.claim);
     match places.iter().find(unseen) {
         Some(place) => {
             let look = look(case, &place.volume, &who, because);
-            let ways = folder.map(|path| node::by_hand(case, pod, path)).unwrap_or_default();
+            let mut ways = folder.map(|path| node::by_hand(case, pod, path)).unwrap_or_default();
+            ways.extend(as_before(case, pod));
             Ok(Next::Look(Look { ways, ..look }))
         }
         None => by_owners(case, &who, &places, because),
     }
+}
+
+/// What may be known without a look: whoever ran before had written there. Never back to root.
+fn as_before(case: &Case<'_>, pod: &Value) -> Option<String> {
+    let former = former::before(case.subject, case.seen, pod).filter(|f| f.who.user != 0)?;
+    let Who { user, group, .. } = former.who;
+    Some(format!(
+        "it ran as {user}:{group} up to revision {}: if it served then, its files are likely theirs, and \
+         runAsUser {user} brings it back",
+        former.revision
+    ))
 }
 
 /// A look that no plan needs, where one was allowed: none where the volume was looked into, or cannot
