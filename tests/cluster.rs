@@ -77,3 +77,5 @@ mod sight;
 mod wal;
 #[path = "cluster/wbl.rs"]
 mod wbl;
+#[path = "cluster/writable.rs"]
+mod writable;

@@ -84,7 +84,7 @@ fn an_argument_that_keeps_it_on_the_loopback_is_replaced() {
 #[ignore = "needs the cluster: tests/run"]
 fn a_loopback_that_no_object_shows_answers_a_port_forward() {
     let scene = Scene::new("forward");
-    let install = install(Kind::Deployment, "v3.16.0");
+    let install = install(Kind::Set, "v3.16.0");
     scene.apply(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: address}\ndata: {at: localhost:9090}\n",
     );
@@ -97,8 +97,7 @@ fn a_loopback_that_no_object_shows_answers_a_port_forward() {
         install.manifest().replace(env, &format!("env: [{{name: AT, {from}}}, {{name: POD_NAME,"));
     scene.apply(&manifest.replace(last, more));
     client(&scene, &install, ASKS);
-    let bind =
-        |more: &[&str]| scene.plugin(&[&["bind", "deploy/prom", "-o", "json"], more].concat());
+    let bind = |more: &[&str]| scene.plugin(&[&["bind", "sts/prom", "-o", "json"], more].concat());
     // Without a look it is known that nothing answers, not why; and nothing but reading was done.
     let mark = Mark::now();
     let refuses = || bind(&[]).stdout.contains("why nothing answers at port 9090");
@@ -122,17 +121,20 @@ fn a_loopback_that_no_object_shows_answers_a_port_forward() {
 
     let reader = [("KUBECONFIG", reader(&scene, &|_| true))];
     let reader = reader.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let args = ["bind", "deploy/prom", "-o", "json", "--inspect"];
+    let args = ["bind", "sts/prom", "-o", "json", "--inspect"];
     let said = scene.plugin_with(&args, &reader).expect(2).stdout;
     assert!(
         said.contains("create on pods/portforward") && !said.contains("bind/loopback"),
         "{said}"
     );
 
-    carry_out_as("bind", &scene, "deploy/prom", &["--allow-downtime", "--inspect"]);
+    let before = essence(&scene.get("sts/prom"));
+    carry_out_as("bind", &scene, "sts/prom", &["--allow-downtime", "--inspect"]);
     until("the client is answered", 60, || answered(&scene) == Some(true));
     assert_eq!(states(&bind(&[]).expect(0).json(), 0), WHOLE);
-    scene.plugin(&["undo", "deploy/prom", "--yes"]).expect(0);
+    scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
+    assert_eq!(essence(&scene.get("sts/prom")), before, "values and owners are as before");
+    until("the client is not answered again", 90, || answered(&scene) == Some(false));
 }
 
 #[test]

@@ -67,4 +67,11 @@ fn the_line_for_a_namespace_that_lets_nobody_out_lets_its_client_out() {
     run(Command::new("bash").args(["-c", line.expect("a line")]), "").expect(0);
     until("the client is answered again", 60, || is_answered(&other) == Some(true));
     scene.plugin(&ask).expect(0);
+    // What the line made is one policy beside that of before: without it all is as it was.
+    let made = other.kubectl(&["get", "networkpolicies", "-o", "name"]).expect(0).stdout;
+    let made: Vec<&str> = made.lines().filter(|one| !one.ends_with("/closed")).collect();
+    let [made] = made.as_slice() else { panic!("one policy: {made:?}") };
+    other.kubectl(&["delete", made]).expect(0);
+    until("the client is kept in again", 60, || is_answered(&other) == Some(false));
+    scene.plugin(&ask).expect(2);
 }

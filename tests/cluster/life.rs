@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::audit::{Mark, Rung};
 use super::install::{Install, Kind};
 use super::scene::{Scene, essence, until};
+use super::writable::all_may_be_written;
 
 /// For a failure to come about and to be told.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -147,6 +148,9 @@ pub fn carry_out_as(class: &str, scene: &Scene, target: &str, consents: &[&str])
     assert_eq!(report.pointer("/reports/0/outcome/proved"), Some(&Value::Bool(true)));
     let steps = report.pointer("/reports/0/outcome/steps").and_then(Value::as_array);
     assert!(steps.is_some_and(|all| all.iter().all(|s| text(s, "/state") == "did")), "{report:#}");
+    if class == "perms" {
+        all_may_be_written(scene);
+    }
     report
 }
 

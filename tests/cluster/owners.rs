@@ -3,11 +3,15 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Command;
 
+use serde_json::{Value, json};
+
 use super::audit::Mark;
 use super::install::{Install, Kind};
+use super::keeper::Keeper;
 use super::life::{text, until_told};
 use super::perms::{group, install, lock_away};
 use super::scene::{Scene, kubectl, run, until};
+use super::writable::all_may_be_written;
 
 /// Of a volume whose owner the kubelet never changes.
 fn on_a_folder_of_the_node(kind: Kind, image: &str, security: &str) -> Install {
@@ -82,6 +86,7 @@ fn it_is_made_a_member_of_the_group_whose_its_files_are() {
     assert!(maps.contains("/data/prometheus-db") && !maps.contains("subPath"), "{maps}");
     let args = ["perms", target, "--inspect", "--apply", "--yes", "--settle", "8s"];
     scene.plugin(&args).expect(0);
+    all_may_be_written(&scene);
     let now = scene.get(target);
     assert_eq!(now.pointer(group(Kind::Resource)), Some(&2000.into()));
     scene.plugin(&["undo", target, "--yes"]).expect(0);
@@ -107,6 +112,7 @@ fn a_group_that_the_volume_was_not_given_to_is_corrected_to_the_one_that_has_it(
     );
     let args = ["perms", "deploy/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
     scene.plugin(&args).expect(0);
+    all_may_be_written(&scene);
     let now = || scene.get("deploy/prom").pointer(group(Kind::Deployment)).cloned();
     assert_eq!(now(), Some(2000.into()));
     scene.plugin(&["undo", "deploy/prom", "--yes"]).expect(0);
@@ -129,25 +135,41 @@ spec:
   volumes: [{name: data, persistentVolumeClaim: {claimName: prom}}]
 "#;
 
-#[test]
-#[ignore = "needs the cluster: tests/run"]
-fn it_runs_as_the_user_whose_the_files_are() {
+/// Runs as the user of one flavour of the image, and is moved to the other.
+fn moved(kind: Kind, claim: &str) {
     let scene = Scene::new("moved");
-    // Runs as the user of one flavour of the image, and is moved to the other.
-    let install = on_a_folder_of_the_node(Kind::Deployment, "v3.16.0", "{runAsUser: 65534}");
-    given_to(&scene, &install, "prom", 65534, 65534, 0o755);
-    until("it serves", 90, || scene.plugin(&["diagnose", "deploy/prom"]).code == 0);
+    let install = on_a_folder_of_the_node(kind, "v3.16.0", "{runAsUser: 65534}");
+    let target = install.target();
+    given_to(&scene, &install, claim, 65534, 65534, 0o755);
+    until("it serves", 90, || scene.plugin(&["diagnose", target]).code == 0);
     // Of two flavours at once the new pod would wait for the lock of the old one.
     Install { replicas: 0, ..install.clone() }.apply(&scene);
     install.until_no_pods(&scene);
     let moved = Install { image: "v3.16.0-distroless".into(), security: "{}".into(), ..install };
     moved.apply(&scene);
-    let report = looks(&scene, "deploy/prom");
+    let report = looks(&scene, target);
+    let evidence = report.pointer("/reports/0/findings/0/evidence").expect("evidence").to_string();
+    let before =
+        "65534:65534, no fsGroup (revision 1, image quay.io/prometheus/prometheus:v3.16.0)";
+    assert!(evidence.contains(before), "{evidence}");
     assert_eq!(text(&report, "/reports/0/plan/title"), "run as user 65534, whose the files are");
-    let args = ["perms", "deploy/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
+    let args = ["perms", target, "--inspect", "--apply", "--yes", "--settle", "8s"];
     scene.plugin(&args).expect(0);
-    scene.plugin(&["undo", "deploy/prom", "--yes"]).expect(0);
-    until_told(&scene, "deploy/prom", &["perms/fsgroup-ignored"]);
+    all_may_be_written(&scene);
+    scene.plugin(&["undo", target, "--yes"]).expect(0);
+    until_told(&scene, target, &["perms/fsgroup-ignored"]);
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn it_runs_as_the_user_whose_the_files_are() {
+    moved(Kind::Deployment, "prom");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_set_runs_as_the_user_whose_the_files_are() {
+    moved(Kind::Set, "data-prom-0");
 }
 
 #[test]
@@ -161,8 +183,16 @@ fn files_of_root_on_a_folder_of_the_node_are_given_away() {
     assert!(evidence.contains(".: 0:0 0755, cannot write"), "{evidence}");
     let title = text(&report, "/reports/0/plan/title");
     assert!(title.starts_with("give the files to 65534:65534"), "{title}");
+    let keeper = Keeper::new(&format!(
+        "kubectl get pods -n {} -l {MANAGED} -o json > $here/helpers",
+        scene.ns
+    ));
+    let stop = [("PROM_FIX_FAULT", "step-2-sent"), ("PROM_FIX_FAULT_RUN", &*keeper.program())];
     let args = ["perms", "sts/prom-server", "--inspect", "--apply", "--yes", "--settle", "8s"];
-    scene.plugin(&args).expect(0);
+    // The look has a second step, too: what is kept is of the last that came by, which gives away.
+    scene.plugin_with(&args, &stop).expect(0);
+    has_the_least_rights(&serde_json::from_str(&keeper.left("helpers")).expect("pods"));
+    all_may_be_written(&scene);
     let folder = scene.folder("storage-volume-prom-server-0");
     let owner = || std::fs::metadata(&folder).map(|of| (of.uid(), of.gid())).expect("a folder");
     assert_eq!(owner(), (65534, 65534));
@@ -170,6 +200,34 @@ fn files_of_root_on_a_folder_of_the_node_are_given_away() {
     assert_eq!(owner(), (0, 0), "as it was");
     let helpers = scene.kubectl(&["get", "pods", "-l", MANAGED, "-o", "name"]).expect(0);
     assert_eq!(helpers.stdout, "");
+}
+
+/// Who gives files away is root, and may do that and nothing else: no right of the node, no service
+/// account, nothing but the volume and its agent.
+#[track_caller]
+fn has_the_least_rights(helpers: &Value) {
+    let at = |pointer: &str| helpers.pointer(&format!("/items/0{pointer}")).cloned();
+    assert_eq!(helpers["items"].as_array().map(Vec::len), Some(1), "{helpers:#}");
+    let container = json!({
+        "allowPrivilegeEscalation": false,
+        "readOnlyRootFilesystem": true,
+        "capabilities": {"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER"]},
+    });
+    assert_eq!(at("/spec/containers/0/securityContext"), Some(container));
+    assert_eq!(at("/spec/containers/0/command/1"), Some("chown".into()));
+    assert_eq!(at("/spec/securityContext/runAsUser"), Some(0.into()));
+    assert_eq!(at("/spec/securityContext/fsGroup"), None);
+    assert_eq!(at("/spec/automountServiceAccountToken"), Some(false.into()));
+    for of_the_node in ["hostNetwork", "hostPID", "hostIPC"] {
+        assert_ne!(at(&format!("/spec/{of_the_node}")), Some(true.into()), "{of_the_node}");
+    }
+    let volumes = at("/spec/volumes").unwrap_or_default();
+    let kinds: Vec<&str> = ["persistentVolumeClaim", "configMap"].into();
+    let of = |one: &Value| kinds.iter().any(|kind| one.get(kind).is_some());
+    assert!(
+        volumes.as_array().is_some_and(|all| all.len() == 2 && all.iter().all(of)),
+        "{volumes}"
+    );
 }
 
 /// A file that even root may not give away, as long as this lives: what a share with root_squash
@@ -245,6 +303,7 @@ fn two_replicas_are_given_their_files_by_one_plan_or_none_of_them_is() {
     drop(immutable);
     scene.plugin(&args).expect(0);
     assert_eq!(owners(), [65534, 65534]);
+    all_may_be_written(&scene);
     scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
     assert_eq!(owners(), [0, 0], "as they were");
 }

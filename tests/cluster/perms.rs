@@ -121,6 +121,12 @@ fn a_file_restored_beneath_a_running_pod_needs_only_a_new_pod() {
     carry_out_as("perms", &scene, "sts/prom", &[]);
     assert_ne!(scene.field("pod/prom-0", ".metadata.uid"), pod, "another pod");
     assert_eq!(scene.field("sts/prom", ".spec"), before, "nothing of the set was changed");
+    // Nothing of the set is to be taken back: the pod is let be.
+    let pod = scene.field("pod/prom-0", ".metadata.uid");
+    let said = scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0).stdout;
+    assert!(said.starts_with("UNDONE  sts/prom"), "{said}");
+    assert_eq!(scene.field("pod/prom-0", ".metadata.uid"), pod);
+    assert_eq!(scene.field("sts/prom", ".spec"), before);
 }
 
 #[test]

@@ -121,6 +121,11 @@ fn is_waited_for(scene: &Scene, install: &Install) {
     assert_eq!(first(&said, "/verdict"), "recovering");
     assert_eq!(said.pointer("/reports/0/plan"), Some(&Value::Null), "nothing is to be done");
     assert_eq!(first(&said, "/waits"), "pod/prom-0 replays its write-ahead log");
+    // A Service that refuses since no endpoint is ready yet is no fault of the way.
+    let said = scene.plugin(&["bind", target, "-o", "json"]).json();
+    assert_eq!(first(&said, "/rootCause"), "wal/replaying", "{said:#}");
+    assert_eq!(first(&said, "/paths/0/broken"), "probes", "it answers 503 as long as it replays");
+    assert_eq!(said.pointer("/reports/0/plan"), Some(&Value::Null), "{said:#}");
     let uid = scene.field("pod/prom-0", ".metadata.uid");
     scene.plugin(&["wal", target, "--apply", "--yes"]).expect(2);
     let ends = scene.plugin(&["wait", target, "--settle", "2s", "-o", "json"]).expect(0).json();

@@ -46,6 +46,10 @@ fn a_gap_is_looked_at_and_what_can_be_kept_is_said() {
     with_gap(&scene, false);
     let asks = until_told(&scene, "sts/prom", &["wal/gap"]);
     assert_eq!(text(&asks, "/reports/0/blocked/reason"), "needs-inspect", "{asks:#}");
+    // What asks the Service is refused, and the way is not to blame.
+    let refused = scene.plugin(&["bind", "sts/prom", "-o", "json"]).json();
+    assert_eq!(first(&refused, "/rootCause"), "wal/gap", "{refused:#}");
+    assert_eq!(refused.pointer("/reports/0/plan"), Some(&Value::Null), "{refused:#}");
     let keeper = Keeper::new(&format!(
         "kubectl get pod prom-fix-survey-data-prom-0 -n {} -o json > $here/helper",
         scene.ns
