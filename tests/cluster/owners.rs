@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::audit::Mark;
 use super::install::{Install, Kind};
 use super::keeper::Keeper;
-use super::life::{text, until_told};
+use super::life::{carry_out_as, text, took_samples, until_told};
 use super::perms::{group, install, lock_away};
 use super::scene::{Scene, kubectl, run, until};
 use super::writable::all_may_be_written;
@@ -84,9 +84,7 @@ fn it_is_made_a_member_of_the_group_whose_its_files_are() {
     // The operator mounts a sub path; a helper mounts the volume itself.
     let maps = scene.kubectl(&["get", "configmaps", "-l", MANAGED, "-o", "json"]).expect(0).stdout;
     assert!(maps.contains("/data/prometheus-db") && !maps.contains("subPath"), "{maps}");
-    let args = ["perms", target, "--inspect", "--apply", "--yes", "--settle", "8s"];
-    scene.plugin(&args).expect(0);
-    all_may_be_written(&scene);
+    carry_out_as("perms", &scene, target, &["--inspect"]);
     let now = scene.get(target);
     assert_eq!(now.pointer(group(Kind::Resource)), Some(&2000.into()));
     scene.plugin(&["undo", target, "--yes"]).expect(0);
@@ -110,9 +108,7 @@ fn a_group_that_the_volume_was_not_given_to_is_corrected_to_the_one_that_has_it(
         text(&report, "/reports/0/plan/title"),
         "make it a member of group 2000, whose its files are"
     );
-    let args = ["perms", "deploy/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
-    scene.plugin(&args).expect(0);
-    all_may_be_written(&scene);
+    carry_out_as("perms", &scene, "deploy/prom", &["--inspect"]);
     let now = || scene.get("deploy/prom").pointer(group(Kind::Deployment)).cloned();
     assert_eq!(now(), Some(2000.into()));
     scene.plugin(&["undo", "deploy/prom", "--yes"]).expect(0);
@@ -153,9 +149,7 @@ fn moved(kind: Kind, claim: &str) {
         "65534:65534, no fsGroup (revision 1, image quay.io/prometheus/prometheus:v3.16.0)";
     assert!(evidence.contains(before), "{evidence}");
     assert_eq!(text(&report, "/reports/0/plan/title"), "run as user 65534, whose the files are");
-    let args = ["perms", target, "--inspect", "--apply", "--yes", "--settle", "8s"];
-    scene.plugin(&args).expect(0);
-    all_may_be_written(&scene);
+    carry_out_as("perms", &scene, target, &["--inspect"]);
     scene.plugin(&["undo", target, "--yes"]).expect(0);
     until_told(&scene, target, &["perms/fsgroup-ignored"]);
 }
@@ -188,9 +182,10 @@ fn files_of_root_on_a_folder_of_the_node_are_given_away() {
         scene.ns
     ));
     let stop = [("PROM_FIX_FAULT", "step-2-sent"), ("PROM_FIX_FAULT_RUN", &*keeper.program())];
-    let args = ["perms", "sts/prom-server", "--inspect", "--apply", "--yes", "--settle", "8s"];
+    let mut args = vec!["perms", "sts/prom-server", "--inspect", "--apply", "--yes"];
+    args.extend(["--settle", "8s", "-o", "json"]);
     // The look has a second step, too: what is kept is of the last that came by, which gives away.
-    scene.plugin_with(&args, &stop).expect(0);
+    took_samples(&scene.plugin_with(&args, &stop).expect(0).json());
     has_the_least_rights(&serde_json::from_str(&keeper.left("helpers")).expect("pods"));
     all_may_be_written(&scene);
     let folder = scene.folder("storage-volume-prom-server-0");
@@ -283,9 +278,8 @@ fn two_replicas_are_given_their_files_by_one_plan_or_none_of_them_is() {
     };
     let before =
         (claims.map(names), pods.map(|p| scene.field(&format!("pod/{p}"), ".metadata.uid")));
-    let args = ["perms", "sts/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
-    let json = [&args[..], &["-o", "json"]].concat();
-    let refused = scene.plugin(&json).expect(3).json();
+    let args = ["perms", "sts/prom", "--inspect", "--apply", "--yes", "-o", "json"];
+    let refused = scene.plugin(&args).expect(3).json();
     let why = text(&refused, "/reports/0/blocked/why");
     assert!(
         why.contains("may not give files away here") && why.contains("root_squash"),
@@ -301,9 +295,8 @@ fn two_replicas_are_given_their_files_by_one_plan_or_none_of_them_is() {
     assert_eq!(helpers.stdout, "");
 
     drop(immutable);
-    scene.plugin(&args).expect(0);
+    carry_out_as("perms", &scene, "sts/prom", &["--inspect"]);
     assert_eq!(owners(), [65534, 65534]);
-    all_may_be_written(&scene);
     scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
     assert_eq!(owners(), [0, 0], "as they were");
 }
