@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::answer::Answer;
 use super::change::cluster;
 use super::proof::{self, Proof};
-use super::{Ask, Done, Run, answer, back, cleanup, examine, freeze, print};
+use super::{Ask, Done, Run, answer, asks, back, cleanup, examine, freeze, print};
 use crate::classes;
 use crate::datadir::terms::NEEDS_ROOM;
 use crate::effects::{self, Ended, Error, Journal};
@@ -126,9 +126,15 @@ async fn prove(run: &Run<'_>, ask: &Ask<'_>, mut journal: Journal) -> Result<Don
             }
             with_outcome(run, now.report, &journal, Some(intake), Exit::Healthy)
         }
-        Ok(Proof::Late(now) | Proof::Detached(now)) => {
+        Ok(Proof::Late(now)) => {
+            if let Some(code) = now.report.root
+                && asks::class_name(code) != journal.receipt().plan.class
+            {
+                run.screen.say(&format!("what was changed stands; another fault is left: {code}"));
+            }
             with_outcome(run, now.report, &journal, None, Exit::Unproved)
         }
+        Ok(Proof::Detached(now)) => with_outcome(run, now.report, &journal, None, Exit::Unproved),
         Err(error) => {
             run.screen
                 .say(&format!("applied, not proved: {}", render::clean(&format!("{error:#}"))));

@@ -7,7 +7,7 @@ use anyhow::Result;
 use tokio::time::Instant;
 
 use super::examine::{self, Examined};
-use super::{Ask, Run};
+use super::{Ask, Run, asks};
 use crate::effects::Watcher;
 use crate::model::log::walreplay;
 use crate::model::receipt::Receipt;
@@ -39,6 +39,9 @@ pub async fn promised(
     promises.iter().map(|promise| promised::held(subject, &seen, promise)).collect()
 }
 
+/// All pods serve, and a fault of another class than was repaired is left: that does not get well by
+/// waiting. So long is waited for what comes a little later, as the endpoints of a Service do.
+const LEFT: Duration = Duration::from_secs(60);
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(3);
 
@@ -52,14 +55,20 @@ pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> R
     let mut last = String::new();
     // What was told of its heads while it is well, from which on they are to grow.
     let mut heads: Option<Told> = None;
+    let mut left_since: Option<Instant> = None;
     loop {
         let now = examine::again(run, &brief).await?;
-        let says = describe(&now);
+        let mut says = describe(&now);
         if says != last {
             changed = Instant::now();
             last.clone_from(&says);
         }
-        if now.report.state == State::Healthy {
+        let healthy = now.report.state == State::Healthy;
+        let mut left = is_left(&now, ask);
+        if !healthy && !left {
+            left_since = None;
+        }
+        if healthy {
             let since = *healthy_since.get_or_insert_with(Instant::now);
             let told = told(run, &now.subject).await;
             let from = heads.map_or(told, |from| from.until(told));
@@ -73,9 +82,14 @@ pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> R
                 }
                 // Not well by what the looks before had left out.
                 (healthy_since, heads) = (None, None);
+                says = describe(&whole);
+                left = left || is_left(&whole, ask);
             }
         } else {
             (healthy_since, heads) = (None, None);
+        }
+        if left && left_since.get_or_insert_with(Instant::now).elapsed() >= LEFT {
+            return Ok(Proof::Late(whole(run, ask, now).await));
         }
         let settle = change.settle.as_secs_f64().max(0.1);
         let stood = healthy_since.map(|s| s.elapsed().as_secs_f64() / settle);
@@ -89,6 +103,13 @@ pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> R
         }
         tokio::time::sleep(EVERY.min(change.settle.max(Duration::from_millis(500)))).await;
     }
+}
+
+/// Whether all pods serve, and what is wrong is not of the class that was repaired.
+fn is_left(now: &Examined, ask: &Ask<'_>) -> bool {
+    let target = &now.report.target;
+    let of_another = |root| ask.class.is_some_and(|class| class != asks::class_name(root));
+    target.serving >= target.wanted && now.report.root.is_some_and(of_another)
 }
 
 /// A whole look, where one can be had.

@@ -235,3 +235,24 @@ fn an_argument_beside_the_volume_is_led_to_it() {
             .ends_with("/data")
     });
 }
+
+/// It may write again, and nobody reaches it: that is told soon, and not waited for.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn another_fault_that_is_left_is_told_soon() {
+    let scene = Scene::new("left");
+    let install = install(Kind::Set, "v3.16.0", "{runAsUser: 65534}");
+    let right = "ports: [{port: 9090}]";
+    scene.apply(&install.manifest().replacen(right, "ports: [{port: 9090, targetPort: 9091}]", 1));
+    until_told(&scene, "sts/prom", &["perms/fsgroup-unset"]);
+    let began = std::time::Instant::now();
+    let args = ["perms", "sts/prom", "--apply", "--yes", "--settle", "2s", "-o", "json"];
+    let said = scene.plugin(&args).expect(124);
+    assert!(began.elapsed().as_secs() < 90, "{:?}", began.elapsed());
+    let words = "what was changed stands; another fault is left: bind/port-mismatch";
+    assert!(said.stderr.contains(words), "{}", said.stderr);
+    let report = said.json();
+    assert_eq!(text(&report, "/reports/0/rootCause"), "bind/port-mismatch", "{report:#}");
+    assert_eq!(report.pointer("/reports/0/outcome/proved"), Some(&false.into()));
+    scene.plugin(&["bind", "sts/prom", "--apply", "--yes", "--settle", "2s"]).expect(0);
+}
