@@ -24,7 +24,7 @@ def main() -> None:
             ([agent, "survey", "--json", data], (0,)),
             ([agent, "inventory", "--json", data], (0,)),
             ([reader, "frames", wal], (0,)),
-            ([reader, "count", wal], (0,)),
+            ([reader, "decode", wal], (0,)),
         ],
         int(times),
     )
@@ -69,14 +69,8 @@ def against_start(table: Table, agent: str, data: str, prometheus: str) -> None:
 def same_counts(agent: str, reader: str, data: str) -> None:
     """What is measured is worth nothing unless both read the same."""
     told = json.loads(subprocess.check_output([agent, "survey", "--json", data]))
-    ours: dict[str, list[int]] = {}
-    for segment in told["segments"]:
-        for kind, of in segment["counts"]["byType"].items():
-            all_of = ours.setdefault(kind, [0, 0])
-            all_of[0] += of["records"]
-            all_of[1] += of["entries"]
-    counted = json.loads(subprocess.check_output([reader, "count", os.path.join(data, "wal")]))
-    theirs = {kind: [of["records"], of["entries"]] for kind, of in counted.items()}
+    ours = {f"{segment['number']:08}": segment["counts"] for segment in told["segments"]}
+    theirs = json.loads(subprocess.check_output([reader, "count", os.path.join(data, "wal")]))
     if ours != theirs:
         raise CannotMeasure(f"survey counts {ours}, Prometheus' reader {theirs}")
 

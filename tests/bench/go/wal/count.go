@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/record"
@@ -12,10 +14,42 @@ import (
 	"github.com/prometheus/prometheus/tsdb/wlog"
 )
 
-// ofType is what `prom-fix-agent survey --json` says of a type of records.
+// counts is what `prom-fix-agent survey --json` says of a file, or of all files of a log.
+type counts struct {
+	Records uint64             `json:"records"`
+	ByType  map[string]*ofType `json:"byType"`
+	Entries entries            `json:"entries"`
+}
+
 type ofType struct {
 	Records uint64 `json:"records"`
 	Entries uint64 `json:"entries"`
+}
+
+type entries struct {
+	Series     uint64 `json:"series"`
+	Samples    uint64 `json:"samples"`
+	Tombstones uint64 `json:"tombstones"`
+	Exemplars  uint64 `json:"exemplars"`
+	Markers    uint64 `json:"markers"`
+	Metadata   uint64 `json:"metadata"`
+	// Of samples, in milliseconds.
+	Span *between[int64] `json:"span"`
+	// Of Series records.
+	Refs *between[uint64] `json:"refs"`
+}
+
+type between[T cmp.Ordered] struct {
+	First T `json:"first"`
+	Last  T `json:"last"`
+}
+
+func (b *between[T]) with(value T) *between[T] {
+	if b == nil {
+		return &between[T]{value, value}
+	}
+	b.First, b.Last = min(b.First, value), max(b.Last, value)
+	return b
 }
 
 var names = map[record.Type]string{
@@ -46,15 +80,43 @@ type counter struct {
 	floats     []record.RefFloatHistogramSample
 }
 
-func count(folder string, decode bool) error {
-	segments, err := wlog.NewSegmentsReader(folder)
+// How far a record is read.
+type depth int
+
+const (
+	typesOnly depth = iota
+	decoded
+	looked
+)
+
+// count prints what is in each file of a folder of segments, by its name, as the reader gives it that
+// reads a log at a start.
+func count(folder string, depth depth) error {
+	first, last, err := wlog.Segments(folder)
 	if err != nil {
 		return err
 	}
-	defer segments.Close()
-	reader := wlog.NewReader(segments)
 	c := counter{decoder: record.NewDecoder(labels.NewSymbolTable(), slog.Default())}
-	counts := map[string]*ofType{}
+	files := map[string]*counts{}
+	for number := first; number >= 0 && number <= last; number++ {
+		name := wlog.SegmentName(folder, number)
+		found, err := c.file(name, depth)
+		if err != nil {
+			return fmt.Errorf("segment %d: %w", number, err)
+		}
+		files[filepath.Base(name)] = found
+	}
+	return json.NewEncoder(os.Stdout).Encode(files)
+}
+
+func (c *counter) file(name string, depth depth) (*counts, error) {
+	file, err := wlog.OpenReadSegment(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	reader := wlog.NewReader(wlog.NewSegmentBufReader(file))
+	found := counts{ByType: map[string]*ofType{}}
 	for reader.Next() {
 		bytes := reader.Record()
 		kind := c.decoder.Type(bytes)
@@ -62,27 +124,64 @@ func count(folder string, decode bool) error {
 		if !known {
 			name = "unknown"
 		}
-		of := counts[name]
+		of := found.ByType[name]
 		if of == nil {
 			of = &ofType{}
-			counts[name] = of
+			found.ByType[name] = of
 		}
+		found.Records++
 		of.Records++
-		if decode && known {
-			entries, err := c.entries(kind, bytes)
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			of.Entries += uint64(entries)
+		if depth == typesOnly || !known {
+			continue
+		}
+		n, err := c.decode(kind, bytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		of.Entries += uint64(n)
+		if depth == looked {
+			c.look(kind, uint64(n), &found.Entries)
 		}
 	}
-	if err := reader.Err(); err != nil {
-		return err
-	}
-	return json.NewEncoder(os.Stdout).Encode(counts)
+	return &found, reader.Err()
 }
 
-func (c *counter) entries(kind record.Type, bytes []byte) (n int, err error) {
+// look adds the n entries of the record that was decoded last.
+func (c *counter) look(kind record.Type, n uint64, into *entries) {
+	switch kind {
+	case record.Series:
+		into.Series += n
+		for _, s := range c.series {
+			into.Refs = into.Refs.with(uint64(s.Ref))
+		}
+	case record.Tombstones:
+		into.Tombstones += n
+	case record.Exemplars:
+		into.Exemplars += n
+	case record.MmapMarkers:
+		into.Markers += n
+	case record.Metadata:
+		into.Metadata += n
+	case record.Samples, record.SamplesV2:
+		into.Samples += n
+		for _, s := range c.samples {
+			into.Span = into.Span.with(s.T)
+		}
+	case record.HistogramSamples, record.CustomBucketsHistogramSamples, record.HistogramSamplesV2:
+		into.Samples += n
+		for _, s := range c.histograms {
+			into.Span = into.Span.with(s.T)
+		}
+	default:
+		into.Samples += n
+		for _, s := range c.floats {
+			into.Span = into.Span.with(s.T)
+		}
+	}
+}
+
+// decode reads the entries of a record into the list that is for its type.
+func (c *counter) decode(kind record.Type, bytes []byte) (n int, err error) {
 	switch kind {
 	case record.Series:
 		c.series, err = c.decoder.Series(bytes, c.series[:0])

@@ -1,10 +1,13 @@
 // Makes write-ahead logs with Prometheus' own storage, and counts what is in one with Prometheus'
 // own reader: what the engine of this project is measured against.
 //
-// usage: wal make DIR [-series N] [-samples N] [-compression none|snappy|zstd] [-st]
+// usage: wal make DIR [-series N] [-histograms N] [-samples N] [-compression none|snappy|zstd]
 //
-//	wal big DIR     floats only, but gigabytes of them in a minute; the flags of make
-//	wal count DIR   a folder of segments (wal, a checkpoint, wbl); JSON on stdout
+//	                [-segment BYTES] [-st]
+//	wal big DIR     floats only, but gigabytes of them in a minute; the same flags, but for those of
+//	                histograms and start times, and -distinct
+//	wal count DIR   each file of a folder of segments (wal, a checkpoint, wbl): JSON as that of a survey
+//	wal decode DIR  the same without times and refs: what the reader and the decoder take
 //	wal frames DIR  the same without decoding
 //	wal read LIST   each file that a list names: records before the first fault, and the fault
 package main
@@ -16,7 +19,7 @@ import (
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: wal make|big|count|frames|read DIR [FLAGS]")
+		fmt.Fprintln(os.Stderr, "usage: wal make|big|count|decode|frames|read DIR [FLAGS]")
 		os.Exit(1)
 	}
 	var err error
@@ -26,9 +29,11 @@ func main() {
 	case "big":
 		err = large(os.Args[2], os.Args[3:])
 	case "count":
-		err = count(os.Args[2], true)
+		err = count(os.Args[2], looked)
+	case "decode":
+		err = count(os.Args[2], decoded)
 	case "frames":
-		err = count(os.Args[2], false)
+		err = count(os.Args[2], typesOnly)
 	case "read":
 		err = read(os.Args[2])
 	default:

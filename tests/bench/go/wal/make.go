@@ -116,7 +116,7 @@ func (w writer) commit(fill func(put func(ls labels.Labels, t int64, v float64, 
 				return err
 			}
 		}
-		if t == start {
+		if t < start+interval {
 			_, err = app.UpdateMetadata(ref, ls, metadata.Metadata{Type: "counter", Unit: "bytes", Help: "made for a test"})
 		}
 		return err
@@ -130,7 +130,8 @@ func (w writer) commit(fill func(put func(ls labels.Labels, t int64, v float64, 
 func (w writer) floats(t int64, from, to int) error {
 	return w.commit(func(put func(labels.Labels, int64, float64, *histogram.Histogram, *histogram.FloatHistogram) error) error {
 		for n := from; n < to; n++ {
-			if err := put(name("bytes_total", n), t, float64(n)+float64(t%7919)/3, nil, nil); err != nil {
+			// A record holds many targets, each of which has its own moment.
+			if err := put(name("bytes_total", n), t+int64(n*37%1000), float64(n)+float64(t%7919)/3, nil, nil); err != nil {
 				return err
 			}
 		}

@@ -58,7 +58,7 @@ func readSegment(name string) (records int, fault, err error) {
 	reader := wlog.NewReader(wlog.NewSegmentBufReader(file))
 	c := counter{decoder: record.NewDecoder(labels.NewSymbolTable(), slog.Default())}
 	for reader.Next() {
-		if _, err := c.entries(c.decoder.Type(reader.Record()), reader.Record()); err != nil {
+		if _, err := c.decode(c.decoder.Type(reader.Record()), reader.Record()); err != nil {
 			return records, err, nil
 		}
 		records++
