@@ -63,6 +63,33 @@ pub fn everything(root: &Path) -> Everything {
     all
 }
 
+/// The same but for the time in the name of the folder of a salvage.
+pub fn timeless(all: Everything) -> Everything {
+    let name = |path: PathBuf| {
+        let mut parts = path.iter();
+        let first = parts.next().expect("a name").to_string_lossy().into_owned();
+        if first.starts_with("prom-fix-") {
+            PathBuf::from("prom-fix").join(parts.as_path())
+        } else {
+            path
+        }
+    };
+    let untimed = |(mode, uid, gid, bytes): What| {
+        let bytes = bytes.map(|bytes| match String::from_utf8(bytes) {
+            Ok(text) => untimed_text(&text).into_bytes(),
+            Err(error) => error.into_bytes(),
+        });
+        (mode, uid, gid, bytes)
+    };
+    all.into_iter().map(|(path, what)| (name(path), untimed(what))).collect()
+}
+
+pub fn untimed_text(text: &str) -> String {
+    let mut parts = text.split("prom-fix-2");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| all + "prom-fix-" + part.get(15..).unwrap_or_default())
+}
+
 fn text(out: &mut Vec<u8>, text: &str) {
     out.push(u8::try_from(text.len()).expect("short"));
     out.extend(text.as_bytes());

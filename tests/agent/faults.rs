@@ -5,35 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::OnceLock;
 
-use crate::directory::{Everything, What, agent, damaged, everything, folder, json, run};
+use crate::directory::{Everything, What, agent, damaged, everything, folder, json, run, timeless};
 use crate::gaps::Between;
-
-/// The same but for the time in the name of the folder of a salvage.
-fn timeless(all: Everything) -> Everything {
-    let name = |path: PathBuf| {
-        let mut parts = path.iter();
-        let first = parts.next().expect("a name").to_string_lossy().into_owned();
-        if first.starts_with("prom-fix-") {
-            PathBuf::from("prom-fix").join(parts.as_path())
-        } else {
-            path
-        }
-    };
-    let untimed = |(mode, uid, gid, bytes): What| {
-        let bytes = bytes.map(|bytes| match String::from_utf8(bytes) {
-            Ok(text) => untimed_text(&text).into_bytes(),
-            Err(error) => error.into_bytes(),
-        });
-        (mode, uid, gid, bytes)
-    };
-    all.into_iter().map(|(path, what)| (name(path), untimed(what))).collect()
-}
-
-fn untimed_text(text: &str) -> String {
-    let mut parts = text.split("prom-fix-2");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |all, part| all + "prom-fix-" + part.get(15..).unwrap_or_default())
-}
 
 /// What a run that nothing disturbs makes of the damage, and the damage.
 struct Expected {

@@ -7,6 +7,7 @@ mod agreed;
 mod cleanup;
 mod corruptions;
 mod directory;
+mod emulated;
 #[cfg(feature = "faults")]
 mod faults;
 #[cfg(feature = "faults")]
