@@ -31,8 +31,14 @@ class Table:
             Row(what, f"<= {most}{unit}", f"{shown}{unit}{more}", value <= most)
         )
 
+    def at_least(self, what: str, least: float, value: float) -> None:
+        self.add(what, f">= {least}", f"{value:.1f}", value >= least)
+
     def add(self, what: str, goal: str, measured: str, met: bool | None = None) -> None:
         self.rows.append(Row(what, goal, measured, met))
+
+    def missed(self) -> list[str]:
+        return [row.what for row in self.rows if isinstance(row, Row) and row.met is False]
 
     def told(self) -> str:
         """The whole as text."""
@@ -51,7 +57,7 @@ class Table:
                 lines.extend(["", row])
             else:
                 put(row.cells())
-        missed = [row.what for row in self.rows if isinstance(row, Row) and row.met is False]
+        missed = self.missed()
         goals = sum(isinstance(row, Row) and row.met is not None for row in self.rows)
         lines.extend(["", f"{goals - len(missed)} of {goals} goals met"])
         return "\n".join(lines)

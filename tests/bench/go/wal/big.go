@@ -27,6 +27,8 @@ func large(folder string, args []string) error {
 	series := flags.Int("series", 600_000, "series of floats")
 	samples := flags.Int("samples", 400, "samples of each")
 	how := flags.String("compression", "snappy", "none, snappy or zstd")
+	segment := flags.Int("segment", wlog.DefaultSegmentSize, "bytes of a segment at most")
+	distinct := flags.Bool("distinct", false, "each series with a label value of its own")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -34,11 +36,11 @@ func large(folder string, args []string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	log, err := wlog.NewSize(promslog.NewNopLogger(), nil, folder, wlog.DefaultSegmentSize, compression.Type(*how))
+	log, err := wlog.NewSize(promslog.NewNopLogger(), nil, folder, *segment, compression.Type(*how))
 	if err != nil {
 		return err
 	}
-	w := scraper{log: log, random: rand.New(rand.NewSource(1)), values: make([]float64, *series)}
+	w := scraper{log: log, distinct: *distinct, random: rand.New(rand.NewSource(1)), values: make([]float64, *series)}
 	for at := range *samples {
 		for from := 0; from < *series; from += target {
 			if err := w.scrape(at, from, min(from+target, *series)); err != nil {
@@ -51,13 +53,14 @@ func large(folder string, args []string) error {
 }
 
 type scraper struct {
-	log     *wlog.WL
-	encoder record.Encoder
-	random  *rand.Rand
-	values  []float64
-	samples []record.RefSample
-	series  []record.RefSeries
-	bytes   []byte
+	log      *wlog.WL
+	distinct bool
+	encoder  record.Encoder
+	random   *rand.Rand
+	values   []float64
+	samples  []record.RefSample
+	series   []record.RefSeries
+	bytes    []byte
 }
 
 // The refs of a target follow each other; every target has its own moment within the interval.
@@ -67,7 +70,7 @@ func (w *scraper) scrape(at, from, to int) error {
 	for n := from; n < to; n++ {
 		ref := chunks.HeadSeriesRef(n + 1)
 		if at == 0 {
-			w.series = append(w.series, record.RefSeries{Ref: ref, Labels: large9(n)})
+			w.series = append(w.series, record.RefSeries{Ref: ref, Labels: large9(n, w.distinct)})
 		}
 		w.samples = append(w.samples, record.RefSample{Ref: ref, T: t, V: w.next(n)})
 	}
@@ -97,11 +100,15 @@ func (w *scraper) next(n int) float64 {
 	return w.values[n]
 }
 
-// Nine labels, as on Kubernetes.
-func large9(n int) labels.Labels {
+// Nine labels, as on Kubernetes; with distinct, one of them is no other's.
+func large9(n int, distinct bool) labels.Labels {
 	host := "10.0." + strconv.Itoa(n/target/250) + "." + strconv.Itoa(n/target%250)
+	code := 200 + n%5
+	if distinct {
+		code = n
+	}
 	return labels.FromStrings("__name__", "metric_"+strconv.Itoa(n%target)+"_total", "instance", host+":9100",
 		"job", "node-"+strconv.Itoa(n/target%20), "namespace", "team-"+strconv.Itoa(n/target%7),
 		"pod", "app-"+strconv.Itoa(n/target), "container", "main", "endpoint", "metrics",
-		"service", "app-"+strconv.Itoa(n/target%90), "code", strconv.Itoa(200+n%5))
+		"service", "app-"+strconv.Itoa(n/target%90), "code", strconv.Itoa(code))
 }

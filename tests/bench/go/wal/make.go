@@ -30,6 +30,7 @@ const (
 func produce(folder string, args []string) error {
 	flags := flag.NewFlagSet("make", flag.ContinueOnError)
 	series := flags.Int("series", 2000, "series of floats")
+	histograms := flags.Int("histograms", 20, "series of each of the four kinds of histograms")
 	samples := flags.Int("samples", 20, "samples of each")
 	how := flags.String("compression", "snappy", "none, snappy or zstd")
 	segment := flags.Int("segment", 128<<20, "bytes of a segment at most")
@@ -55,7 +56,7 @@ func produce(folder string, args []string) error {
 		return err
 	}
 	w := writer{db: db, st: *st}
-	if err := w.all(*series, *samples); err != nil {
+	if err := w.all(*series, *histograms, *samples); err != nil {
 		return err
 	}
 	slog.Info("made", "series", *series, "samples", *samples, "folder", folder)
@@ -72,7 +73,7 @@ func name(metric string, n int) labels.Labels {
 		"job", "node-"+strconv.Itoa(n%20), "namespace", "team-"+strconv.Itoa(n%7), "pod", "app-"+strconv.Itoa(n))
 }
 
-func (w writer) all(series, samples int) error {
+func (w writer) all(series, histograms, samples int) error {
 	for at := range samples {
 		t := int64(start + at*interval)
 		for from := 0; from < series; from += batch {
@@ -80,7 +81,7 @@ func (w writer) all(series, samples int) error {
 				return fmt.Errorf("floats: %w", err)
 			}
 		}
-		if err := w.histograms(t, at); err != nil {
+		if err := w.histograms(t, at, histograms); err != nil {
 			return fmt.Errorf("histograms: %w", err)
 		}
 	}
@@ -155,9 +156,9 @@ func custom(at int64) *histogram.Histogram {
 	}
 }
 
-func (w writer) histograms(t int64, at int) error {
+func (w writer) histograms(t int64, at, count int) error {
 	return w.commit(func(put func(labels.Labels, int64, float64, *histogram.Histogram, *histogram.FloatHistogram) error) error {
-		for n := range 20 {
+		for n := range count {
 			whole, parts := native(int64(at)), custom(int64(at))
 			if err := put(name("native", n), t, 0, whole, nil); err != nil {
 				return err
