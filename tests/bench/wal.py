@@ -6,12 +6,13 @@ import subprocess
 import sys
 
 from measure import CannotMeasure, several
+from need import Release, full_head, need, young_head
 from start import start
 from table import Table
 
 
-def main() -> None:
-    agent, reader, data, times, five, prometheus = sys.argv[1:]
+def main() -> int:
+    agent, reader, data, times, heads, *releases = sys.argv[1:]
     wal = os.path.join(data, "wal")
     segments = sorted(os.path.join(wal, name) for name in os.listdir(wal) if name.isdigit())
     size = sum(os.path.getsize(segment) for segment in segments)
@@ -43,27 +44,31 @@ def main() -> None:
         table.add(what, "", told)
     table.part("ratios of the best of each")
     table.at_most("survey --quick / cat", 1.2, round(quick.best / cat.best, 2))
-    at_least(table, "Prometheus decoding / survey", 4, decoded.best / full.best)
-    at_least(table, "Prometheus decoding / inventory", 10, decoded.best / inventory.best)
+    table.at_least("Prometheus decoding / survey", 4, decoded.best / full.best)
+    table.at_least("Prometheus decoding / inventory", 10, decoded.best / inventory.best)
     table.part("peak memory")
     for what, runs in [("survey --quick", quick), ("survey", full), ("inventory", inventory)]:
         table.at_most(what, 64, round(runs.peak, 1), "MB")
-    if prometheus:
-        against_start(table, agent, five, prometheus)
+    if releases:
+        known = [Release(*release.split(" ", 1)) for release in releases]
+        against_start(table, agent, os.path.join(heads, "young"), known[-1])
+        full_head(table, agent, os.path.join(heads, "full"), known)
     print(table.told())
+    return 2 if table.missed() else 0
 
 
-def against_start(table: Table, agent: str, data: str, prometheus: str) -> None:
+def against_start(table: Table, agent: str, data: str, release: Release) -> None:
     """What inventory tells of a head, against the start that would tell it."""
     [inventory] = several([([agent, "inventory", "--json", data], (0,))], 3)
-    started = start(prometheus, data)
+    started = start(release.program, data)
     table.part(f"a head of {started.series} series, none of it started before")
     took = f"{inventory.best:.0f} ms, {inventory.busy:.0f} ms of all cores, {inventory.peak:.1f} MB"
     table.add("inventory", "", took)
     took = f"{started.wall_ms:.0f} ms, {started.busy_ms:.0f} ms of all cores, {started.peak_mb:.0f} MB"
     table.add("Prometheus, until it is ready", "", took)
-    at_least(table, "Prometheus / inventory", 20, started.wall_ms / inventory.best)
-    at_least(table, "the same, peak memory", 10, started.peak_mb / inventory.peak)
+    table.at_least("Prometheus / inventory", 20, started.wall_ms / inventory.best)
+    table.at_least("the same, peak memory", 10, started.peak_mb / inventory.peak)
+    young_head(table, need(agent, data, release), started)
 
 
 def same_counts(agent: str, reader: str, data: str) -> None:
@@ -75,10 +80,6 @@ def same_counts(agent: str, reader: str, data: str) -> None:
         raise CannotMeasure(f"survey counts {ours}, Prometheus' reader {theirs}")
 
 
-def at_least(table: Table, what: str, least: float, value: float) -> None:
-    table.add(what, f">= {least}", f"{value:.1f}", value >= least)
-
-
 def read_once(paths: list[str]) -> None:
     """Into the page cache."""
     for path in paths:
@@ -88,6 +89,6 @@ def read_once(paths: list[str]) -> None:
 
 
 try:
-    main()
+    sys.exit(main())
 except CannotMeasure as error:
     sys.exit(f"tests/bench/wal: {error}")
