@@ -5,7 +5,8 @@
 
 use serde::Serialize;
 
-/// What Prometheus occupies with an empty head, resident.
+/// What Prometheus occupies with an empty head, but for pages of its own file, which give way: 42, 68
+/// and 94 MB are resident of 2.42, 2.53 and 3.16, of which 12, 17 and 34 are not such pages.
 const BASE: u64 = 64 << 20;
 const MIDDLE: u64 = 3000;
 const HIGH: u64 = 3450;
@@ -38,7 +39,8 @@ const DEAREST: Line =
 pub struct Need {
     #[serde(flatten)]
     pub line: Line,
-    /// Resident once the log is replayed, before it scrapes or answers anything.
+    /// Resident once the log is replayed, before it scrapes or answers anything; of 60 samples of each.
+    /// A start on those of three hours was seen to peak at 1.5 to 1.8 times as much, within the range.
     pub at_ready: u64,
     /// A limit to live with, and its range.
     pub low: u64,
