@@ -9,7 +9,7 @@ use super::cluster::{Cluster, Proxied};
 use super::error::Error;
 use super::guards::same;
 use super::metrics::{Intake, intake};
-use crate::model::log::walreplay;
+use crate::model::log::{runs, walreplay};
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::plan::Until;
 
@@ -137,7 +137,7 @@ fn pod<'a>(name: &str, live: Option<&'a Value>, not_uid: &str) -> Result<&'a Val
     let mut says = format!("{name}: {ready}/{wanted} ready");
     let restarts: i64 = containers.iter().filter_map(|c| c.number("/restartCount")).sum();
     if restarts > 0 {
-        says.push_str(&format!(", {restarts} restarts"));
+        says.push_str(&format!(", {}", runs::restarts(restarts)));
     }
     match held_up(live) {
         Some(why) => says.push_str(&format!(", {why}")),

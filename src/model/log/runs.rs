@@ -45,6 +45,11 @@ pub struct End {
     pub finished: Option<Timestamp>,
 }
 
+/// `1 restart`, `4 restarts`.
+pub fn restarts(count: i64) -> String {
+    format!("{count} restart{}", if count == 1 { "" } else { "s" })
+}
+
 /// The logs to read of the pods that are [`chosen`].
 pub fn needs<'a>(
     pods: impl IntoIterator<Item = &'a Value>,
@@ -176,8 +181,8 @@ impl Runs {
         let Some(End { code, reason, finished, .. }) = &self.end else { return finding };
         let reason = if reason.is_empty() { "no reason given" } else { reason.as_str() };
         let when = finished.map_or(String::new(), |at| format!("{at} ({}): ", age(at, clock)));
-        let restarts = self.restarts;
-        finding.with("last end", format!("{when}exit code {code}, {reason}, {restarts} restarts"))
+        let restarts = restarts(self.restarts);
+        finding.with("last end", format!("{when}exit code {code}, {reason}, {restarts}"))
     }
 }
 

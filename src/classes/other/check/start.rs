@@ -3,7 +3,7 @@
 
 use super::super::needs::is_beside;
 use super::Case;
-use crate::model::log::{Line, lines};
+use crate::model::log::{Line, lines, runs};
 use crate::model::{Code, Finding};
 use crate::subject::pod::{self, ContainerState, Doing};
 
@@ -55,8 +55,12 @@ fn crashed_beside(case: &Case<'_>, container: &ContainerState) -> Option<Finding
         return None;
     }
     let says = format!("is not ready: its container {} crashes", container.name);
-    let text =
-        format!("exit code {}, {}, {} restarts", end.exit_code, end.reason, container.restarts);
+    let text = format!(
+        "exit code {}, {}, {}",
+        end.exit_code,
+        end.reason,
+        runs::restarts(container.restarts.into())
+    );
     let finding = case.stops(Code("other/crash"), says).with("last end", text);
     let log = case.seen.log(case.pod, &container.name, false).known();
     let said = lines(log.unwrap_or(&end.message));
