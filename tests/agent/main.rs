@@ -10,6 +10,7 @@ mod directory;
 mod emulated;
 #[cfg(feature = "faults")]
 mod faults;
+mod flips;
 #[cfg(feature = "faults")]
 mod gaps;
 #[path = "../go.rs"]

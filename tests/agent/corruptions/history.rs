@@ -27,7 +27,7 @@ fn value(series: i64, step: i64) -> f64 {
 }
 
 /// All that is scraped at one time.
-fn scrape(step: i64) -> Request {
+pub fn scrape(step: i64) -> Request {
     let mut request = Request::default();
     let time = START + step * STEP;
     // Each begins a little later, so that their chunks are not all complete at the same time.
