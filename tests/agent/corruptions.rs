@@ -7,6 +7,7 @@ mod dir;
 mod foretold;
 pub mod history;
 pub mod map;
+mod replay;
 pub mod server;
 mod trial;
 pub mod write;
@@ -93,8 +94,9 @@ fn chosen<T>(healthy: &[T], library: fn(&T) -> bool) -> Vec<(&'static Damage, &T
 
 fn table<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
     let mut text = String::from(
-        "\n| damage | Prometheus | samples | by itself | after a third start | ours \
-         | after a third start | accepted |\n|---|---|--:|--:|--:|--:|--:|---|\n",
+        "\n| damage | Prometheus | samples | of the log: told | due | shown | by itself \
+         | after a third start | ours | after a third start | accepted |\n\
+         |---|---|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
     );
     for row in rows {
         writeln!(text, "{row}").expect("a string");

@@ -11,6 +11,7 @@ use super::damage::{At, Costs, Damage};
 use super::dir::{self, Dir};
 use super::history::{self, START};
 use super::map::{self, Held, Map};
+use super::replay::{self, Foretold};
 use super::server::{Dead, Release, Server};
 
 /// A directory, and all that a release reads in it.
@@ -68,6 +69,8 @@ struct Start {
 
 /// How often a start is tried that ends by itself: the loop of a crashing pod.
 const TRIES: usize = 3;
+/// How often on a log that is destroyed before a start comes up: one more for each missing segment.
+const MOST_STARTS: usize = 6;
 
 #[derive(Debug)]
 pub struct Row {
@@ -77,6 +80,7 @@ pub struct Row {
     samples: usize,
     /// Of them.
     may_cost: usize,
+    foretold: Foretold,
     own: Vec<Start>,
     ours: Result<Vec<Start>, String>,
 }
@@ -88,6 +92,8 @@ pub fn run(damage: &'static Damage, healthy: &Healthy, place: &Path) -> Row {
         break_it(damage, &healthy.release, &data);
         data
     };
+    let Healthy { release, whole, .. } = healthy;
+    let foretold = replay::compare(release, &data("told"), whole, &place.join("bare"), MOST_STARTS);
     let own = follow(healthy, &data("own"));
     let salvaged = data("ours");
     let ours = salvage(&salvaged).map(|()| follow(healthy, &salvaged));
@@ -102,6 +108,7 @@ pub fn run(damage: &'static Damage, healthy: &Healthy, place: &Path) -> Row {
             Costs::Records(at) => held_at(healthy, &at(&Dir(healthy.data.clone()))),
             Costs::More => map::samples(&healthy.whole),
         },
+        foretold,
         own,
         ours,
     }
@@ -182,7 +189,8 @@ impl Row {
             Ok(ours) => ours,
             Err(error) => return vec![format!("{at}: salvage: {error}")],
         };
-        let mut wrong = Vec::new();
+        let mut wrong: Vec<String> =
+            self.foretold.wrong.iter().map(|words| format!("{at}: {words}")).collect();
         let own: Vec<&Held> = self.own.iter().filter_map(|s| s.held.as_ref().ok()).collect();
         let kept = own.iter().map(|held| held.kept).max().unwrap_or_default();
         for (number, start) in ours.iter().enumerate() {
@@ -241,10 +249,11 @@ fn cell(start: Option<&Start>) -> String {
 impl fmt::Display for Row {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Row { samples, own, ours, .. } = self;
+        let Foretold { told, due, shown, .. } = self.foretold;
         let ours = ours.as_deref().unwrap_or_default();
         write!(
             out,
-            "| {} | {} | {samples} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {samples} | {told} | {due} | {shown} | {} | {} | {} | {} | {} |",
             self.damage.name,
             self.prometheus(),
             cell(own.first()),
