@@ -1,10 +1,12 @@
 //! A log cut off at every length: what Prometheus' own reader reads of it before its first fault is
-//! what the survey says that its repair would keep, and what is written anew it reads without one.
+//! what the survey says that its repair would keep, its fault is of the kind that the survey says, and
+//! what is written anew it reads without one.
 
 use std::fs;
 use std::process::Command;
 
 use prom_fix::walfile::compression::Compression;
+use prom_fix::walfile::fault::FaultKind;
 use prom_fix::walfile::mend::mend;
 use prom_fix::walfile::segment::{Depth, survey};
 use prom_fix::walfile::writer::Writer;
@@ -47,6 +49,19 @@ fn lengths(long: bool, size: usize) -> Vec<usize> {
     (0..=size).filter(near).collect()
 }
 
+/// By the last words of Prometheus' own reader: of tsdb/wlog/reader.go, its decoder's, those of snappy and zstd.
+fn kind(words: &str) -> Option<FaultKind> {
+    let says = |what: &str| words.contains(what);
+    match words {
+        "-" => None,
+        _ if says("unexpected checksum") => Some(FaultKind::Checksum),
+        _ if says("last record is torn") => Some(FaultKind::TornRecord),
+        _ if says("corrupt input") || says("unexpected EOF") => Some(FaultKind::Compression),
+        _ if says("invalid size") => Some(FaultKind::Decoding),
+        _ => panic!("{words}"),
+    }
+}
+
 #[test]
 #[ignore = "needs Go: tests/run"]
 fn a_log_cut_at_every_length_is_read_as_by_prometheus_own_reader() {
@@ -81,6 +96,7 @@ fn a_log_cut_at_every_length_is_read_as_by_prometheus_own_reader() {
                 assert_eq!(records, found.kept.prometheus.records.to_string(), "{at}");
                 assert_eq!(fault == "-", found.is_healthy(), "{at}");
                 assert!(!at.contains("-anew") || fault == "-", "{at}");
+                assert_eq!(found.faults.first().map(|fault| fault.kind), kind(fault), "{at}");
             }
         }
     }
