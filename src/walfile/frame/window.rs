@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
 
-use super::PAGE;
+use super::{HEADER, PAGE};
 
 /// All that is held of a file, but for the record under way. Up to three pages of it are moved to its
 /// start before the rest is read anew: the larger, the less that costs.
@@ -120,7 +120,28 @@ impl<R: Read> Window<R> {
     /// Whether a page begins here that is the one before it.
     pub fn repeats(&self) -> bool {
         let before = self.at.checked_sub(PAGE).filter(|_| self.at.is_multiple_of(PAGE));
-        before
-            .is_some_and(|from| self.left().len() >= PAGE && self.get(from..self.at) == self.page())
+        before.is_some_and(|from| {
+            self.left().len() >= PAGE && is_same(self.get(from..self.at), self.page())
+        })
     }
+}
+
+/// The same fragments: the flags of one, which no checksum covers, may be damaged.
+fn is_same(mut one: &[u8], mut other: &[u8]) -> bool {
+    while let (Some((type_of, rest)), Some((type_of_other, rest_of_other))) =
+        (one.split_first(), other.split_first())
+    {
+        // Behind the type: length and checksum, and the data.
+        let length = match (type_of & 7, rest.first_chunk()) {
+            (1.., Some(length)) => HEADER - 1 + usize::from(u16::from_be_bytes(*length)),
+            _ => PAGE,
+        };
+        let cut = length.min(rest.len());
+        if (type_of ^ type_of_other) & 7 != 0 || rest.get(..cut) != rest_of_other.get(..cut) {
+            return false;
+        }
+        one = rest.get(cut..).unwrap_or_default();
+        other = rest_of_other.get(cut..).unwrap_or_default();
+    }
+    true
 }

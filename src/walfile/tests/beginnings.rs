@@ -106,6 +106,15 @@ fn a_page_that_stands_twice_loses_nothing() {
             let bytes = [&whole[..to], &whole[from..to], &whole[to..]].concat();
             assert_eq!(kinds(&bytes), [K::RepeatedPage], "{how:?} {page}");
             assert_eq!(kept(&bytes), kept(&whole), "{how:?} {page}");
+            // Nor where the flags of one copy are damaged: no other fault is left for a second salvage.
+            for (copy, bit) in [(0, 0x20), (1, 0x20), (0, 0x08), (1, 0x08)] {
+                let mut bytes = bytes.clone();
+                bytes[from + copy * PAGE] ^= bit;
+                assert!(kinds(&bytes).contains(&K::RepeatedPage), "{how:?} {page} {copy} {bit}");
+                let mut mended = Vec::new();
+                mend(&bytes[..], &mut mended).expect("memory takes it");
+                assert_eq!(kinds(&mended), [], "{how:?} {page} {copy} {bit}");
+            }
         }
     }
     // Of what is not compressed nothing tells whether it belongs together.
