@@ -99,12 +99,12 @@ impl Looker<'_> {
         }
         for snapshot in &layout.snapshots {
             let path = self.relative(&snapshot.path);
-            let mut healthy = true;
+            let (mut healthy, files) = (true, snapshot.files.len() as u64);
             for file in &snapshot.files {
                 healthy &= self.segment(&self.relative(&file.path), Depth::Quick)?.is_healthy();
             }
             let (segment, offset) = (snapshot.segment, snapshot.offset);
-            seen.snapshots.push(Snapshot { path, segment, offset, healthy });
+            seen.snapshots.push(Snapshot { path, segment, offset, healthy, files });
         }
         Ok(seen)
     }

@@ -22,7 +22,7 @@ use super::journal::{Journal, LOGS, Phase};
 use super::layout::{self, ASIDE};
 use super::lock::{Lock, NotTaken};
 use super::look::{Known, look};
-use super::plan::{Act, LogFile, Plan, Planned, Refusal, Seen, Why, plan, segment};
+use super::plan::{Act, LogFile, Planned, Refusal, Seen, plan, segment};
 use super::restore::{self, Resumed};
 use super::stage;
 use super::survey::{self, Progress};
@@ -249,7 +249,7 @@ fn prepare_with(disk: &Disk, root: &Path, known: &Known) -> Result<Prepared, Not
     if plan.series_at_risk || (last.is_none() && !seen.chunks.is_empty()) {
         let traces = trace(disk, &seen, &read)?;
         if traces.highest > last.unwrap_or(0) {
-            guard(&mut plan, &seen, traces.highest + 1);
+            plan.guard(&seen, traces.highest + 1);
             report.kept.records += 1;
             report.kept.series += 1;
         }
@@ -269,18 +269,14 @@ fn trace(disk: &Disk, seen: &Seen, read: &[&LogFile]) -> Done<Traces> {
     for file in read.iter().copied().chain(&seen.wbl.files) {
         traces.read(Pages::new(disk.reader(&file.path)?, file.found.order), &known);
     }
+    for snapshot in &seen.snapshots {
+        for number in 0..snapshot.files {
+            let file = disk.reader(&segment(&snapshot.path, number))?;
+            traces.read_snapshot(Pages::new(file, None));
+        }
+    }
     seen.chunks.iter().filter_map(|file| file.found.refs).for_each(|refs| traces.see(refs.last));
     Ok(traces)
-}
-
-/// Before all else: should the salvage end there, it does good.
-fn guard(plan: &mut Plan, seen: &Seen, reference: u64) {
-    let path = segment("wal", plan.next);
-    plan.steps.insert(0, Planned { path, act: Act::Guard(reference), why: Why::RefsLost });
-    if !seen.wal.exists {
-        let planned = Planned { path: "wal".into(), act: Act::EmptyFolder, why: Why::Missing };
-        plan.steps.insert(0, planned);
-    }
 }
 
 fn touched(seen: &Seen, planned: Planned) -> Touched {

@@ -9,6 +9,7 @@ pub mod history;
 pub mod map;
 mod replay;
 pub mod server;
+mod snapshots;
 mod trial;
 pub mod write;
 

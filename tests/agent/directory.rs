@@ -188,7 +188,7 @@ pub fn healthy(root: &Path) {
     for (number, time) in [(1, 0), (2, 10_000), (3, 20_000)] {
         put(root, &format!("chunks_head/{number:06}"), &chunks(1..50, time));
     }
-    put(root, "chunk_snapshot.000009.0000000100/00000000", &log(&[vec![9; 20]]));
+    put(root, "chunk_snapshot.000005.0009999999/00000000", &log(&[vec![9; 20]]));
     put(root, "queries.active", b"[]");
     let meta = br#"{"version":1,"minTime":0,"maxTime":7200000}"#;
     put(root, "01M827CT0DKCN5KG2K87TH0H4J/meta.json", b"half a meta");
@@ -218,7 +218,7 @@ pub fn damaged(root: &Path) {
     fs::rename(root.join("wbl/00000002"), root.join("wbl/2")).expect("it was there");
     flip(root, "chunks_head/000002", 500);
     flip(root, "01M827CT0DKCN5KG2K87TH0H4K/index", 0);
-    flip(root, "chunk_snapshot.000009.0000000100/00000000", 8);
+    flip(root, "chunk_snapshot.000005.0009999999/00000000", 8);
     // What a new file has is what the old one had.
     let mode = |name: &str, mode| {
         fs::set_permissions(root.join(name), Permissions::from_mode(mode)).expect("ours");

@@ -65,7 +65,7 @@ fn every_kind_of_damage_is_mended_once_and_can_be_put_back() {
         "wbl/00000000 rewrite corrupt",
         "chunks_head/000003 set-aside after-fault",
         "chunks_head/000002 {shorten:476} corrupt",
-        "chunk_snapshot.000009.0000000100 set-aside snapshot-useless",
+        "chunk_snapshot.000005.0009999999 set-aside snapshot-useless",
         "01M827CT0DKCN5KG2K87TH0H4K set-aside block-unusable",
     ];
     assert_eq!(steps(&report), expected);
@@ -243,7 +243,7 @@ fn what_prometheus_wrote_since_is_not_overwritten() {
 #[test]
 fn what_is_no_longer_as_it_was_set_aside_does_not_come_back() {
     let block = "01M827CT0DKCN5KG2K87TH0H4K";
-    let snapshot = "chunk_snapshot.000009.0000000100";
+    let snapshot = "chunk_snapshot.000005.0009999999";
     for (name, spoil) in [
         ("wal/00000003".to_owned(), flip as fn(&Path)),
         ("wal/00000002".to_owned(), flip),

@@ -14,7 +14,7 @@ fn what_a_start_takes_away_is_told_and_is_no_fault() {
     let temporary = [
         "01M827CT0DKCN5KG2K87TH0H4J.tmp-for-creation/index",
         "01M827CT0DKCN5KG2K87TH0H4K.tmp-for-deletion/index",
-        "chunk_snapshot.000009.0000000100.tmp/00000000",
+        "chunk_snapshot.000005.0009999999.tmp/00000000",
         "wal/checkpoint.00000004.tmp/00000000",
     ];
     for name in temporary {

@@ -114,6 +114,10 @@ fn beside(problem: &Problem, out: &mut String) -> fmt::Result {
             " x chunks_head: of refs up to {highest}, and no Series record is left\n     \
              costs  new series are given these refs, and these samples with them"
         ),
+        Problem::Snapshot { name, faults: 0 } => writeln!(
+            out,
+            " x {name}: its segment is missing\n     costs  what is written next may not be read"
+        ),
         Problem::Snapshot { name, faults } => writeln!(
             out,
             " x {name}: {}\n     costs  nothing: the log is read in its stead",

@@ -32,6 +32,7 @@ fn contents(seen: &Seen) -> Contents {
     };
     let snapshot = |old: &Snapshot| SnapshotSurvey {
         path: old.path.clone().into(),
+        segment: old.segment,
         fault_count: u64::from(!old.healthy),
         ..SnapshotSurvey::default()
     };
@@ -174,7 +175,8 @@ fn of_two_names_for_one_number_the_usual_stays() {
 
 #[test]
 fn what_stops_a_start_beside_the_logs_goes_aside() {
-    let snapshot = |healthy| Snapshot { path: "s".into(), segment: 9, offset: 1, healthy };
+    let snapshot =
+        |healthy| Snapshot { path: "s".into(), segment: 9, offset: 1, healthy, files: 1 };
     for (seen, steps) in [
         (
             Seen { odd: vec!["wal/checkpoint.old".into()], ..Seen::default() },
@@ -182,7 +184,41 @@ fn what_stops_a_start_beside_the_logs_goes_aside() {
         ),
         (Seen { bad_blocks: vec!["01A".into()], ..Seen::default() }, &["aside 1A"]),
         (Seen { snapshots: vec![snapshot(false)], ..Seen::default() }, &["aside s"]),
-        (Seen { snapshots: vec![snapshot(true)], ..Seen::default() }, &[]),
+        (
+            Seen { snapshots: vec![Snapshot { segment: 1, ..snapshot(true) }], ..Seen::default() },
+            &["folder wal", "empty 0", "empty 1"],
+        ),
+        (
+            Seen {
+                snapshots: vec![Snapshot { segment: u64::MAX, ..snapshot(true) }],
+                ..Seen::default()
+            },
+            &["aside s"],
+        ),
+        (
+            Seen {
+                snapshots: vec![snapshot(true)],
+                wal: log("wal", &(0..=7).collect::<Vec<_>>(), &[]),
+                ..Seen::default()
+            },
+            &["empty 8", "empty 9"],
+        ),
+        (
+            Seen {
+                snapshots: vec![snapshot(true)],
+                wal: log("wal", &(0..=8).collect::<Vec<_>>(), &[]),
+                ..Seen::default()
+            },
+            &["empty 9"],
+        ),
+        (
+            Seen {
+                snapshots: vec![snapshot(true)],
+                wal: log("wal", &(0..=9).collect::<Vec<_>>(), &[]),
+                ..Seen::default()
+            },
+            &[],
+        ),
     ] {
         assert_eq!(told(&seen).0, steps);
     }

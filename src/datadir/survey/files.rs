@@ -109,7 +109,7 @@ fn numbers_in_order(count: usize, work: &(dyn Fn(usize) + Sync), each: &mut dyn 
         locked().done |= bit(at);
         changed.notify_all();
     };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let cores = cores();
     thread::scope(|scope| {
         for _ in 0..cores.min(MOST_THREADS).min(count) {
             scope.spawn(worker);
@@ -125,6 +125,18 @@ fn numbers_in_order(count: usize, work: &(dyn Fn(usize) + Sync), each: &mut dyn 
             each(at);
         }
     });
+}
+
+/// The CPUs that this process may run on. The standard library also reads what its control groups
+/// allow of them: code for that is 1 % of the agent.
+#[cfg(target_os = "linux")]
+fn cores() -> usize {
+    rustix::thread::sched_getaffinity(None).map_or(1, |cpus| cpus.count() as usize)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The series that a replay knows so far, and the samples that it does not know where to put.

@@ -85,9 +85,11 @@ impl Server {
             command.args([
                 release.compression(),
                 "--web.enable-remote-write-receiver",
-                "--enable-feature=native-histograms,exemplar-storage",
                 "--storage.tsdb.retention.time=3650d",
             ]);
+            if !flags.iter().any(|flag| flag.starts_with("--enable-feature=")) {
+                command.arg("--enable-feature=native-histograms,exemplar-storage");
+            }
             command.args(flags);
             command.stdout(file.try_clone().expect("a second handle")).stderr(file);
             let child = command.spawn().expect("Prometheus starts");
