@@ -139,7 +139,8 @@ fn a_log_in_an_empty_dir_is_left_where_it_is() {
     let uid = || scene.field("pod/prom-0", ".metadata.uid");
     let quit = || {
         let path = format!("/api/v1/namespaces/{}/pods/prom-0:9090/proxy/-/quit", scene.ns);
-        kubectl(&["create", "--raw", &path, "-f", "-"]).expect(0);
+        // It may be gone before its answer is; that it quits is seen by its next start.
+        kubectl(&["create", "--raw", &path, "-f", "-"]);
     };
     let restarts = || scene.field("pod/prom-0", ".status.containerStatuses[0].restartCount");
     for time in 1..=2 {
