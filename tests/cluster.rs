@@ -39,6 +39,8 @@ mod inventory;
 mod keeper;
 #[path = "cluster/kill.rs"]
 mod kill;
+#[path = "cluster/late.rs"]
+mod late;
 #[path = "cluster/life.rs"]
 mod life;
 #[path = "cluster/locked.rs"]

@@ -25,6 +25,15 @@ pub fn needs(receipt: &Receipt) -> Vec<Need> {
     helpers.map(|step| Need::Object(step.action.object().clone())).collect()
 }
 
+/// When its helper had done its work: what was started on that has written from then on.
+fn mended<'a>(receipt: &'a Receipt, index: usize, helper: &ObjectRef) -> &'a str {
+    let waits =
+        |step: &Step| matches!(&step.action, Action::Wait { object, .. } if object == helper);
+    let mut later = receipt.plan.steps.iter().zip(&receipt.steps).skip(index);
+    let done = later.find(|(step, _)| waits(step)).and_then(|(_, done)| done.ended.as_deref());
+    done.or(receipt.ended.as_deref()).unwrap_or(&receipt.began)
+}
+
 /// The plan that takes back what the helpers of a receipt did; `force` also where Prometheus has
 /// written since.
 pub fn plan(
@@ -51,7 +60,7 @@ pub fn plan(
                     "{} has written since: what it wrote after {} would be set aside on the \
                      volume, and not be served",
                     receipt.plan.target.short(),
-                    receipt.ended.as_deref().unwrap_or(&receipt.began)
+                    mended(receipt, index, object)
                 ),
                 ways: vec!["--force".into()],
             });
