@@ -161,7 +161,8 @@ fn beside_a_rival(kind: Kind, image: &str) {
 
     let (claim, below) = match kind {
         Kind::Resource => ("prometheus-prom-db-prometheus-prom-0", "prometheus-db"),
-        Kind::Set | Kind::Release => ("data-prom-0", ""),
+        Kind::Set => ("data-prom-0", ""),
+        Kind::Release => ("storage-volume-prom-server-0", ""),
         Kind::Deployment => ("prom", ""),
     };
     let rival = RIVAL.replace("@CLAIM@", claim).replace("@BELOW@", below).replace("@IMAGE@", image);
@@ -210,4 +211,5 @@ rivals! {
     a_pod_of_somebody_else_on_the_claim_of_a_set: Kind::Set, "v2.42.0";
     a_pod_of_somebody_else_on_the_claim_of_a_resource: Kind::Resource, "v2.53.3";
     a_pod_of_somebody_else_on_the_claim_of_a_deployment: Kind::Deployment, "v3.16.0";
+    a_pod_of_somebody_else_on_the_claim_of_a_release: Kind::Release, "v3.16.0";
 }
