@@ -56,6 +56,7 @@ pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> R
     // What was told of its heads while it is well, from which on they are to grow.
     let mut heads: Option<Told> = None;
     let mut left_since: Option<Instant> = None;
+    let mut whole_is_left = false;
     loop {
         let now = examine::again(run, &brief).await?;
         let mut says = describe(&now);
@@ -65,7 +66,8 @@ pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> R
         }
         let healthy = now.report.state == State::Healthy;
         let mut left = is_left(&now, ask);
-        if !healthy && !left {
+        whole_is_left &= healthy;
+        if !(left || whole_is_left) {
             left_since = None;
         }
         if healthy {
@@ -83,7 +85,8 @@ pub async fn prove(run: &Run<'_>, ask: &Ask<'_>, watcher: &mut dyn Watcher) -> R
                 // Not well by what the looks before had left out.
                 (healthy_since, heads) = (None, None);
                 says = describe(&whole);
-                left = left || is_left(&whole, ask);
+                whole_is_left = is_left(&whole, ask);
+                left = left || whole_is_left;
             }
         } else {
             (healthy_since, heads) = (None, None);
