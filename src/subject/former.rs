@@ -69,13 +69,20 @@ pub fn before(subject: &Subject, seen: &Snapshot, pod: &Value) -> Option<Former>
     let kind = kept_as(pod)?;
     let kept = seen.items(kind, subject.namespace());
     let all: Vec<Revision<'_>> = kept.filter_map(|one| Revision::of(kind, one)).collect();
-    let own = all.iter().find(|revision| made(kind, revision.object.name(), pod))?;
-    let is_earlier = |r: &&Revision<'_>| r.owner() == own.owner() && r.number < own.number;
+    let own = all.iter().find(|revision| made(kind, revision, pod))?;
+    let owner = own.owner();
+    let is_earlier =
+        |r: &&Revision<'_>| !owner.is_empty() && r.owner() == owner && r.number < own.number;
     let mut earlier: Vec<&Revision<'_>> = all.iter().filter(is_earlier).collect();
     earlier.sort_by_key(|revision| std::cmp::Reverse(revision.number));
     let name = subject.container.as_str();
     let traits = |spec: &Value| Some((identity::of(spec, name)?, errand::own_label(spec).cloned()));
     let now = traits(own.spec)?;
+    // Somebody else gives pods their user when they are made (OpenShift): who it was before is not told
+    // by templates.
+    if identity::of(&pod["spec"], name)?.user != now.0.user {
+        return None;
+    }
     earlier.into_iter().find_map(|revision| {
         let then = traits(revision.spec).filter(|then| *then != now)?;
         let label = if then.1 == now.1 { None } else { Some(&then.1) };
@@ -110,11 +117,13 @@ fn kept_as(pod: &Value) -> Option<Kind> {
 
 /// Whether a revision made a pod. The label of a set's pod is the whole name, of a DaemonSet's only
 /// its end.
-fn made(kind: Kind, name: &str, pod: &Value) -> bool {
+fn made(kind: Kind, revision: &Revision<'_>, pod: &Value) -> bool {
+    let name = revision.object.name();
+    let Some(controller) = pod.controller() else { return false };
     if kind == Kind::ReplicaSet {
-        return pod.controller().is_some_and(|owner| owner.name == name);
+        return controller.name == name;
     }
     let hash = pod.label("controller-revision-hash").unwrap_or("");
     let is_end = || name.strip_suffix(hash).is_some_and(|rest| rest.ends_with('-'));
-    !hash.is_empty() && (name == hash || is_end())
+    revision.owner() == controller.uid && !hash.is_empty() && (name == hash || is_end())
 }

@@ -47,6 +47,10 @@ impl Job for Work<'_> {
         needs::needs(self.subject, seen)
     }
 
+    fn needs_to_prove(&self, seen: &Snapshot) -> Vec<Need> {
+        needs::needs_to_prove(self.subject, seen)
+    }
+
     fn check(&self, seen: &Snapshot) -> Verdict {
         check::check(self.subject, seen)
     }

@@ -13,6 +13,16 @@ use crate::model::{Kind, Need, ObjectRef, Snapshot};
 use crate::subject::{Subject, former, pod};
 
 pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
+    let mut out = needs_to_prove(subject, seen);
+    let refused = subject.pods.iter().find(|p| denied(subject, seen, p).is_some());
+    out.extend(refused.and_then(|pod| former::needs(subject, pod)));
+    out.sort();
+    out.dedup();
+    out
+}
+
+/// Without what only explains it: these are asked again every few seconds.
+pub fn needs_to_prove(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
     let namespace = subject.namespace();
     let mut out = runs::needs(&subject.pods, &subject.container, seen);
     let missing = (subject.pods.len() as u64) < u64::from(subject.wanted);
@@ -28,7 +38,6 @@ pub fn needs(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
         subject.pods.iter().find_map(|p| Some((p, denied(subject, seen, p)?)))
     {
         out.extend(of_claim(seen, pod, place(pod, &subject.container, &path).claim()));
-        out.extend(former::needs(subject, pod));
     } else if let Some(pod) = subject.pods.iter().find(|p| may_be_denied(subject, p)) {
         let data = subject.flags.data_dir(subject.agent);
         out.extend(

@@ -95,6 +95,15 @@ fn nothing_is_told_of_others_of_later_ones_or_of_what_is_not_known() {
 }
 
 #[test]
+fn a_user_that_is_given_when_a_pod_is_made_is_not_told_by_templates() {
+    let now = kept(3, "set", &spec(DISTROLESS, &json!({})));
+    let busybox = kept(2, "set", &spec(BUSYBOX, &json!({})));
+    let given = moved(Kind::ControllerRevision, vec![now, busybox])
+        .set("/spec/securityContext", json!({"runAsUser": 1_000_680_000}));
+    assert_eq!(before(&given), None);
+}
+
+#[test]
 fn of_a_deployment_the_sets_of_pods_are_read() {
     let set = |name: &str, revision: &str, spec: &Value| {
         json!({"apiVersion": "apps/v1", "kind": "ReplicaSet",
@@ -128,6 +137,7 @@ fn a_way_without_a_look_leads_back_to_it_and_never_to_root() {
     };
     assert!(ways(1000).contains("runAsUser 1000 brings it back"), "{}", ways(1000));
     assert_eq!(ways(0), "");
+    assert_eq!(ways(65532), "", "it runs as that");
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub(super) fn next(case: &Case<'_>, pod: &Value, because: &str) -> Result<Next, 
     let refused = |place: &Place<'_>| inside.refused.get(&place.volume.claim);
     if let Some(why) = places.iter().find_map(refused) {
         let mut blocked = case.blocked(format!("{because}; no look inside: {why}"));
-        blocked.ways.splice(0..0, as_before(case, pod));
+        blocked.ways.splice(0..0, as_before(case, pod, &who));
         return Err(blocked);
     }
     let unseen = |place: &&Place<'_>| !inside.owners.contains_key(&place.volume.claim);
@@ -62,7 +62,7 @@ pub(super) fn next(case: &Case<'_>, pod: &Value, because: &str) -> Result<Next, 
         Some(place) => {
             let look = look(case, &place.volume, &who, because);
             let mut ways = folder.map(|path| node::by_hand(case, pod, path)).unwrap_or_default();
-            ways.extend(as_before(case, pod));
+            ways.extend(as_before(case, pod, &who));
             Ok(Next::Look(Look { ways, ..look }))
         }
         None => by_owners(case, &who, &places, because),
@@ -70,8 +70,11 @@ pub(super) fn next(case: &Case<'_>, pod: &Value, because: &str) -> Result<Next, 
 }
 
 /// What may be known without a look: whoever ran before had written there. Never back to root.
-fn as_before(case: &Case<'_>, pod: &Value) -> Option<String> {
-    let former = former::before(case.subject, case.seen, pod).filter(|f| f.who.user != 0)?;
+fn as_before(case: &Case<'_>, pod: &Value, now: &Who) -> Option<String> {
+    let former = former::before(case.subject, case.seen, pod)?;
+    if former.who.user == 0 || former.who.user == now.user {
+        return None;
+    }
     let Who { user, group, .. } = former.who;
     Some(format!(
         "it ran as {user}:{group} up to revision {}: if it served then, its files are likely theirs, and \
