@@ -11,6 +11,7 @@ use crate::walfile::fault::FaultKind;
 use crate::walfile::head_chunks::{self, ChunkFault};
 use crate::walfile::mend::mend;
 use crate::walfile::segment::{self, Depth, Order, Pages, Segment};
+use crate::walfile::snapshot::Reach;
 
 use super::disk::{Disk, Done, Failed};
 use super::layout::{self, Layout, Numbered};
@@ -99,12 +100,15 @@ impl Looker<'_> {
         }
         for snapshot in &layout.snapshots {
             let path = self.relative(&snapshot.path);
-            let (mut healthy, files) = (true, snapshot.files.len() as u64);
+            let mut healthy = snapshot.files.iter().any(|file| file.size > 0);
+            let mut reach = Reach::default();
             for file in &snapshot.files {
-                healthy &= self.segment(&self.relative(&file.path), Depth::Quick)?.is_healthy();
+                let path = self.relative(&file.path);
+                healthy &= self.segment(&path, Depth::Quick)?.is_healthy();
+                reach.read(Pages::new(self.disk.reader(&path)?, None));
             }
             let (segment, offset) = (snapshot.segment, snapshot.offset);
-            seen.snapshots.push(Snapshot { path, segment, offset, healthy, files });
+            seen.snapshots.push(Snapshot { path, segment, offset, healthy, reach });
         }
         Ok(seen)
     }

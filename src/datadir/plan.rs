@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::walfile::head_chunks::HeadChunks;
 use crate::walfile::segment::Segment;
+use crate::walfile::snapshot::Reach;
 
 use super::unfinished;
+
+mod snapshots;
 
 /// More missing numbers than this are not made up for by empty files: these are not the files of
 /// one log. Of each the manifest says some 450 bytes, and is there twice while it is written: together
@@ -95,8 +98,7 @@ pub struct Snapshot {
     pub offset: u64,
     /// Whether every record of it can be read: Prometheus takes all or nothing.
     pub healthy: bool,
-    /// Its files, numbered from 0 on.
-    pub files: u64,
+    pub reach: Reach,
 }
 
 /// One thing to do.
@@ -184,6 +186,8 @@ pub struct Plan {
     pub series_at_risk: bool,
     /// The number after the last of the WAL, once all is done.
     pub next: u64,
+    /// Segments are made at its end, up to that of a snapshot.
+    reached: bool,
 }
 
 #[must_use]
@@ -342,51 +346,6 @@ impl Plan {
         let last = high.last().map(|file| file.number);
         self.next = last.map_or(begin + u64::from(restarts), |last| last + 1);
         Ok(())
-    }
-
-    /// Before all else: should the salvage end there, it does good.
-    pub fn guard(&mut self, seen: &Seen, reference: u64) {
-        let path = segment("wal", self.next);
-        // A folder that was missing and is made for a snapshot comes first.
-        let is_made = !seen.wal.exists && self.next > 0;
-        let guard = Planned { path, act: Act::Guard(reference), why: Why::RefsLost };
-        self.steps.insert(usize::from(is_made), guard);
-        if !seen.wal.exists && !is_made {
-            self.empty_folder();
-        }
-    }
-
-    /// The log has none: before all that is put there.
-    fn empty_folder(&mut self) {
-        let planned = Planned { path: "wal".into(), act: Act::EmptyFolder, why: Why::Missing };
-        self.steps.insert(0, planned);
-    }
-
-    /// A snapshot of the head stands for the log up to an offset of a segment, and Prometheus reads
-    /// on from there: in a segment written anew there must be nothing behind that offset, as there
-    /// is nothing after a clean stop. Then it stays: it may hold what the log lost.
-    ///
-    /// A log that ends before that segment is made to reach it: 2.53 and later would not read the
-    /// snapshot; and one that a start makes is read from that offset on only by the next.
-    fn snapshots(&mut self, seen: &Seen) {
-        for snapshot in &seen.snapshots {
-            let name = segment("wal", snapshot.segment);
-            let goes_on = |file: &LogFile| file.found.size.max(file.mended) > snapshot.offset;
-            let goes_on = self
-                .steps
-                .iter()
-                .any(|step| step.path == name && seen.records_of(step).is_some_and(goes_on));
-            let due = snapshot.segment.saturating_add(1);
-            self.series_at_risk |= self.next < due;
-            if goes_on || !snapshot.healthy || self.missing("wal", self.next, due).is_err() {
-                self.push(&snapshot.path, Act::SetAside, Why::SnapshotUseless);
-            } else {
-                if self.next == 0 && !seen.wal.exists {
-                    self.empty_folder();
-                }
-                self.next = self.next.max(due);
-            }
-        }
     }
 }
 

@@ -22,7 +22,7 @@ use super::journal::{Journal, LOGS, Phase};
 use super::layout::{self, ASIDE};
 use super::lock::{Lock, NotTaken};
 use super::look::{Known, look};
-use super::plan::{Act, LogFile, Planned, Refusal, Seen, plan, segment};
+use super::plan::{Act, LogFile, Planned, Refusal, Seen, plan};
 use super::restore::{self, Resumed};
 use super::stage;
 use super::survey::{self, Progress};
@@ -115,7 +115,7 @@ pub(super) struct Prepared {
 /// What salvage would do; nothing is written, not even the lock's file.
 pub fn rehearse(root: &Path) -> Result<Report, NotDone> {
     let disk = Disk::open(root)?;
-    is_data(&disk)?;
+    is_data(&disk, root)?;
     Lock::look(root)?;
     chown::refuse_if_unfinished(&disk, root)?;
     Ok(prepare(&disk, root)?.report)
@@ -128,7 +128,7 @@ pub fn salvage(
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Report, NotDone> {
     let disk = Disk::open(root)?;
-    is_data(&disk)?;
+    is_data(&disk, root)?;
     if terms.go_on {
         if let Resumed::Salvaged(report) = restore::resume(root, true)? {
             return Ok(report);
@@ -269,12 +269,7 @@ fn trace(disk: &Disk, seen: &Seen, read: &[&LogFile]) -> Done<Traces> {
     for file in read.iter().copied().chain(&seen.wbl.files) {
         traces.read(Pages::new(disk.reader(&file.path)?, file.found.order), &known);
     }
-    for snapshot in &seen.snapshots {
-        for number in 0..snapshot.files {
-            let file = disk.reader(&segment(&snapshot.path, number))?;
-            traces.read_snapshot(Pages::new(file, None));
-        }
-    }
+    seen.snapshots.iter().for_each(|snapshot| traces.see(snapshot.reach.highest));
     seen.chunks.iter().filter_map(|file| file.found.refs).for_each(|refs| traces.see(refs.last));
     Ok(traces)
 }
@@ -332,11 +327,15 @@ fn leftovers(root: &Path) -> String {
 }
 
 /// Anything else would be found healthy.
-fn is_data(disk: &Disk) -> Result<(), NotDone> {
+fn is_data(disk: &Disk, root: &Path) -> Result<(), NotDone> {
     for log in LOGS {
         if disk.exists(log)? {
             return Ok(());
         }
+    }
+    // All that a log held may be in a snapshot.
+    if layout::read(root).is_ok_and(|layout| !layout.snapshots.is_empty()) {
+        return Ok(());
     }
     let error = io::Error::other("not a data directory: it holds no wal/");
     Err(NotDone::Failed(Failed { path: disk.named(""), error }))

@@ -5,10 +5,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
-use super::compression::{Compression, Decompressor};
+use super::compression::Compression;
 use super::contents;
 use super::count::Kept;
-use super::frame::{Frames, Item};
 use super::record::{self, Entry};
 use super::refs::Refs;
 use super::writer::Writer;
@@ -82,22 +81,6 @@ impl Traces {
             });
             Ok(())
         });
-    }
-
-    /// Reads a snapshot of the head: a record of a series begins as a Series record does, with other
-    /// things behind (tsdb/head_wal.go, `encodeToSnapshotRecord`).
-    pub fn read_snapshot<R: Read>(&mut self, input: R) {
-        let mut frames = Frames::new(input);
-        let mut decompressor = Decompressor::default();
-        while let Some(item) = frames.advance() {
-            let Item::Record(frame) = item else { continue };
-            let bytes = decompressor.decode(frame.compression, frame.bytes).unwrap_or_default();
-            if let Some((1, rest)) = bytes.split_first()
-                && let Some(reference) = rest.first_chunk()
-            {
-                self.see(u64::from_be_bytes(*reference));
-            }
-        }
     }
 
     fn orphan(&mut self, reference: u64) {

@@ -23,6 +23,7 @@ pub mod record;
 pub mod refs;
 pub mod segment;
 mod snappy;
+pub mod snapshot;
 pub mod uploads;
 pub mod writer;
 

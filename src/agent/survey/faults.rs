@@ -116,7 +116,7 @@ fn beside(problem: &Problem, out: &mut String) -> fmt::Result {
         ),
         Problem::Snapshot { name, faults: 0 } => writeln!(
             out,
-            " x {name}: its segment is missing\n     costs  what is written next may not be read"
+            " x {name}: it does not fit the log\n     costs  all that it holds, or what is written next"
         ),
         Problem::Snapshot { name, faults } => writeln!(
             out,

@@ -33,6 +33,7 @@ fn contents(seen: &Seen) -> Contents {
     let snapshot = |old: &Snapshot| SnapshotSurvey {
         path: old.path.clone().into(),
         segment: old.segment,
+        size: 1,
         fault_count: u64::from(!old.healthy),
         ..SnapshotSurvey::default()
     };
@@ -175,8 +176,13 @@ fn of_two_names_for_one_number_the_usual_stays() {
 
 #[test]
 fn what_stops_a_start_beside_the_logs_goes_aside() {
-    let snapshot =
-        |healthy| Snapshot { path: "s".into(), segment: 9, offset: 1, healthy, files: 1 };
+    let snapshot = |healthy| Snapshot {
+        path: "s".into(),
+        segment: 9,
+        offset: 1,
+        healthy,
+        reach: Reach::default(),
+    };
     for (seen, steps) in [
         (
             Seen { odd: vec!["wal/checkpoint.old".into()], ..Seen::default() },
@@ -186,7 +192,7 @@ fn what_stops_a_start_beside_the_logs_goes_aside() {
         (Seen { snapshots: vec![snapshot(false)], ..Seen::default() }, &["aside s"]),
         (
             Seen { snapshots: vec![Snapshot { segment: 1, ..snapshot(true) }], ..Seen::default() },
-            &["folder wal", "empty 0", "empty 1"],
+            &["folder wal", "folder checkpoint.00000000", "empty 1"],
         ),
         (
             Seen {
@@ -267,4 +273,20 @@ fn chunks_are_kept_up_to_the_first_fault() {
     for (name, chunks, steps) in rows {
         assert_eq!(told(&Seen { chunks, ..Seen::default() }).0, steps, "{name}");
     }
+}
+
+#[test]
+fn the_guard_comes_behind_what_is_made_at_the_end() {
+    let reach = Reach { highest: 9, newest: None };
+    let snapshot = Snapshot { path: "s".into(), segment: 3, offset: 1, healthy: true, reach };
+    let at_end = |wal: Log| {
+        let seen = Seen { snapshots: vec![snapshot.clone()], wal, ..Seen::default() };
+        let mut plan = plan(&seen).expect("a plan");
+        plan.guard(&seen, 10);
+        plan.steps.iter().map(|step| step.path.clone()).collect::<Vec<_>>()
+    };
+    let ended = at_end(log("wal", &[0, 1], &[]));
+    assert_eq!(ended, ["wal/00000002", "wal/00000003", "wal/00000004"], "no gap meanwhile");
+    let gone = at_end(Log::default());
+    assert_eq!(gone, ["wal", "wal/checkpoint.00000002", "wal/00000003", "wal/00000004"]);
 }

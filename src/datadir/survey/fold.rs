@@ -74,8 +74,8 @@ pub enum Problem {
     /// There are chunks of refs up to this one, and no Series record: the refs will be given to new
     /// series, and with them the chunks.
     RefsLost { highest: u64 },
-    /// A snapshot of the head, in whose stead the log is read; one without faults stands for a segment
-    /// that is missing at the end of the log.
+    /// A snapshot of the head, in whose stead the log is read; one without faults is empty, or stands for
+    /// a segment that is behind the end of the log.
     Snapshot { name: String, faults: u64 },
     /// A file of a block.
     Block {
@@ -305,7 +305,7 @@ fn beside_the_log(contents: &Contents, problems: &mut Vec<Problem>) {
     let last = segments.chain(contents.checkpoints.iter().map(|old| old.number)).max();
     for snapshot in &contents.snapshots {
         let faults = snapshot.fault_count + snapshot.closed.len() as u64;
-        if faults > 0 || Some(snapshot.segment) > last {
+        if faults > 0 || snapshot.size == 0 || Some(snapshot.segment) > last {
             problems.push(Problem::Snapshot { name: name(&snapshot.path), faults });
         }
     }

@@ -129,6 +129,20 @@ const ROWS: &[Row] = &[
         stays: true,
         costs: [0, usize::MAX],
     },
+    // Of a server that has run for months.
+    Row {
+        name: "no log, high numbers",
+        does: |data| {
+            fs::rename(data.join("wal"), data.with_extension("wal")).expect("moved");
+            let old = snapshot(data);
+            fs::rename(&old, old.with_file_name("chunk_snapshot.001500.0000032768"))
+                .expect("moved");
+        },
+        problems: 2,
+        says: "Last WAL file is behind snapshot",
+        stays: true,
+        costs: [0, usize::MAX],
+    },
     // The common advice: what the log held, the snapshot holds.
     Row {
         name: "no log",
@@ -219,5 +233,32 @@ fn a_snapshot_of_the_head_loses_no_sample_and_gives_none_to_another_series() {
                 assert_eq!(later.fresh, 600, "{at_release}, {name}: {later:?}");
             }
         }
+    }
+}
+
+/// Somebody removed the log and started it without snapshots: what it wrote since is newer than the one
+/// that is left, beside which no start would read it.
+#[test]
+#[ignore = "starts Prometheus: tests/run"]
+fn a_log_that_began_anew_is_not_hidden_by_an_older_snapshot() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for release in server::releases() {
+        let data = folder.path().join(&release.version);
+        fs::create_dir_all(&data).expect("a folder");
+        make(&release, &data);
+        for gone in ["wal", "chunks_head"] {
+            fs::rename(data.join(gone), data.with_extension(gone)).expect("moved");
+        }
+        let server = Server::start(&release, &data).expect("it starts");
+        let (request, since) = history::fresh(0);
+        server.write(&request);
+        drop(server);
+        run(&["survey"], &data, 2);
+        run(&["salvage"], &data, 0);
+        assert_eq!(snapshots(&data).next(), None, "{}", release.version);
+        run(&["survey"], &data, 0);
+        let server = Server::start_with(&release, &data, ON).expect("it starts");
+        let held = map::compare(&server.map(), &Map::new(), &Map::new(), &since);
+        assert_eq!((held.fresh, held.foreign), (600, 0), "{}: {held:?}", release.version);
     }
 }
