@@ -189,10 +189,15 @@ pub fn judge(contents: &Contents) -> Judged {
     }
 }
 
+/// The last number of the WAL, whichever file stands for it.
+fn last_segment(contents: &Contents) -> Option<u64> {
+    let standing = contents.standing().map(|old| old.number);
+    contents.segments.iter().map(|file| file.number).chain(standing).max()
+}
+
 /// A new segment has the number after the last one's.
 fn numbers_restart(contents: &Contents, checkpoint: u64) -> Option<Problem> {
-    let standing = contents.standing().map(|old| old.number);
-    let last = contents.segments.iter().map(|file| file.number).chain(standing).max();
+    let last = last_segment(contents);
     let samples = contents.segments.iter().map(|file| file.found.kept.fragment.samples).sum();
     last.is_none_or(|last| last < checkpoint).then_some(Problem::NumbersRestart {
         checkpoint,
@@ -301,8 +306,8 @@ fn beside_the_log(contents: &Contents, problems: &mut Vec<Problem>) {
             Some(_) | None => {}
         }
     }
-    let segments = contents.segments.iter().chain(contents.standing()).map(|file| file.number);
-    let last = segments.chain(contents.checkpoints.iter().map(|old| old.number)).max();
+    let checkpoint = contents.checkpoints.iter().map(|old| old.number).max();
+    let last = last_segment(contents).max(checkpoint);
     for snapshot in &contents.snapshots {
         let faults = snapshot.fault_count + snapshot.closed.len() as u64;
         if faults > 0 || snapshot.size == 0 || Some(snapshot.segment) > last {
