@@ -77,10 +77,13 @@ pub fn make(release: &Release, data: &Path) {
             if step > 100 && step % 4 == 0 {
                 server.write(&late(step));
             }
-        }
-        // After three hours the first two are written to a block.
-        if (from..from + RUN).contains(&(10_800_000 / STEP + 1)) {
-            assert!(server.wait_for_head(START + 7_200_000), "no block was made");
+            // Three hours are full: the first two are written to a block. Nothing else is written
+            // meanwhile: a late sample could then be in the wbl and in a block, or in one of the two.
+            // (In both, and with chunks_head gone, a replay may drop it: a marker of chunk 0, which a
+            // new chunk writes, means to it that all before is in a chunk. tsdb/head_wal.go, `loadWBL`.)
+            if step == 10_800_000 / STEP + 1 {
+                assert!(server.wait_for_head(START + 7_200_000), "no block was made");
+            }
         }
         assert_eq!(server.stop(), Vec::<String>::new());
     }
