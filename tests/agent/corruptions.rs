@@ -2,6 +2,7 @@
 //! starting it on both, thrice, and reading every sample of every series through its API. Between the
 //! starts series are written that did not exist before, and the head is written to a block.
 
+mod cut;
 mod damage;
 mod dir;
 mod foretold;
@@ -34,24 +35,31 @@ fn what_prometheus_keeps_by_itself_and_after_a_salvage() {
     let folder = tempfile::tempdir().expect("a folder");
     let healthy = healthy(&releases, folder.path());
     let chosen = chosen(&healthy, |healthy| healthy.library);
-    let tasks = Mutex::new(chosen.iter().enumerate());
-    let rows = Mutex::new(BTreeMap::new());
+    let rows = at_once(&chosen, |at, (damage, healthy)| {
+        trial::of_damage(damage, healthy, &folder.path().join(format!("{at}")))
+    });
+    println!("{}", table(rows.iter()));
+    let wrong: Vec<String> = rows.iter().flat_map(Row::wrong).collect();
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+/// Two at a time, since a start mostly waits; in their order.
+fn at_once<T: Sync, R: Send>(tasks: &[T], each: impl Fn(usize, &T) -> R + Sync) -> Vec<R> {
+    let left = Mutex::new(tasks.iter().enumerate());
+    let done = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 loop {
-                    let next = tasks.lock().expect("no thread failed").next();
-                    let Some((at, (damage, healthy))) = next else { return };
-                    let row = trial::run(damage, healthy, &folder.path().join(format!("{at}")));
-                    rows.lock().expect("no thread failed").insert(at, row);
+                    let next = left.lock().expect("no thread failed").next();
+                    let Some((at, task)) = next else { return };
+                    let made = each(at, task);
+                    done.lock().expect("no thread failed").insert(at, made);
                 }
             });
         }
     });
-    let rows = rows.into_inner().expect("no thread failed");
-    println!("{}", table(rows.values()));
-    let wrong: Vec<String> = rows.values().flat_map(Row::wrong).collect();
-    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+    done.into_inner().expect("no thread failed").into_values().collect()
 }
 
 /// Directories that each release wrote, then those that the storage of 3.16 made, as each reads them.
@@ -74,11 +82,13 @@ fn library(folder: &Path) -> std::path::PathBuf {
     made
 }
 
+fn is_matrix() -> bool {
+    std::env::var("PROM_FIX_MATRIX").is_ok_and(|matrix| matrix == "1")
+}
+
 /// Each damage with what it is to be done to, of all that there is.
 fn chosen<T>(healthy: &[T], library: fn(&T) -> bool) -> Vec<(&'static Damage, &T)> {
-    let set = |name: &str| std::env::var(name).ok();
-    let matrix = set("PROM_FIX_MATRIX").is_some_and(|matrix| matrix == "1");
-    let only = set("PROM_FIX_ONLY").unwrap_or_default();
+    let only = std::env::var("PROM_FIX_ONLY").unwrap_or_default();
     let mut found = Vec::new();
     for (at, damage) in damage::ALL.iter().enumerate() {
         if !damage.name.contains(&only) {
@@ -87,7 +97,8 @@ fn chosen<T>(healthy: &[T], library: fn(&T) -> bool) -> Vec<(&'static Damage, &T
         let fit = healthy.iter().filter(|healthy| damage.of_log || !library(healthy));
         let fit: Vec<&T> = fit.collect();
         let one = at % fit.len();
-        let chosen = fit.into_iter().enumerate().filter(|(number, _)| matrix || *number == one);
+        let chosen =
+            fit.into_iter().enumerate().filter(|(number, _)| is_matrix() || *number == one);
         found.extend(chosen.map(|(_, healthy)| (damage, healthy)));
     }
     found

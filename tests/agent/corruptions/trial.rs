@@ -1,4 +1,4 @@
-//! One damage under one release.
+//! A directory that is broken in one way, under one release.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -30,32 +30,75 @@ impl Healthy {
     pub fn written(release: &Release, folder: &Path) -> Healthy {
         let data = folder.join(&release.version);
         history::make(release, &data);
-        Healthy::of(release, &data, false)
+        let healthy = Healthy::read(release, &data, false);
+        assert!(healthy.samples() > 20_000, "{}", healthy.samples());
+        healthy
     }
 
     /// One that the storage of 3.16 made as a library.
     pub fn made(release: &Release, data: &Path) -> Healthy {
-        Healthy::of(release, data, true)
+        let mut healthy = Healthy::read(release, data, true);
+        assert!(healthy.samples() > 20_000, "{}", healthy.samples());
+        let place = place_of(release, data);
+        follow(&healthy, &place);
+        let server = Server::start(release, &place).expect("a healthy directory");
+        healthy.later = server.map();
+        healthy.later.retain(|series, _| !series.contains("fresh"));
+        server.stop();
+        healthy
     }
 
-    fn of(release: &Release, data: &Path, library: bool) -> Healthy {
-        let place = data.with_extension(format!("read-by-{}", release.version));
+    /// What a release shows of a directory: of a copy.
+    pub fn read(release: &Release, data: &Path, library: bool) -> Healthy {
+        let place = place_of(release, data);
         dir::copy(data, &place);
         let server = Server::start(release, &place).expect("a healthy directory");
         let whole = server.map();
         server.stop();
-        assert!(map::samples(&whole) > 20_000, "{}", map::samples(&whole));
         let (release, data) = (release.clone(), data.to_owned());
-        let mut healthy = Healthy { release, data, library, whole, later: Map::new() };
-        if library {
-            follow(&healthy, &place);
-            let server = Server::start(&healthy.release, &place).expect("a healthy directory");
-            healthy.later = server.map();
-            healthy.later.retain(|series, _| !series.contains("fresh"));
-            server.stop();
-        }
-        healthy
+        Healthy { release, data, library, whole, later: Map::new() }
     }
+
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    fn samples(&self) -> usize {
+        map::samples(&self.whole)
+    }
+
+    /// The samples in the records at these places, and all of the series that are named there.
+    pub fn held_at(&self, places: &[At]) -> usize {
+        let mut samples = 0;
+        let mut named = BTreeSet::new();
+        for (file, at) in places {
+            record::read(&Dir::holds(file, *at), |entry| match entry {
+                Entry::Series { labels, .. } => {
+                    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+                    let labels: BTreeMap<String, String> =
+                        labels.iter().map(|(name, value)| (text(name), text(value))).collect();
+                    named.insert(format!("{labels:?}"));
+                }
+                Entry::Sample { .. } => samples += 1,
+                _ => {}
+            })
+            .expect("a whole record");
+        }
+        let all = |series: &String| self.whole.get(series).map_or(0, BTreeMap::len);
+        samples + named.iter().map(all).sum::<usize>()
+    }
+}
+
+fn place_of(release: &Release, data: &Path) -> PathBuf {
+    data.with_extension(format!("read-by-{}", release.version))
+}
+
+/// A way to break a directory.
+pub struct Break<'a> {
+    pub name: String,
+    pub does: &'a (dyn Fn(&Path) + Sync),
+    /// Samples that may be lost of it.
+    pub may_cost: usize,
 }
 
 /// What one start showed: what was held, or why it ended.
@@ -74,7 +117,7 @@ const MOST_STARTS: usize = 6;
 
 #[derive(Debug)]
 pub struct Row {
-    damage: &'static Damage,
+    name: String,
     version: String,
     library: bool,
     samples: usize,
@@ -85,29 +128,37 @@ pub struct Row {
     ours: Result<Vec<Start>, String>,
 }
 
-pub fn run(damage: &'static Damage, healthy: &Healthy, place: &Path) -> Row {
+/// One of the damages.
+pub fn of_damage(damage: &Damage, healthy: &Healthy, place: &Path) -> Row {
+    let may_cost = match damage.costs {
+        Costs::Nothing => 0,
+        Costs::OneRecord => history::MOST_OF_RECORD,
+        Costs::Records(at) => healthy.held_at(&at(&Dir(healthy.data.clone()))),
+        Costs::More => healthy.samples(),
+    };
+    let does = |data: &Path| break_it(damage, &healthy.release, data);
+    run(Break { name: damage.name.to_owned(), does: &does, may_cost }, healthy, place)
+}
+
+pub fn run(how: Break<'_>, healthy: &Healthy, place: &Path) -> Row {
+    let Break { name, does, may_cost } = how;
     let data = |name: &str| {
         let data = place.join(name);
         dir::copy(&healthy.data, &data);
-        break_it(damage, &healthy.release, &data);
+        does(&data);
         data
     };
-    let Healthy { release, whole, .. } = healthy;
+    let Healthy { release, whole, library, .. } = healthy;
     let foretold = replay::compare(release, &data("told"), whole, &place.join("bare"), MOST_STARTS);
     let own = follow(healthy, &data("own"));
     let salvaged = data("ours");
     let ours = salvage(&salvaged).map(|()| follow(healthy, &salvaged));
     Row {
-        damage,
-        version: healthy.release.version.clone(),
-        library: healthy.library,
-        samples: map::samples(&healthy.whole),
-        may_cost: match damage.costs {
-            Costs::Nothing => 0,
-            Costs::OneRecord => history::MOST_OF_RECORD,
-            Costs::Records(at) => held_at(healthy, &at(&Dir(healthy.data.clone()))),
-            Costs::More => map::samples(&healthy.whole),
-        },
+        name,
+        version: release.version.clone(),
+        library: *library,
+        samples: healthy.samples(),
+        may_cost,
         foretold,
         own,
         ours,
@@ -121,27 +172,6 @@ pub fn break_it(damage: &Damage, release: &Release, data: &Path) {
         let up = (0..TRIES).find_map(|_| Server::start(release, data).ok());
         up.expect("it comes up in the end").stop();
     }
-}
-
-/// The samples in the records at these places, and all of the series that are named there.
-fn held_at(healthy: &Healthy, places: &[At]) -> usize {
-    let mut samples = 0;
-    let mut named = BTreeSet::new();
-    for (file, at) in places {
-        record::read(&Dir::holds(file, *at), |entry| match entry {
-            Entry::Series { labels, .. } => {
-                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-                let labels: BTreeMap<String, String> =
-                    labels.iter().map(|(name, value)| (text(name), text(value))).collect();
-                named.insert(format!("{labels:?}"));
-            }
-            Entry::Sample { .. } => samples += 1,
-            _ => {}
-        })
-        .expect("a whole record");
-    }
-    let all = |series: &String| healthy.whole.get(series).map_or(0, BTreeMap::len);
-    samples + named.iter().map(all).sum::<usize>()
 }
 
 fn salvage(data: &Path) -> Result<(), String> {
@@ -184,7 +214,7 @@ fn follow(healthy: &Healthy, data: &Path) -> Vec<Start> {
 impl Row {
     /// What is not as it should be, a line each.
     pub fn wrong(&self) -> Vec<String> {
-        let at = format!("{} under {}", self.damage.name, self.prometheus());
+        let at = format!("{} under {}", self.name, self.prometheus());
         let ours = match &self.ours {
             Ok(ours) => ours,
             Err(error) => return vec![format!("{at}: salvage: {error}")],
@@ -254,7 +284,7 @@ impl fmt::Display for Row {
         write!(
             out,
             "| {} | {} | {samples} | {told} | {due} | {shown} | {} | {} | {} | {} | {} |",
-            self.damage.name,
+            self.name,
             self.prometheus(),
             cell(own.first()),
             cell(own.last()),
