@@ -1,6 +1,8 @@
 //! A salvage that is killed, or whose disk fails, at any system call that writes; and the same of
 //! what goes on from there.
 
+mod ahead;
+
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::OnceLock;
@@ -21,10 +23,7 @@ fn broken() -> tempfile::TempDir {
 }
 
 fn expected() -> Expected {
-    let folder = broken();
-    let before = everything(folder.path());
-    run(&["salvage"], folder.path(), 0);
-    Expected { before, after: timeless(everything(folder.path())) }
+    Expected::of(damaged)
 }
 
 fn words(output: &Output) -> String {
@@ -46,6 +45,14 @@ fn is_said(root: &Path) -> bool {
 }
 
 impl Expected {
+    fn of(damage: fn(&Path)) -> Expected {
+        let folder = folder();
+        damage(folder.path());
+        let before = everything(folder.path());
+        run(&["salvage"], folder.path(), 0);
+        Expected { before, after: timeless(everything(folder.path())) }
+    }
+
     /// However it was left, it can be finished, to the same bytes.
     fn can_be_finished(&self, root: &Path, why: &str) {
         let said = is_said(root);
@@ -107,7 +114,10 @@ fn was_killed(output: &Output) -> bool {
 fn killed_everywhere(also: &str, words: &[&str], begin: fn(&Path), check: impl Fn(&Path, &str)) {
     // What comes before the swaps is the same with every file system.
     let first = if words == ["salvage"] && !also.is_empty() { calls() - 130 } else { 1 };
-    let between = Between::of(words, begin);
+    let between = Between::of(words, |root| {
+        damaged(root);
+        begin(root);
+    });
     for at in first.. {
         let folder = broken();
         begin(folder.path());

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::directory::{damaged, everything, folder, run};
+use crate::directory::{everything, folder, run};
 
 /// A folder of numbered files, and a number of it.
 type Number = (PathBuf, u64);
@@ -50,10 +50,9 @@ fn numbers(names: &BTreeSet<PathBuf>) -> (BTreeSet<Number>, BTreeSet<Number>) {
 
 impl Between {
     /// What a run that nothing disturbs begins with and ends with.
-    pub fn of(words: &[&str], begin: fn(&Path)) -> Between {
+    pub fn of(words: &[&str], begin: impl Fn(&Path)) -> Between {
         let folder = folder();
         let root = folder.path();
-        damaged(root);
         begin(root);
         let before = names(root);
         run(words, root, 0);
@@ -65,7 +64,7 @@ impl Between {
             between.twice.extend(twice);
         }
         between.stay = before.intersection(&after).cloned().collect();
-        assert!(between.stay.len() > 12, "{:?}", between.stay);
+        assert!(!between.stay.is_empty());
         between
     }
 
