@@ -180,7 +180,7 @@ impl Looker<'_> {
         let mut all = Vec::new();
         for file in &log.files {
             let path = self.relative(&file.path);
-            let found = head_chunks::survey(&mut self.disk.reader(&path)?);
+            let found = head_chunks::survey(&mut self.disk.reader(&path)?, valid);
             if found.fault == Some(ChunkFault::Io) {
                 return Err(self.disk_fails(&path));
             }

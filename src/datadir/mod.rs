@@ -36,4 +36,5 @@ mod stage;
 pub mod survey;
 pub mod terms;
 mod unfinished;
+mod unnamed;
 pub mod user;

@@ -27,6 +27,7 @@ use super::restore::{self, Resumed};
 use super::stage;
 use super::survey::{self, Progress};
 use super::terms::{self, NEEDS_ROOM};
+use super::unnamed;
 
 /// What a salvage did, or would do.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -246,7 +247,10 @@ fn prepare_with(disk: &Disk, root: &Path, known: &Known) -> Result<Prepared, Not
     }
     // The highest ref that will be known after a start.
     let last = read.iter().filter_map(|file| file.found.counts.entries.refs).map(|r| r.last).max();
-    if plan.series_at_risk || (last.is_none() && !seen.chunks.is_empty()) {
+    let (chunks, wbl) = (seen.chunks.iter(), seen.wbl.files.iter());
+    let unnamed =
+        unnamed::highest(last, chunks.map(|file| &file.found), wbl.map(|file| &file.found));
+    if plan.series_at_risk || unnamed.is_some() {
         let traces = trace(disk, &seen, &read)?;
         if traces.highest > last.unwrap_or(0) {
             plan.guard(&seen, traces.highest + 1);

@@ -27,7 +27,7 @@ use crate::walfile::fault::{Fault, FaultKind};
 use crate::walfile::head_chunks::ChunkFault;
 use crate::walfile::map::Map;
 use crate::walfile::refs::Refs;
-use crate::walfile::segment::{Depth, Segment};
+use crate::walfile::segment::{self, Depth, Pages, Segment};
 use crate::walfile::uploads::Uploads;
 pub use blocks::{BlockSurvey, FileFault};
 pub use heads::{ChunkFile, SnapshotSurvey};
@@ -74,6 +74,9 @@ pub struct Contents {
     pub blocks: Vec<BlockSurvey>,
     /// Samples that can be read, but of no series that can be: what no salvage can keep.
     pub orphans: Orphans,
+    /// The highest ref that was named since the log was read: somebody may write meanwhile.
+    #[serde(default)]
+    pub named_since: Option<u64>,
     /// What Prometheus left half made, and takes away at its start.
     pub temporary: Vec<PathBuf>,
     /// What was set aside by a salvage.
@@ -197,6 +200,9 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
     contents.chunks_head = heads::chunks(&layout.chunks_head, valid, passed);
     contents.snapshots = layout.snapshots.iter().map(heads::snapshot).collect();
     contents.orphans = reader.orphans();
+    if fold::refs::lost(&contents).is_some() {
+        contents.named_since = named_since(root, &contents);
+    }
     let judged = fold::judge(&contents);
     let map = map::of(&contents, &judged);
     let uploads = uploads::look(root, &contents);
@@ -205,6 +211,18 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
     let mut survey = Survey { root, depth, contents, judged, map, uploads, inventory, agreement };
     survey.agreement = Agreement::of(&survey).to_string();
     Ok(survey)
+}
+
+/// The highest ref that Series records name from the last segment on, as it is now.
+fn named_since(root: &Path, contents: &Contents) -> Option<u64> {
+    let last = contents.segments.last().map(|file| file.number);
+    let files = layout::read(root).ok()?.wal.files.into_iter();
+    let since = files.filter(|file| Some(file.number) >= last);
+    let named = since.filter_map(|file| {
+        let found = segment::survey(Pages::new(File::open(&file.path).ok()?, None), Depth::Full);
+        found.counts.entries.refs.map(|refs| refs.last)
+    });
+    named.max()
 }
 
 /// What unfinished repairs left: beside a new segment, and without one.

@@ -96,6 +96,9 @@ pub struct HeadChunks {
     pub out_of_order: u64,
     pub span: Option<Span>,
     pub refs: Option<RefRange>,
+    /// The highest ref of a chunk that a start takes up.
+    #[serde(default)]
+    pub highest_taken: Option<u64>,
     pub fault: Option<ChunkFault>,
     /// Of the header of the file or the chunk that is wrong.
     pub offset: u64,
@@ -105,7 +108,7 @@ pub struct HeadChunks {
 }
 
 impl HeadChunks {
-    fn add(&mut self, chunk: &Chunk) {
+    fn add(&mut self, chunk: &Chunk, valid: Option<i64>) {
         self.chunks += 1;
         self.samples += chunk.samples;
         self.out_of_order += u64::from(chunk.out_of_order);
@@ -114,6 +117,9 @@ impl HeadChunks {
         (span.first, span.last) = (span.first.min(first), span.last.max(last));
         let refs = self.refs.get_or_insert(RefRange { first: reference, last: reference });
         (refs.first, refs.last) = (refs.first.min(reference), refs.last.max(reference));
+        if chunk.out_of_order || chunk.is_late(valid) {
+            self.highest_taken = self.highest_taken.max(Some(reference));
+        }
     }
 
     /// Of the header or, behind one that holds, of the chunks.
@@ -126,15 +132,15 @@ impl HeadChunks {
     }
 }
 
-/// Reads a file to its first fault or its end.
-pub fn survey(input: &mut dyn Read) -> HeadChunks {
+/// Reads a file to its first fault or its end; `valid`: where the newest block ends.
+pub fn survey(input: &mut dyn Read, valid: Option<i64>) -> HeadChunks {
     let mut found = HeadChunks::default();
     let mut input = Input::new(input);
     let in_header = header(&mut input).err();
     let inside = loop {
         found.end = input.offset;
         match next(&mut input).and_then(|chunk| chunk.map(|it| input.whole(it)).transpose()) {
-            Ok(Some(chunk)) => found.add(&chunk),
+            Ok(Some(chunk)) => found.add(&chunk, valid),
             Ok(None) => break None,
             Err(fault) => break Some(fault),
         }

@@ -11,6 +11,7 @@ pub mod map;
 mod replay;
 pub mod server;
 mod snapshots;
+mod tail;
 mod trial;
 pub mod write;
 

@@ -240,8 +240,8 @@ pub fn chunks(bytes: &[u8], chance: &mut Chance) {
         move |_: usize| Some(Box::new(std::io::Cursor::new(bytes.clone())) as Box<dyn Read>)
     };
     let size = bytes.len() as u64;
-    let read = head_chunks::survey(&mut &*bytes);
-    assert_eq!(head_chunks::survey(&mut Bits(bytes, chance)), read);
+    let read = head_chunks::survey(&mut &*bytes, None);
+    assert_eq!(head_chunks::survey(&mut Bits(bytes, chance), None), read);
     let mut found = read.clone();
     let marked = head_chunks::mark_out_of_sequence(&mut [&mut found], None, &open(bytes));
     assert_eq!(marked, Ok(()));
@@ -253,7 +253,7 @@ pub fn chunks(bytes: &[u8], chance: &mut Chance) {
     // Up to the first fault it is whole.
     let end = usize::try_from(found.end).expect("small");
     if !found.fault.is_some_and(ChunkFault::is_of_header) {
-        let mut again = head_chunks::survey(&mut &bytes[..end]);
+        let mut again = head_chunks::survey(&mut &bytes[..end], None);
         let marked =
             head_chunks::mark_out_of_sequence(&mut [&mut again], None, &open(&bytes[..end]));
         assert_eq!((marked, again.fault, again.chunks), (Ok(()), None, found.chunks));

@@ -109,11 +109,17 @@ fn beside(problem: &Problem, out: &mut String) -> fmt::Result {
             grouped(*offset),
             says_chunks(*fault),
         ),
-        Problem::RefsLost { highest } => writeln!(
-            out,
-            " x chunks_head: of refs up to {highest}, and no Series record is left\n     \
-             costs  new series are given these refs, and these samples with them"
-        ),
+        Problem::RefsLost { highest, named } => {
+            let left = match named {
+                Some(named) => format!("the log names series up to {named} only: it lost its end"),
+                None => "no Series record is left".to_owned(),
+            };
+            writeln!(
+                out,
+                " x chunks_head or wbl: of refs up to {highest}, and {left}\n     \
+                 costs  new series are given these refs, and these samples with them"
+            )
+        }
         Problem::Snapshot { name, faults: 0 } => writeln!(
             out,
             " x {name}: it does not fit the log\n     costs  all that it holds, or what is written next"

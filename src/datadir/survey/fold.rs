@@ -6,6 +6,7 @@
 //! tsdb/head.go `Init`, tsdb/wlog/wlog.go `listSegments`). At the first fault it deletes every later
 //! segment and what follows in this one (tsdb/wlog/wlog.go `Repair`).
 
+pub(super) mod refs;
 mod start;
 
 use std::fmt;
@@ -22,7 +23,6 @@ use crate::walfile::count::{Kept, Span};
 use crate::walfile::fault::{Fault, FaultKind};
 use crate::walfile::head_chunks::ChunkFault;
 pub use crate::walfile::map::Losses;
-use crate::walfile::record::RecordType;
 use crate::walfile::segment::Policies;
 
 /// What the directory means.
@@ -71,9 +71,13 @@ pub enum Problem {
     Closed { log: LogName, number: u64, why: String },
     /// A file of chunks_head, which Prometheus makes again from a whole log.
     HeadChunks { number: u64, fault: ChunkFault, offset: u64 },
-    /// There are chunks of refs up to this one, and no Series record: the refs will be given to new
-    /// series, and with them the chunks.
-    RefsLost { highest: u64 },
+    /// There are chunks or late samples of refs up to this one, and Series records only of lower ones, or
+    /// none: the refs will be given to new series, and with them what is there of the old.
+    RefsLost {
+        highest: u64,
+        #[serde(default)]
+        named: Option<u64>,
+    },
     /// A snapshot of the head, in whose stead the log is read; one without faults is empty, or stands for
     /// a segment that is behind the end of the log.
     Snapshot { name: String, faults: u64 },
@@ -161,7 +165,7 @@ pub fn judge(contents: &Contents) -> Judged {
         }
     }
     problems.extend(checkpoint.and_then(|last| numbers_restart(contents, last.number)));
-    problems.extend(refs_lost(contents, &read));
+    problems.extend(refs::lost(contents));
     for old in contents.standing() {
         let (number, samples) = (old.number, old.found.kept.fragment.samples);
         problems.push(Problem::RepairUnfinished { number, samples });
@@ -185,7 +189,7 @@ pub fn judge(contents: &Contents) -> Judged {
         kept,
         ignored: ignored.iter().map(|file| file.number).collect(),
         crashed_starts,
-        highest_ref: highest_ref(contents),
+        highest_ref: refs::highest(contents),
     }
 }
 
@@ -204,22 +208,6 @@ fn numbers_restart(contents: &Contents, checkpoint: u64) -> Option<Problem> {
         last,
         samples,
     })
-}
-
-fn refs_lost(contents: &Contents, read: &[&SegmentFile]) -> Option<Problem> {
-    let old = contents.checkpoints.last().map(|checkpoint| checkpoint.files.as_slice());
-    let known = |file: &SegmentFile| {
-        let mut types = file.found.counts.by_type.keys();
-        file.closed.is_some() || types.any(|kind| *kind == RecordType::Series)
-    };
-    let mut files = old.unwrap_or_default().iter().chain(read.iter().copied());
-    if contents.chunks_head.is_empty() || files.any(known) || contents.standing().any(known) {
-        return None;
-    }
-    let chunks = contents.chunks_head.iter().filter_map(|file| file.found.refs);
-    let late = contents.wbl.iter().filter_map(|file| file.found.highest);
-    let highest = chunks.map(|refs| refs.last).chain(late).max()?;
-    Some(Problem::RefsLost { highest })
 }
 
 fn writes(contents: &Contents) -> bool {
@@ -341,15 +329,6 @@ fn without(all: Kept, part: Kept) -> Kept {
         series: all.series.saturating_sub(part.series),
         samples: all.samples.saturating_sub(part.samples),
     }
-}
-
-fn highest_ref(contents: &Contents) -> Option<u64> {
-    let old = contents.checkpoints.iter().flat_map(|checkpoint| &checkpoint.files);
-    let repairs = contents.repairs.iter().map(|old| &old.file);
-    let files = old.chain(&contents.segments).chain(repairs).chain(&contents.wbl);
-    let decoded = files.filter_map(|file| file.found.highest).max()?;
-    let chunks = contents.chunks_head.iter().filter_map(|file| file.found.refs);
-    Some(chunks.map(|refs| refs.last).fold(decoded, u64::max))
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ const MOST_FAULTS: usize = 10;
 pub(super) fn chunks(log: &Log, valid: Option<i64>, mut read: impl FnMut(u64)) -> Vec<ChunkFile> {
     let mut files = Vec::new();
     let look = |file: &crate::datadir::layout::Numbered| match File::open(&file.path) {
-        Ok(mut file) => head_chunks::survey(&mut file),
+        Ok(mut file) => head_chunks::survey(&mut file, valid),
         Err(_) => HeadChunks { fault: Some(ChunkFault::Io), ..HeadChunks::default() },
     };
     in_order(&log.files, look, &mut |file, found| {

@@ -117,7 +117,7 @@ impl Sequence {
                 return Ok(if self.is_full { Seen::TooMany } else { Seen::OutOfSequence(found) });
             }
             input.over(chunk.size + SUM as u64, |_| ())?;
-            found.add(&chunk);
+            found.add(&chunk, self.valid);
         }
         Ok(Seen::InSequence)
     }
@@ -152,6 +152,11 @@ impl Sequence {
 impl Chunk {
     /// Whether Prometheus asks for its sequence (tsdb/head.go `loadMmappedChunks`).
     fn is_looked_at(&self, valid: Option<i64>) -> bool {
-        !self.out_of_order && self.is_known && valid.is_none_or(|valid| self.last >= valid)
+        !self.out_of_order && self.is_known && self.is_late(valid)
+    }
+
+    /// Others are passed over, unless they are of samples out of order.
+    pub(super) fn is_late(&self, valid: Option<i64>) -> bool {
+        valid.is_none_or(|valid| self.last >= valid)
     }
 }

@@ -42,13 +42,14 @@ fn chunks_are_counted_to_the_zeros_behind_them() {
         out_of_order: 1,
         span: Some(Span { first: 0, last: 2500 }),
         refs: Some(RefRange { first: 4, last: 70_000 }),
+        highest_taken: Some(70_000),
         fault: None,
         offset: starts[3] as u64,
         end: starts[3] as u64,
     };
-    assert_eq!(survey(&mut bytes.as_slice()), whole);
-    assert_eq!(survey(&mut &bytes[..starts[3]]), whole);
-    assert_eq!(survey(&mut &bytes[..starts[3] + 33]), whole, "too few zeros for a chunk");
+    assert_eq!(survey(&mut bytes.as_slice(), None), whole);
+    assert_eq!(survey(&mut &bytes[..starts[3]], None), whole);
+    assert_eq!(survey(&mut &bytes[..starts[3] + 33], None), whole, "too few zeros for a chunk");
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn a_broken_file_of_chunks_is_told_by_its_first_fault() {
         ("a length past the end", set(first + 25, 0x7f), Some(ChunkFault::Checksum), 0, first),
     ];
     for (what, bytes, fault, chunks, offset) in cases {
-        let found = survey(&mut bytes.as_slice());
+        let found = survey(&mut bytes.as_slice(), None);
         assert_eq!(
             (found.fault, found.chunks, found.offset),
             (fault, chunks, offset as u64),
@@ -105,7 +106,7 @@ fn no_flip_of_a_bit_in_chunks_goes_unseen() {
     for bit in (0..bytes.len() * 8).filter(|bit| !(40..64).contains(bit)) {
         let mut broken = bytes.clone();
         broken[bit / 8] ^= 1 << (bit % 8);
-        assert!(survey(&mut broken.as_slice()).fault.is_some(), "bit {bit}");
+        assert!(survey(&mut broken.as_slice(), None).fault.is_some(), "bit {bit}");
     }
 }
 

@@ -33,7 +33,8 @@ fn opened(files: &[&[u8]]) -> impl Fn(usize) -> Option<Box<dyn std::io::Read>> +
 
 /// Of files that follow each other.
 fn all(files: &[&[u8]]) -> Vec<HeadChunks> {
-    let mut found: Vec<HeadChunks> = files.iter().map(|bytes| survey(&mut &**bytes)).collect();
+    let mut found: Vec<HeadChunks> =
+        files.iter().map(|bytes| survey(&mut &**bytes, None)).collect();
     let mut each: Vec<_> = found.iter_mut().collect();
     assert_eq!(mark_out_of_sequence(&mut each, None, &opened(files)), Ok(()));
     found
@@ -122,7 +123,7 @@ fn a_chunk_that_begins_before_another_of_its_series_ends_is_found() {
     for late in [&[][..], &[(19, 299)], &[(10, 7), (11, 1), (9, 201), (15, 1)]] {
         let (bytes, at) = whole(late);
         for most_places in [2, 16, 256, 1 << 20] {
-            let mut found = survey(&mut &bytes[..]);
+            let mut found = survey(&mut &bytes[..], None);
             let open = opened(&[&bytes]);
             assert_eq!(mark_with_room(&mut [&mut found], None, most_places, &open), Ok(()));
             let first = at.iter().min();
@@ -139,7 +140,7 @@ fn chunks_that_prometheus_does_not_take_are_in_no_sequence() {
     let twice =
         |encoding: u8| file(&[chunk(1, 0, 500, encoding, 9), chunk(1, 400, 900, encoding, 9)]);
     let marked = |bytes: &[u8], valid: Option<i64>| {
-        let mut found = survey(&mut &bytes[..]);
+        let mut found = survey(&mut &bytes[..], None);
         let open = opened(&[bytes]);
         assert_eq!(mark_out_of_sequence(&mut [&mut found], valid, &open), Ok(()));
         found.fault.is_some()
@@ -156,4 +157,16 @@ fn what_was_never_written_is_told_apart() {
     assert!(left_behind(&[]));
     assert!(left_behind(&[0; 100]));
     assert!(!left_behind(&[1; 100]));
+}
+
+/// As tsdb/head.go `loadMmappedChunks` passes over them.
+#[test]
+fn a_start_takes_up_what_ends_behind_the_blocks_and_what_came_late() {
+    let bytes =
+        file(&[chunk(3, 0, 900, 1, 20), chunk(9, 0, 400, 0x81, 20), chunk(12, 0, 700, 1, 20)]);
+    let taken = |valid| survey(&mut &bytes[..], valid).highest_taken;
+    assert_eq!(taken(None), Some(12));
+    assert_eq!(taken(Some(700)), Some(12));
+    assert_eq!(taken(Some(701)), Some(9));
+    assert_eq!(survey(&mut &file(&[chunk(3, 0, 900, 1, 20)])[..], Some(901)).highest_taken, None);
 }

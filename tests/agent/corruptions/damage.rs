@@ -324,10 +324,10 @@ fn begin_again(dir: &Dir) {
 
 /// Once more, behind the last.
 fn append_first_chunk(bytes: &mut Vec<u8>) {
-    let whole = prom_fix::walfile::head_chunks::survey(&mut bytes.as_slice());
+    let whole = prom_fix::walfile::head_chunks::survey(&mut bytes.as_slice(), None);
     let end = usize::try_from(whole.offset).expect("small");
     let ends = |at: &usize| {
-        let found = prom_fix::walfile::head_chunks::survey(&mut &bytes[..*at]);
+        let found = prom_fix::walfile::head_chunks::survey(&mut &bytes[..*at], None);
         found.chunks == 1 && found.fault.is_none()
     };
     let first = (9..end).find(ends).expect("a chunk");

@@ -122,10 +122,18 @@ fn words(problem: &Value) -> Option<String> {
             number("checkpoint"),
             count(problem, "/samples")
         ),
-        "refsLost" => format!(
-            "chunks of refs up to {} and no Series record: new series would be given them",
-            number("highest")
-        ),
+        "refsLost" => {
+            let named = match problem.number("/named") {
+                Some(named) => {
+                    format!("the log, which lost its end, names series up to {named} only")
+                }
+                None => "no Series record".to_owned(),
+            };
+            let highest = number("highest");
+            format!(
+                "chunks or late samples of refs up to {highest}, and {named}: new series would be given them"
+            )
+        }
         "checkpointLost" => format!("no checkpoint before segment {}", number("first")),
         "gapAfterCheckpoint" => {
             format!(

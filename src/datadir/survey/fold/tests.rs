@@ -1,5 +1,7 @@
 //! A whole directory first, then one thing broken in it at a time.
 
+mod refs;
+
 use std::path::PathBuf;
 
 use super::{Judged, LogName, Losses, NextStart, Problem, Refusal, judge};
@@ -45,6 +47,7 @@ fn healthy() -> Contents {
                 size: 8,
                 found: HeadChunks {
                     refs: Some(RefRange { first: 1, last: 40 + number }),
+                    highest_taken: Some(40 + number),
                     ..HeadChunks::default()
                 },
             })
@@ -237,22 +240,6 @@ fn a_file_named_as_a_checkpoint_stops_it() {
     let name = "checkpoint.old".to_owned();
     assert_eq!(found.problems, [Problem::NotAFolder { name: name.clone() }]);
     assert_eq!(found.next_start, NextStart::Fails { why: Refusal::NotAFolder { name } });
-}
-
-#[test]
-fn chunks_without_a_series_record_are_told() {
-    let found = judged(|c| c.checkpoints.clear());
-    assert!(!found.problems.contains(&Problem::RefsLost { highest: 43 }), "{found:?}");
-    let none = |c: &mut Contents| {
-        c.checkpoints.clear();
-        c.segments.clear();
-    };
-    assert_eq!(judged(none).problems, [Problem::RefsLost { highest: 43 }]);
-    let found = judged(|c| {
-        none(c);
-        c.chunks_head.clear();
-    });
-    assert_eq!(found.problems, []);
 }
 
 #[test]
