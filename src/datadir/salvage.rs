@@ -1,15 +1,13 @@
 //! Mends a data directory without losing what can be read: plans, makes the new files aside, swaps
 //! them in, and looks again. The old files stay below `prom-fix-<time>/`.
 
+mod report;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
-
-use crate::walfile::count::Kept;
-use crate::walfile::fault::Fault;
 use crate::walfile::mend::Traces;
 use crate::walfile::refs::Refs;
 use crate::walfile::segment::{Depth, Pages};
@@ -22,53 +20,14 @@ use super::journal::{Journal, LOGS, Phase};
 use super::layout::{self, ASIDE};
 use super::lock::{Lock, NotTaken};
 use super::look::{Known, look};
-use super::plan::{Act, LogFile, Planned, Refusal, Seen, plan};
+use super::plan::{LogFile, Refusal, Seen, plan};
 use super::restore::{self, Resumed};
 use super::stage;
 use super::survey::{self, Progress};
 use super::terms::{self, NEEDS_ROOM};
 use super::unnamed;
-
-/// What a salvage did, or would do.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Report {
-    pub files: Vec<Touched>,
-    /// Where the old files are.
-    pub aside: Option<String>,
-    /// What a start reads of WAL and checkpoint.
-    pub kept: Kept,
-    pub orphans: Orphans,
-    /// Bytes that the new files take.
-    pub extra_bytes: u64,
-    /// What was agreed to, where it was held to that.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub agreed: String,
-}
-
-/// One file, or folder, that is changed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Touched {
-    #[serde(flatten)]
-    pub planned: Planned,
-    /// Bytes before and after, and what of the records is kept.
-    pub was: Option<u64>,
-    pub new: u64,
-    pub kept: Option<Kept>,
-    /// The first of them.
-    pub faults: Vec<Fault>,
-    pub fault_count: u64,
-}
-
-/// Samples whose Series record is lost: which series they are of is not known any more.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Orphans {
-    pub samples: u64,
-    pub series: u64,
-    /// Samples by ref, of the first thousand.
-    pub named: BTreeMap<u64, u64>,
-}
+use report::touched;
+pub use report::{Orphans, Report, Touched};
 
 #[derive(Debug)]
 pub enum NotDone {
@@ -102,8 +61,6 @@ impl From<Refusal> for NotDone {
     }
 }
 
-/// Faults told of one file.
-const MOST_FAULTS: usize = 10;
 /// What a manifest and the ends of blocks may take beside the new files.
 const BESIDE: u64 = 1 << 20;
 
@@ -276,31 +233,6 @@ fn trace(disk: &Disk, seen: &Seen, read: &[&LogFile]) -> Done<Traces> {
     seen.snapshots.iter().for_each(|snapshot| traces.see(snapshot.reach.highest));
     seen.chunks.iter().filter_map(|file| file.found.refs).for_each(|refs| traces.see(refs.last));
     Ok(traces)
-}
-
-fn touched(seen: &Seen, planned: Planned) -> Touched {
-    let log = seen.records_of(&planned);
-    let chunks = seen.chunks.iter().find(|file| file.path == planned.path);
-    let was = log.map(|file| file.found.size).or(chunks.map(|file| file.size));
-    let mut faults = log.map(|file| file.found.faults.clone()).unwrap_or_default();
-    faults.truncate(MOST_FAULTS);
-    Touched {
-        new: new_size(&planned.act, log),
-        was,
-        kept: log.map(|file| file.found.kept.fragment),
-        faults,
-        fault_count: log.map_or(0, |file| file.found.fault_count),
-        planned,
-    }
-}
-
-/// Bytes of the new file.
-fn new_size(act: &Act, log: Option<&LogFile>) -> u64 {
-    match act {
-        Act::Rewrite | Act::Copy(_) => log.map_or(0, |file| file.mended),
-        Act::Shorten(end) => *end,
-        Act::Rename(_) | Act::Empty | Act::EmptyFolder | Act::Guard(_) | Act::SetAside => 0,
-    }
 }
 
 /// Refuses where the new files may not fit beside the old ones.
