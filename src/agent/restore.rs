@@ -26,7 +26,7 @@ struct Answer<'a> {
 pub fn resume(dir: &Path, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
     match restore::resume(dir, false) {
         Ok(Resumed::Nothing) => nothing("resume", json, screen.out),
-        Ok(Resumed::Salvaged(report)) => tell(&report, ("resume", "salvaged"), json, screen),
+        Ok(Resumed::Salvaged(report)) => tell(dir, &report, ("resume", "salvaged"), json, screen),
         Ok(Resumed::Restored(restored)) => told(&restored, "resume", json, screen.out),
         Err(not_done) => refused(dir, &not_done, screen),
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::datadir::inventory;
 use crate::datadir::plan::{Act, Why};
 use crate::datadir::salvage::{self, NotDone, Report, Touched};
 
@@ -20,6 +21,9 @@ use super::{Ended, Screen};
 struct Answer<'a> {
     command: &'a str,
     outcome: &'a str,
+    /// Distinct ones that a start loads, where all could be told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head_series: Option<u64>,
     #[serde(flatten)]
     report: &'a Report,
 }
@@ -33,7 +37,7 @@ pub fn run(
     match told(screen, |tell| salvage::salvage(dir, terms, tell)) {
         Ok(report) => {
             let outcome = if report.files.is_empty() { "clean" } else { "salvaged" };
-            tell(&report, ("salvage", outcome), json, screen)
+            tell(dir, &report, ("salvage", outcome), json, screen)
         }
         Err(not_done) => refused(dir, &not_done, screen),
     }
@@ -42,9 +46,11 @@ pub fn run(
 /// `--dry-run`: faults that are found end as those of a survey do.
 pub fn rehearse(dir: &Path, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
     match salvage::rehearse(dir) {
-        Ok(report) if report.files.is_empty() => tell(&report, ("salvage", "clean"), json, screen),
+        Ok(report) if report.files.is_empty() => {
+            tell(dir, &report, ("salvage", "clean"), json, screen)
+        }
         Ok(report) => {
-            tell(&report, ("salvage", "planned"), json, screen)?;
+            tell(dir, &report, ("salvage", "planned"), json, screen)?;
             Ok(Ended::Found)
         }
         Err(not_done) => refused(dir, &not_done, screen),
@@ -93,6 +99,7 @@ pub(super) fn refused(
 }
 
 pub(super) fn tell(
+    dir: &Path,
     report: &Report,
     (command, outcome): (&str, &str),
     json: bool,
@@ -100,11 +107,13 @@ pub(super) fn tell(
 ) -> io::Result<Ended> {
     let (out, caller) = (&mut *screen.out, screen.caller);
     if json {
-        serde_json::to_writer_pretty(&mut *out, &Answer { command, outcome, report })?;
+        let head_series = (outcome == "salvaged").then(|| head_series(dir)).flatten();
+        let answer = Answer { command, outcome, head_series, report };
+        serde_json::to_writer_pretty(&mut *out, &answer)?;
         writeln!(out)?;
         return Ok(Ended::Clean);
     }
-    let Report { files, aside, kept, orphans, extra_bytes, agreed: _ } = report;
+    let Report { files, aside, kept, orphans, extra_bytes, begins: _, agreed: _ } = report;
     if files.is_empty() {
         writeln!(out, "no fault: {} records, {} samples", kept.records, kept.samples)?;
         return Ok(Ended::Clean);
@@ -150,6 +159,12 @@ pub(super) fn tell(
         None => writeln!(out, "{extra_bytes} bytes more would be used")?,
     }
     Ok(Ended::Clean)
+}
+
+/// Whoever waits for this holds the start to it.
+fn head_series(dir: &Path) -> Option<u64> {
+    let found = inventory::read(dir, 0, &mut |_| {}).ok()?;
+    (found.bound.series_not_told_apart == 0).then_some(found.series)
 }
 
 fn empty_in_a_row(a: &Touched, b: &Touched) -> bool {

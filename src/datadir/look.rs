@@ -91,7 +91,8 @@ impl Looker<'_> {
         seen.wbl = self.log(&layout.wbl)?;
         seen.odd = layout.odd.iter().map(|path| self.relative(path)).collect();
         let blocks = blocks::all(&layout.blocks);
-        seen.chunks = self.chunks(&layout.chunks_head, blocks::newest(&blocks))?;
+        seen.newest_block = blocks::newest(&blocks);
+        seen.chunks = self.chunks(&layout.chunks_head, seen.newest_block)?;
         for block in blocks.iter().filter(|block| block.stops()) {
             // What we may not read is not broken for that.
             if block.faults.iter().any(|found| found.fault != BlockFault::Unreadable) {

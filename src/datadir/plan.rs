@@ -31,6 +31,8 @@ pub struct Seen {
     /// By number.
     pub chunks: Vec<Chunks>,
     pub snapshots: Vec<Snapshot>,
+    /// Where the newest block ends, in milliseconds: a start passes over what is before.
+    pub newest_block: Option<i64>,
     /// Blocks beside which Prometheus does not start.
     pub bad_blocks: Vec<String>,
     /// Named as a checkpoint and no folder: Prometheus does not start beside it.

@@ -217,6 +217,9 @@ fn prepare_with(disk: &Disk, root: &Path, known: &Known) -> Result<Prepared, Not
         let (samples, series) = (traces.orphans, traces.orphan_refs.len());
         report.orphans = Orphans { samples, series, named: traces.named };
     }
+    if report.orphans.samples == 0 {
+        report.begins = report::begins(&read, seen.newest_block);
+    }
     report.files = plan.steps.into_iter().map(|planned| touched(&seen, planned)).collect();
     report.extra_bytes = report.files.iter().map(|file| file.new).sum();
     Ok(Prepared { seen, report })

@@ -108,6 +108,15 @@ pub fn show_count(count: u64) -> String {
     out
 }
 
+/// Of milliseconds; as a number where no calendar has it.
+#[must_use]
+pub fn show_time(milliseconds: i64) -> String {
+    match jiff::Timestamp::from_millisecond(milliseconds) {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        Err(_) => format!("{milliseconds} ms"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! What a salvage has promised, as its helper reported it, and whether the server that was started on
-//! it holds that. Only what is true of every start is asked for: how many series a head has is not, for
-//! two records may be of one series, and the head forgets series whose samples are all in blocks.
+//! it holds that. Only what is true of every start is asked for: how many series its head has is not,
+//! for it forgets those whose samples are all in blocks, and gets new ones; how many it ever made is.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::volume::{Store, store};
 use super::{Subject, errand, pod};
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Action, Undo};
-use crate::model::quantity::show_count;
+use crate::model::quantity::{show_count, show_time};
 use crate::model::receipt::Receipt;
 use crate::model::{Fact, Got, Need, Seen, Snapshot, exposition};
 
@@ -16,7 +16,12 @@ use crate::model::{Fact, Got, Need, Seen, Snapshot, exposition};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promise {
     claim: String,
+    /// Entries of Series records.
     series: i64,
+    /// Distinct series that a start makes; none where they were too many to be told apart.
+    head_series: Option<i64>,
+    /// The head begins at this time or before, in milliseconds; none where that was not certain.
+    begins: Option<i64>,
     samples: i64,
     /// Samples without a series, which a start leaves out.
     orphans: i64,
@@ -40,6 +45,8 @@ pub fn of(receipt: &Receipt) -> Vec<Promise> {
         Some(Promise {
             claim: body.text("/spec/volumes/0/persistentVolumeClaim/claimName").to_owned(),
             series: said.number("/kept/series")?,
+            head_series: said.number("/headSeries"),
+            begins: said.number("/begins"),
             samples: said.number("/kept/samples")?,
             orphans: said.number("/orphans/samples")?,
         })
@@ -110,11 +117,11 @@ pub fn held(subject: &Subject, seen: &Snapshot, promise: &Promise) -> Result<Str
              them are older than its newest block, or they were not loaded"
         ));
     }
+    let (made, reaches) = (server.made(promise)?, server.reaches(promise, from)?);
     Ok(format!(
-        "{short}: its head reaches back before this start, and has {} series ({} Series records were \
-         kept); no corruption, {} samples of unknown series of {foreseen} foreseen",
+        "{short}: its head {reaches}, and has {} series ({made}); no corruption, {} samples of unknown \
+         series of {foreseen} foreseen",
         count(series),
-        count(promise.series),
         count(lost)
     ))
 }
@@ -140,6 +147,38 @@ impl Server<'_> {
     fn number(&self, name: &str) -> Result<i64, String> {
         exposition::whole(self.metrics()?, name)
             .ok_or_else(|| self.unread(name, "it does not tell"))
+    }
+
+    /// Of the series that were kept, whether this start made them all.
+    fn made(&self, promise: &Promise) -> Result<String, String> {
+        let Some(kept) = promise.head_series else {
+            return Ok(format!("{} Series records were kept", count(promise.series)));
+        };
+        let made = self.number("prometheus_tsdb_head_series_created_total")?;
+        if made < kept {
+            let (made, kept) = (count(made), count(kept));
+            return Err(format!("{} loaded {made} series, and {kept} were kept", self.short));
+        }
+        Ok(format!("{} made since this start, of {} that were kept", count(made), count(kept)))
+    }
+
+    /// Where its head begins. One that was cut to blocks since begins later, and loses nothing.
+    fn reaches(&self, promise: &Promise, from: i64) -> Result<String, String> {
+        let Some(begins) = promise.begins else {
+            return Ok("reaches back before this start".into());
+        };
+        if self.number("prometheus_tsdb_head_truncations_total")? > 0 {
+            return Ok("was written to blocks since this start".into());
+        }
+        if from > begins {
+            return Err(format!(
+                "the head of {} begins at {}, and samples from before {} were kept",
+                self.short,
+                show_time(from),
+                show_time(begins)
+            ));
+        }
+        Ok(format!("reaches back to {} ({} was promised)", show_time(from), show_time(begins)))
     }
 
     /// Samples that this start left out, for no record says of which series they are.

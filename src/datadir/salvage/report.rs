@@ -21,6 +21,10 @@ pub struct Report {
     /// What a start reads of WAL and checkpoint.
     pub kept: Kept,
     pub orphans: Orphans,
+    /// The head of a start begins at this time or before, in milliseconds: by then the first file whose
+    /// samples go on behind the newest block has ended. None where that is not certain.
+    #[serde(default)]
+    pub begins: Option<i64>,
     /// Bytes that the new files take.
     pub extra_bytes: u64,
     /// What was agreed to, where it was held to that.
@@ -50,6 +54,12 @@ pub struct Orphans {
     pub series: u64,
     /// Samples by ref, of the first thousand.
     pub named: BTreeMap<u64, u64>,
+}
+
+/// See [`Report::begins`]: of the files that a start will read.
+pub(super) fn begins(read: &[&LogFile], newest_block: Option<i64>) -> Option<i64> {
+    let ends = read.iter().filter_map(|file| file.found.counts.entries.span).map(|span| span.last);
+    ends.filter(|end| newest_block.is_none_or(|block| *end >= block)).min()
 }
 
 pub(super) fn touched(seen: &Seen, planned: Planned) -> Touched {

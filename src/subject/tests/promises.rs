@@ -72,14 +72,17 @@ fn server() -> Subject {
     subject(Kind::StatefulSet, vec![pod])
 }
 
-/// What is said of a server with these metrics and this log.
+/// What an agent of an older version reports.
 fn told(metrics: Fact, log: &str) -> Result<String, String> {
-    let (subject, said) = (
-        server(),
-        json!({"outcome": "salvaged",
-        "kept": {"series": 5, "samples": 100}, "orphans": {"samples": 2}}),
-    );
-    let [promise] = promised::of(&receipt(&said)).try_into().expect("one");
+    let said = json!({"outcome": "salvaged",
+        "kept": {"series": 5, "samples": 100}, "orphans": {"samples": 2}});
+    told_of(&said, metrics, log)
+}
+
+/// What is said of a server with these metrics and this log.
+fn told_of(said: &Value, metrics: Fact, log: &str) -> Result<String, String> {
+    let subject = server();
+    let [promise] = promised::of(&receipt(said)).try_into().expect("one");
     let [http, of_log] = promised::needs(&subject, std::slice::from_ref(&promise))
         .try_into()
         .expect("both of the one pod");
@@ -125,6 +128,32 @@ fn a_promise_is_held_or_it_is_said_why_that_is_not_proved() {
         let said = told(metrics, &log).expect_err(why);
         assert!(said.contains(why), "{said}");
     }
+}
+
+#[test]
+fn a_head_is_held_to_its_series_and_to_where_it_begins() {
+    let began: jiff::Timestamp = BEGAN.parse().expect("a time");
+    let said = json!({"outcome": "salvaged", "headSeries": 4, "begins": began.as_millisecond() - 3000,
+        "kept": {"series": 5, "samples": 100}, "orphans": {"samples": 0}});
+    let told = |made: u32, cut: u32, after: i64| {
+        let Fact::Known(Seen::Http { status, body }) = metrics(0, after) else { panic!("known") };
+        let body = format!(
+            "{body}prometheus_tsdb_head_series_created_total {made}\n\
+             prometheus_tsdb_head_truncations_total {cut}\n"
+        );
+        told_of(&said, Fact::Known(Seen::Http { status, body }), DONE)
+    };
+    let held = told(6, 0, -5000).expect("held");
+    assert!(held.contains("reaches back to 2026-11-26 09:59:55Z (2026-11-26 09:59:57Z"), "{held}");
+    assert!(held.contains("4 series (6 made since this start, of 4 that were kept)"), "{held}");
+    let few = told(3, 0, -5000).expect_err("too few");
+    assert!(few.contains("loaded 3 series, and 4 were kept"), "{few}");
+    let late = told(6, 0, -2000).expect_err("too late");
+    assert!(late.contains("begins at 2026-11-26 09:59:58Z, and samples from before"), "{late}");
+    let cut = told(6, 1, -2000).expect("it lost nothing");
+    assert!(cut.contains("was written to blocks"), "{cut}");
+    // An answer without these numbers proves nothing.
+    assert!(told_of(&said, metrics(0, -5000), DONE).is_err());
 }
 
 #[test]

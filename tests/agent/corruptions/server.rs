@@ -191,6 +191,14 @@ impl Server {
         late_enough.then(|| done.map(|name| value(name).unwrap_or_default()).concat())
     }
 
+    /// What it says of itself.
+    pub fn metric(&self, name: &str) -> f64 {
+        let (_, body) = self.get("/metrics").expect("an answer");
+        let text = String::from_utf8(body).expect("text");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name}: {text}")).parse().expect("a number")
+    }
+
     pub fn get(&self, path: &str) -> Option<(u16, Vec<u8>)> {
         self.ask("GET", path, "", &[])
     }

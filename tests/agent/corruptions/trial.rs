@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 use prom_fix::walfile::record::{self, Entry};
 
 use super::damage::{At, Costs, Damage};
@@ -105,6 +107,8 @@ pub struct Break<'a> {
 #[derive(Debug)]
 struct Start {
     held: Result<Held, Dead>,
+    /// Series that it made, and where its head begins.
+    head: [f64; 2],
     complaints: Vec<String>,
     /// The head was to go to blocks, and did not.
     kept_in_head: bool,
@@ -125,7 +129,8 @@ pub struct Row {
     may_cost: usize,
     foretold: Foretold,
     own: Vec<Start>,
-    ours: Result<Vec<Start>, String>,
+    /// With the report of the salvage.
+    ours: Result<(Value, Vec<Start>), String>,
 }
 
 /// One of the damages.
@@ -152,7 +157,8 @@ pub fn run(how: Break<'_>, healthy: &Healthy, place: &Path) -> Row {
     let foretold = replay::compare(release, &data("told"), whole, &place.join("bare"), MOST_STARTS);
     let own = follow(healthy, &data("own"));
     let salvaged = data("ours");
-    let ours = salvage(&salvaged).map(|()| follow(healthy, &salvaged));
+    let promise = salvage(&salvaged);
+    let ours = promise.map(|promise| (promise, follow(healthy, &salvaged)));
     Row {
         name,
         version: release.version.clone(),
@@ -174,11 +180,14 @@ pub fn break_it(damage: &Damage, release: &Release, data: &Path) {
     }
 }
 
-fn salvage(data: &Path) -> Result<(), String> {
+fn salvage(data: &Path) -> Result<Value, String> {
     let mut agent = Command::new(env!("CARGO_BIN_EXE_prom-fix-agent"));
-    let output = agent.args(["salvage"]).arg(data).output().expect("the agent starts");
+    let output = agent.args(["salvage", "--json"]).arg(data).output().expect("the agent starts");
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    if output.status.success() { Ok(()) } else { Err(format!("{}: {words}", output.status)) }
+    match output.status.success() {
+        true => Ok(serde_json::from_slice(&output.stdout).expect("JSON")),
+        false => Err(format!("{}: {words}", output.status)),
+    }
 }
 
 /// Three starts, each with what the ones before wrote: a minute after the end of what was there, then
@@ -190,7 +199,12 @@ fn follow(healthy: &Healthy, data: &Path) -> Vec<Start> {
         let server = match Server::start(&healthy.release, data) {
             Ok(server) => server,
             Err(dead) => {
-                starts.push(Start { held: Err(dead), complaints: Vec::new(), kept_in_head: false });
+                starts.push(Start {
+                    held: Err(dead),
+                    head: [0.0; 2],
+                    complaints: Vec::new(),
+                    kept_in_head: false,
+                });
                 if starts.len() == TRIES {
                     return starts;
                 }
@@ -198,6 +212,9 @@ fn follow(healthy: &Healthy, data: &Path) -> Vec<Start> {
             }
         };
         let held = map::compare(&server.map(), &healthy.whole, &healthy.later, &since);
+        let metrics =
+            ["prometheus_tsdb_head_series_created_total", "prometheus_tsdb_head_min_time"];
+        let head = metrics.map(|name| server.metric(name));
         let (request, written) = history::fresh(hours);
         if starts.len() < 2 {
             server.write(&request);
@@ -206,7 +223,7 @@ fn follow(healthy: &Healthy, data: &Path) -> Vec<Start> {
             }
         }
         let kept_in_head = hours == 4 && !server.wait_for_head(START + 3 * 7_200_000);
-        starts.push(Start { held: Ok(held), complaints: server.stop(), kept_in_head });
+        starts.push(Start { held: Ok(held), head, complaints: server.stop(), kept_in_head });
     }
     starts
 }
@@ -215,12 +232,17 @@ impl Row {
     /// What is not as it should be, a line each.
     pub fn wrong(&self) -> Vec<String> {
         let at = format!("{} under {}", self.name, self.prometheus());
-        let ours = match &self.ours {
-            Ok(ours) => ours,
+        let (promise, ours) = match &self.ours {
+            Ok((promise, starts)) => (promise, starts),
             Err(error) => return vec![format!("{at}: salvage: {error}")],
         };
         let mut wrong: Vec<String> =
             self.foretold.wrong.iter().map(|words| format!("{at}: {words}")).collect();
+        wrong.extend(
+            ours.first()
+                .and_then(|start| Row::broken(promise, start))
+                .map(|w| format!("{at}: {w}")),
+        );
         let own: Vec<&Held> = self.own.iter().filter_map(|s| s.held.as_ref().ok()).collect();
         let kept = own.iter().map(|held| held.kept).max().unwrap_or_default();
         for (number, start) in ours.iter().enumerate() {
@@ -252,6 +274,20 @@ impl Row {
         wrong
     }
 
+    /// What a proof on the cluster holds a start to, and is not so at the first one.
+    fn broken(promise: &Value, start: &Start) -> Option<String> {
+        let [made, begins] = start.head;
+        let told = |name: &str| promise[name].as_f64();
+        let exact = promise["outcome"] != "salvaged" || told("headSeries") == Some(made);
+        let early = told("begins").is_none_or(|promised| begins <= promised);
+        (!exact || !early).then(|| {
+            format!(
+                "{made} series from {begins} on, of {} by {}",
+                promise["headSeries"], promise["begins"]
+            )
+        })
+    }
+
     /// Which release, on whose directory.
     fn prometheus(&self) -> String {
         let whose = if self.library { " (library)" } else { "" };
@@ -259,7 +295,7 @@ impl Row {
     }
 
     fn accepted(&self) -> &'static str {
-        let is_accepted = |starts: &Vec<Start>| {
+        let is_accepted = |(_, starts): &(Value, Vec<Start>)| {
             starts.iter().all(|start| start.held.is_ok() && start.complaints.is_empty())
         };
         if self.ours.as_ref().is_ok_and(is_accepted) { "yes" } else { "no" }
@@ -280,7 +316,7 @@ impl fmt::Display for Row {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Row { samples, own, ours, .. } = self;
         let Foretold { told, due, shown, .. } = self.foretold;
-        let ours = ours.as_deref().unwrap_or_default();
+        let ours = ours.as_ref().map(|(_, starts)| starts.as_slice()).unwrap_or_default();
         write!(
             out,
             "| {} | {} | {samples} | {told} | {due} | {shown} | {} | {} | {} | {} | {} |",

@@ -3,10 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::uploads::time;
 use crate::classes::wal::docs::is_damage;
 use crate::model::object::ObjectExt;
-use crate::model::quantity::show_count;
+use crate::model::quantity::{show_count, show_time};
 use crate::model::report::{Directory, Inventory, Memory};
 use crate::model::{Finding, Severity, Snapshot};
 use crate::subject::{Subject, errand, frozen};
@@ -168,7 +167,9 @@ fn in_block(problem: &Value) -> Option<String> {
     let samples = count(problem, "/samples");
     let span = problem.number("/span/first").zip(problem.number("/span/last"));
     problem.is_true("/stops").then(|| match span {
-        Some((first, last)) => format!("{samples} samples, {} to {}", time(first), time(last)),
+        Some((first, last)) => {
+            format!("{samples} samples, {} to {}", show_time(first), show_time(last))
+        }
         None => format!("{samples} samples"),
     })
 }

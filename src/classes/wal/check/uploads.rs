@@ -1,10 +1,10 @@
 //! What of the data is in a Thanos bucket too, and what only this volume has: from the sidecar's own
 //! note where a look inside read it; else from the pod alone, with what that leaves open.
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::model::Finding;
+use crate::model::quantity::show_time;
 use crate::subject::thanos::{self, Sidecar};
 use crate::walfile::uploads::{Uploaded, Uploads};
 
@@ -34,7 +34,7 @@ pub fn only_here(uploads: Option<&Uploads>, pod: &Value) -> Option<String> {
         ));
     };
     let log = match head {
-        Some(span) => format!("the log from {} to {}", time(span.first), time(span.last)),
+        Some(span) => format!("the log from {} to {}", show_time(span.first), show_time(span.last)),
         None => "what is in the log and in no block".to_owned(),
     };
     if unread.is_some() {
@@ -49,20 +49,12 @@ pub fn only_here(uploads: Option<&Uploads>, pod: &Value) -> Option<String> {
     let noted = match newest {
         None => "Thanos noted no block as uploaded".to_owned(),
         Some(Uploaded { ulid: _, ends: Some(ends), made: _ }) => {
-            format!("Thanos noted blocks up to {} as uploaded", time(*ends))
+            format!("Thanos noted blocks up to {} as uploaded", show_time(*ends))
         }
         Some(Uploaded { ulid: _, ends: None, made }) => format!(
             "the newest block that Thanos noted as uploaded was made {}, and is not here any more",
-            time(*made)
+            show_time(*made)
         ),
     };
     Some(format!("{noted}; only on this volume is {log}{blocks}"))
-}
-
-/// Of milliseconds; as a number where no calendar has it.
-pub fn time(milliseconds: i64) -> String {
-    match Timestamp::from_millisecond(milliseconds) {
-        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-        Err(_) => format!("{milliseconds} ms"),
-    }
 }
