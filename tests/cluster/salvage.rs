@@ -186,8 +186,12 @@ fn run(kind: Kind, image: &str, damage: Damage) {
         digest = first(&anew, "/plan/digest");
     }
     let args = ["wal", target, "--inspect", "--apply", "--confirm", &digest, "--settle", "6s"];
-    let report = scene.plugin(&[&args[..], &["-o", "json"]].concat()).expect(0).json();
-    assert_eq!(report.pointer("/reports/0/outcome/proved"), Some(&Value::Bool(true)));
+    let applied = scene.plugin(&[&args[..], &["-o", "json"]].concat()).expect(0);
+    assert_eq!(applied.json().pointer("/reports/0/outcome/proved"), Some(&Value::Bool(true)));
+    // By numbers: of the series, and of the time back to which its head reaches.
+    for says in ["that were kept)", "its head reaches back to 20", " was promised)"] {
+        assert!(applied.stderr.contains(says), "{says}: {}", applied.stderr);
+    }
     served_again(&server, damage, &before);
     assert_eq!(essence(&scene.get(target))["spec"], whole["spec"], "its owner is as it was");
     nothing_is_left(&scene);
