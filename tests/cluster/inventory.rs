@@ -41,8 +41,24 @@ fn the_series_in_the_log_of_a_server_that_is_down_are_counted_and_kept_out() {
     assert!(hints.contains("kubectl prom-fix oom sts/prom --inspect"), "{hints}");
     let report = looks(&scene);
     let lines = evidence(&report, "oom/cardinality", "to stop it").join("\n");
+    is_accepted(&configuration(&lines));
+    // The lines to commit say so of the whole job.
+    let commit = scene.plugin(&["oom", "sts/prom", "--inspect", "-o", "commit"]).expect(2).stdout;
+    let of_job = commit.lines().skip_while(|line| !line.starts_with("sample_limit: "));
+    let of_job: String = of_job.map(|line| format!("{line}\n")).collect();
+    assert!(of_job.contains("\nmetric_relabel_configs:\n"), "{commit}");
     carried_out(&scene, &install);
-    kept_out(&scene, &lines);
+    kept_out(&scene, &of_job);
+}
+
+/// By Prometheus' own program.
+#[track_caller]
+fn is_accepted(configuration: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("prometheus.yml");
+    std::fs::write(&file, configuration).expect("written");
+    let check = ["check", "config", file.to_str().expect("a plain path")];
+    run(Command::new("promtool").args(check), "").expect(0);
 }
 
 /// Counted by a helper of which nothing stays but the receipt, and planned by that.
@@ -87,12 +103,7 @@ fn carried_out(scene: &Scene, install: &Install) {
 #[track_caller]
 fn kept_out(scene: &Scene, lines: &str) {
     let configuration = configuration(lines);
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("prometheus.yml");
-    std::fs::write(&file, &configuration).expect("written");
-    let check = ["check", "config", file.to_str().expect("a plain path")];
-    run(Command::new("promtool").args(check), "").expect(0);
-
+    is_accepted(&configuration);
     let indented: String = configuration.lines().map(|l| format!("    {l}\n")).collect();
     scene.apply(&format!(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: lines}}\ndata:\n  prometheus.yml: |\n\
@@ -108,7 +119,8 @@ fn kept_out(scene: &Scene, lines: &str) {
     let ask = |tail: &str| kubectl(&["get", "--raw", &path(tail)]).stdout;
     until("the load is scraped with the lines", 60, || {
         let targets = ask("/api/v1/targets");
-        ask("/api/v1/status/config").contains("regex: synthetic")
+        let config = ask("/api/v1/status/config");
+        ["regex: synthetic", "sample_limit: "].iter().all(|line| config.contains(line))
             && targets.contains(r#""health":"up""#)
     });
     let stats: Value = serde_json::from_str(&ask("/api/v1/status/tsdb")).expect("JSON");

@@ -12,7 +12,7 @@ use super::install::{Install, Kind, ROOMY, serve};
 use super::keeper::Keeper;
 use super::life::{first, text, until_told};
 use super::objects::FRONT;
-use super::scene::{Scene, essence, kubectl, until};
+use super::scene::{Said, Scene, essence, kubectl, until};
 
 /// Bytes of the last record of a segment: a part of one scrape.
 const CUT: usize = 50;
@@ -187,11 +187,7 @@ fn run(kind: Kind, image: &str, damage: Damage) {
     }
     let args = ["wal", target, "--inspect", "--apply", "--confirm", &digest, "--settle", "6s"];
     let applied = scene.plugin(&[&args[..], &["-o", "json"]].concat()).expect(0);
-    assert_eq!(applied.json().pointer("/reports/0/outcome/proved"), Some(&Value::Bool(true)));
-    // By numbers: of the series, and of the time back to which its head reaches.
-    for says in ["that were kept)", "its head reaches back to 20", " was promised)"] {
-        assert!(applied.stderr.contains(says), "{says}: {}", applied.stderr);
-    }
+    is_proved(&applied);
     served_again(&server, damage, &before);
     assert_eq!(essence(&scene.get(target))["spec"], whole["spec"], "its owner is as it was");
     nothing_is_left(&scene);
@@ -221,6 +217,15 @@ fn run(kind: Kind, image: &str, damage: Damage) {
     }
     nothing_is_left(&scene);
     eprintln!("{kind:?} {image} {damage:?}: {} s", began.elapsed().as_secs());
+}
+
+/// By numbers: of the series, and of the time back to which its head reaches.
+#[track_caller]
+fn is_proved(applied: &Said) {
+    assert_eq!(applied.json().pointer("/reports/0/outcome/proved"), Some(&Value::Bool(true)));
+    for says in ["that were kept)", "its head reaches back to 20", " was promised)"] {
+        assert!(applied.stderr.contains(says), "{says}: {}", applied.stderr);
+    }
 }
 
 /// Left to itself, its start cuts the log at the damage, and both lines that say so are quoted.
