@@ -44,7 +44,8 @@ pub fn plan(
 ) -> Result<Plan, Blocked> {
     let mut steps = Vec::new();
     let mut impact: Option<Impact> = None;
-    let mut frozen = false;
+    // Whether what was frozen before stays so.
+    let mut frozen: Option<bool> = None;
     for index in receipt.to_restore() {
         let Some(step) = receipt.plan.steps.get(index) else { continue };
         let (Action::Create { object, body }, Undo::Restore(words)) = (&step.action, &step.undo)
@@ -70,12 +71,16 @@ pub fn plan(
         words.extend((of_log && force && !forced).then(|| "--force".to_owned()));
         let held = hold_of(subject, seen, body)?;
         let was_held = !stops(receipt);
-        frozen |= was_held && of_log;
+        // Who froze it lets it go: a start may delete what has just come back.
+        let stays = was_held && of_log && held.as_ref().is_none_or(Hold::is_held);
+        frozen = frozen.max((was_held && of_log).then_some(stays));
         steps.extend(still_at_work(seen, object));
         steps.extend(held.iter().flat_map(Hold::down));
         steps.extend(helper(seen, receipt, index, body, &words)?);
-        steps.extend(held.iter().map(|hold| starts(hold, was_held)));
-        steps.extend(held.iter().flat_map(Hold::go_on));
+        if !stays {
+            steps.extend(held.iter().map(|hold| starts(hold, was_held)));
+            steps.extend(held.iter().flat_map(Hold::go_on));
+        }
         if let Some(now) = held.map(|hold| hold.impact()) {
             let before = impact.take().map(|before| before.restarts).unwrap_or_default();
             let restarts = [before, now.restarts.clone()].concat();
@@ -89,12 +94,14 @@ pub fn plan(
         plan.impact = Impact { stops_serving: false, ..impact };
     }
     plan.impact.data = "the old files come back, as they were".into();
-    if frozen {
-        plan.impact.data.push_str(
+    plan.impact.data.push_str(match frozen {
+        Some(true) => "; it was frozen before they were mended, and stays so",
+        Some(false) => {
             "; it was frozen before they were mended, and now starts on them: freeze it at once \
-             where that start would delete something",
-        );
-    }
+             where that start would delete something"
+        }
+        None => "",
+    });
     plan.undo = "no: the same command as before does it again".into();
     plan.undoes = Some(receipt.digest.clone());
     Ok(plan)

@@ -276,6 +276,11 @@ impl<'a> Hold<'a> {
         guarded(&free, &[Change::set("/metadata/finalizers", json!([HOLD]))], 0).undo
     }
 
+    /// Whether it was stopped before, and nothing starts it.
+    pub fn is_held(&self) -> bool {
+        matches!(self.way, Way::Held | Way::Scaled(..))
+    }
+
     /// What stopping it does to service.
     pub fn impact(&self) -> Impact {
         if let Way::Scaled(..) = self.way {

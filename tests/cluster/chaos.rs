@@ -8,7 +8,7 @@ use super::install::{Install, Kind, ROOMY, serve};
 use super::keeper::Keeper;
 use super::kill::{WAITS, dies};
 use super::life::until_told;
-use super::salvage::{nothing_is_left, served_again};
+use super::salvage::{no_helper_is_left, nothing_is_left, served_again};
 use super::scene::{Scene, essence, until};
 use super::wal::{is_beside_its_pod, with_gap};
 
@@ -283,4 +283,37 @@ fn a_salvage_of_a_deployment_that_was_killed_has_its_replicas_again() {
 fn a_salvage_of_a_resource_that_was_killed_leaves_it_to_its_operator() {
     let places = ["step-2-sent", "step-4-sent", "step-6-did", "step-9-sent"];
     killed_under(Kind::Resource, "v2.42.0", &places);
+}
+
+/// A damaged file is written anew. Its next start would delete what is behind the damage, so it was
+/// frozen: the old files come back under a pod that is held still, and is let go by who froze it. Steps:
+/// wait, agent, helper, wait, helper gone, agent gone, let go, wait.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_salvage_of_a_frozen_one_that_was_killed_leaves_it_frozen() {
+    for (kind, image) in [(Kind::Set, "v3.16.0"), (Kind::Deployment, "v2.53.3")] {
+        let scene = Scene::new("frozen");
+        serve(&scene, "load", LOAD);
+        let (server, before) = Server::with_log(&scene, Install::new(kind, image, ROOMY));
+        let target = server.install.target();
+        server.damage(Damage::Flip);
+        until_told(&scene, target, &["other/repair-unfinished"]);
+        let (whole, broken) = (essence(&scene.get(target)), files(&server.data));
+        for place in some(&["step-2-sent", "step-3-sent", "step-4-did", "step-5-did"], 1, 2) {
+            killed(&scene, target, place);
+            let said = scene.elsewhere(&["undo", target, "--yes"]).expect(0);
+            assert!(said.stderr.contains("and stays so"), "{}", said.stderr);
+            no_helper_is_left(&scene);
+            // A start would have come in this time.
+            std::thread::sleep(std::time::Duration::from_secs(5));
+            assert_eq!(files(&server.data), broken, "after {place}");
+            assert_eq!(essence(&scene.get(target)), whole, "after {place}");
+            eprintln!("{kind:?}: after {place}");
+        }
+        killed(&scene, target, "step-4-sent");
+        scene.elsewhere(&[&["resume", target, "--yes"], &WAITS[..]].concat()).expect(0);
+        server.until_taken(now());
+        served_again(&server, Damage::Flip, &before);
+        nothing_is_left(&scene);
+    }
 }
