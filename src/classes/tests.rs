@@ -18,6 +18,7 @@ mod paths;
 mod reach;
 mod repairs;
 mod replay;
+mod slow;
 mod states;
 mod storage;
 mod uploads;

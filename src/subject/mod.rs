@@ -12,6 +12,7 @@ pub mod frozen;
 pub mod hold;
 pub mod identity;
 mod install;
+pub mod knock;
 pub mod manager;
 pub mod network;
 pub mod operator;

@@ -95,6 +95,35 @@ fn a_time_out_of_the_pod_proxy_hints_at_a_policy() {
     until("the client gets no answer again", 60, || is_answered(&scene) == Some(false));
 }
 
+/// The kubelet says the same of a server that is too slow: a look tells one from the other.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_node_that_does_not_reach_its_pod_is_no_overload() {
+    let scene = Scene::new("unreached");
+    let install = install(Kind::Set, "v2.53.3");
+    // Late enough that no probe is answered before the packets are dropped.
+    let late = "initialDelaySeconds: 15, periodSeconds: 1";
+    let manifest = install.manifest();
+    assert!(manifest.contains("initialDelaySeconds: 0, periodSeconds: 1"));
+    scene.apply(&manifest.replace("initialDelaySeconds: 0, periodSeconds: 1", late));
+    let address = || scene.field("pod/prom-0", ".status.podIP");
+    until("the pod has an address", 30, || !address().is_empty());
+    let silence = Silence::new(&address());
+    let ask = |more: &[&str]| {
+        let report = scene.plugin(&[&["diagnose", "sts/prom", "-o", "json"], more].concat()).json();
+        assert_ne!(first(&report, "/rootCause"), "other/overloaded", "{report:#}");
+        report.pointer("/reports/0/unknown").expect("a list").to_string()
+    };
+    until("its probes time out", 90, || ask(&[]).contains("whether pod/prom-0 is too slow, or "));
+    let told = ask(&["--inspect"]);
+    let node = scene.field("pod/prom-0", ".spec.nodeName");
+    assert!(told.contains(&format!("what keeps {node} from port 9090 of pod/prom-0")), "{told}");
+    assert!(told.contains(&format!("on {node}: curl -m 3 http://{}:9090", address())), "{told}");
+    drop(silence);
+    scene.until_ready("prom-0", 60);
+    scene.plugin(&["diagnose", "sts/prom"]).expect(0);
+}
+
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn probes_ask_with_tls_where_it_speaks_that() {

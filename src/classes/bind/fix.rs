@@ -12,6 +12,7 @@ use super::check::address::{FORWARDED, GIVEN, HEARD};
 use crate::model::object::{Kind, ObjectExt};
 use crate::model::{Blocked, Finding, Next, ObjectRef, Plan, Severity, Snapshot};
 use crate::subject::Subject;
+use crate::subject::knock::{self, Door};
 use crate::subject::repair::{self, Draft};
 use crate::subject::rollout::Wanted;
 
@@ -98,7 +99,19 @@ impl<'a> Case<'a> {
     fn unexplained(&self) -> Blocked {
         let pod = self.root.because_down.as_deref().unwrap_or_default();
         let (root, namespace) = (self.subject.root.short(), self.subject.namespace());
-        let mut ways = vec![format!("kubectl describe pod {pod} -n {namespace}")];
+        let describe = format!("kubectl describe pod {pod} -n {namespace}");
+        let unreached = |one: &&Value| {
+            one.name() == pod
+                && knock::at_address(self.subject, self.seen, one) == Door::Silent
+                && matches!(knock::at_loopback(self.subject, self.seen, one), Door::Answers(..))
+        };
+        if let Some(unreached) = self.subject.pods.iter().find(unreached) {
+            let node = unreached.text("/spec/nodeName");
+            let why = format!("pod/{pod} answers on its loopback, and {node} does not reach it");
+            let ways = vec![knock::by_hand(self.subject, unreached), describe];
+            return Blocked { ways, ..Blocked::no_safe_plan(why, &[]) };
+        }
+        let mut ways = vec![describe];
         if !self.seen.inside.consented {
             ways.insert(0, format!("kubectl prom-fix bind {root} -n {namespace} --inspect"));
         }

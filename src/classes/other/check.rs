@@ -4,6 +4,7 @@ mod disk;
 mod ended;
 mod owner;
 mod placement;
+mod slow;
 mod standing;
 mod start;
 

@@ -147,7 +147,9 @@ pub const DOCS: &[CodeDoc] = &[
         code: Code("other/overloaded"),
         stage: Stage::Reach,
         meaning: "it runs, and answers too slowly",
-        proof: "probes time out on a server whose log says that it is ready",
+        proof: "probes time out on a server whose log says that it is ready, and that was called ready \
+                in this run or does not answer on its loopback either (--inspect). A node that does not \
+                reach its pod looks the same: then it is said what to look at there",
         plan: "look for a CPU limit that throttles, a heavy query, a disk that is slow; give it \
                CPU or take the query away",
         risk: "a restart makes a replay, and the load comes back",

@@ -24,6 +24,19 @@ impl Note {
         words.iter().any(|words| self.message.contains(words))
     }
 
+    /// A probe that got no answer in time, or did not get through.
+    pub fn is_silence(&self) -> bool {
+        let late = ["context deadline exceeded", "Client.Timeout exceeded", "i/o timeout"];
+        let timed_out = late.iter().any(|words| self.message.contains(words));
+        self.reason == "Unhealthy" && (timed_out || self.is_without_connection())
+    }
+
+    /// No connection came about: words of older kubelets, and of a node that has no route.
+    pub fn is_without_connection(&self) -> bool {
+        let words = ["while waiting for connection", "no route to host"];
+        words.iter().any(|words| self.message.contains(words))
+    }
+
     /// `FailedMount: …` on one line, its middle left out where it is long.
     pub fn quote(&self) -> String {
         let text = format!("{}: {}", self.reason, self.message);

@@ -10,53 +10,16 @@ use crate::model::log::events;
 use crate::model::log::{Runs, runs};
 use crate::model::object::ObjectExt;
 use crate::model::{Need, Snapshot, Unknown};
-use crate::subject::{Subject, pod};
+pub use crate::subject::knock::{Door, at_address, at_loopback};
+use crate::subject::{Subject, knock::path, pod};
 
 /// As many pods are asked; the others are of the same template.
 const MOST_PODS: usize = 3;
 /// Nothing listens in the first seconds of a start, so that a refusal says nothing.
 const STARTED_SECONDS: i64 = 30;
 
-/// What came of one knock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door<'a> {
-    Answers(u16, &'a str),
-    /// Nothing listens there.
-    Refused(&'a str),
-    /// No answer in time: mostly something drops the packets.
-    Silent,
-    /// It could not be tried.
-    Unread(&'a str),
-    NotAsked,
-}
-
-fn path(subject: &Subject) -> String {
-    format!("{}/-/ready", subject.flags.prefix().trim_end_matches('/'))
-}
-
-pub fn at_address<'a>(subject: &Subject, seen: &'a Snapshot, pod: &Value) -> Door<'a> {
-    door(seen.http(pod, subject.flags.port(), &path(subject)))
-}
-
-pub fn at_loopback<'a>(subject: &Subject, seen: &'a Snapshot, pod: &Value) -> Door<'a> {
-    door(seen.forward(pod, subject.flags.port(), &path(subject)))
-}
-
-fn door<'a>(answer: Option<Result<(u16, &'a str), &'a str>>) -> Door<'a> {
-    match answer {
-        None => Door::NotAsked,
-        Some(Ok((status, body))) => Door::Answers(status, body),
-        // Of these words alone it was the API server that refused.
-        Some(Err(why)) if why.contains("connection refused") && why != "connection refused" => {
-            Door::Refused(why)
-        }
-        Some(Err(why)) if why.contains("timed out") || why.contains("i/o timeout") => Door::Silent,
-        Some(Err(why)) => Door::Unread(why),
-    }
-}
-
 /// The requests, where the person asked for this class; of others only where the kubelet is refused
-/// and the arguments do not say why. The loopback is asked where the address does not answer, and only
+/// or gets no answer, and the arguments do not say why. The loopback is asked where the address does not answer, and only
 /// where a look inside was allowed.
 pub fn needs(subject: &Subject, seen: &Snapshot, asked: bool) -> Vec<Need> {
     let (port, path) = (subject.flags.port(), path(subject));
@@ -91,10 +54,14 @@ fn puzzles(subject: &Subject, seen: &Snapshot, pod: &Value) -> bool {
         return false;
     }
     let notes = events::of(seen, &pod::reference(pod), pod.uid());
-    let refused = |note: &&events::Note| {
-        note.reason == "Unhealthy" && note.message.contains("connection refused")
+    let puzzling = |note: &&events::Note| {
+        let refused = note.reason == "Unhealthy" && note.message.contains("connection refused");
+        refused || note.is_silence()
     };
-    notes.iter().filter(refused).any(|note| note.at.zip(runs.since).is_none_or(|(at, up)| at >= up))
+    notes
+        .iter()
+        .filter(puzzling)
+        .any(|note| note.at.zip(runs.since).is_none_or(|(at, up)| at >= up))
 }
 
 /// Whether it runs long enough to listen.

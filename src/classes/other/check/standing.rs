@@ -2,10 +2,11 @@
 
 use super::Case;
 use super::ended::log_unknown;
+use super::slow;
 use crate::model::log::events::Note;
 use crate::model::log::{events, kill, replay, walreplay};
 use crate::model::object::ObjectExt;
-use crate::model::{Code, Severity, Unknown, Verdict};
+use crate::model::{Severity, Unknown, Verdict};
 use crate::subject::pod;
 
 /// A start takes this long without anything being wrong.
@@ -35,13 +36,13 @@ pub fn check(case: &Case<'_>, verdict: &mut Verdict) {
     let notes = events::of(case.seen, case.object, case.pod.uid());
     let unhealthy: Vec<_> =
         notes.iter().filter(|n| n.reason == "Unhealthy").filter(of_run).collect();
-    let slow = ["context deadline exceeded", "Client.Timeout exceeded", "i/o timeout"];
-    if let Some(note) = unhealthy.iter().find(|n| slow.iter().any(|s| n.message.contains(s)))
+    if let Some(note) = unhealthy.iter().find(|note| note.is_silence())
         && replay.ready
     {
-        let says = "runs, and does not answer its probes in time";
-        let code = Code("other/overloaded");
-        verdict.findings.push(case.stops(code, says).with("event", note.quote()));
+        match slow::check(case, note) {
+            Ok(finding) => verdict.findings.push(finding),
+            Err(unknown) => verdict.unknown.push(unknown),
+        }
     } else if unhealthy.is_empty() && age >= STARTS_WITHIN_SECONDS {
         let name = case.name();
         verdict.unknown.push(Unknown {
