@@ -30,6 +30,16 @@ pub struct Volume<'a> {
     directory: String,
 }
 
+impl Volume<'_> {
+    /// Where the data directory is for somebody who sees the volume at `root`.
+    pub fn directory(&self, root: &str) -> String {
+        match self.directory.as_str() {
+            "" => root.to_owned(),
+            below => format!("{}/{below}", root.trim_end_matches('/')),
+        }
+    }
+}
+
 /// The claim behind a pod's data directory.
 pub fn volume<'a>(subject: &Subject, pod: &'a Value) -> Result<Volume<'a>, Blocked> {
     let spec = pod.get("spec").unwrap_or(&Value::Null);
@@ -325,11 +335,8 @@ fn security(run_as: &Who, label: Option<&Value>) -> Value {
 
 fn container(errand: &Errand<'_>, room: Value) -> Value {
     let Errand { volume, command, arguments, run_as, writes, .. } = errand;
-    let directory = match volume.directory.as_str() {
-        "" => "/data".to_owned(),
-        below => format!("/data/{below}"),
-    };
-    let mut words = vec![format!("/agent/{AGENT}"), (*command).to_owned(), directory];
+    let mut words =
+        vec![format!("/agent/{AGENT}"), (*command).to_owned(), volume.directory("/data")];
     words.extend(arguments.iter().cloned());
     words.push("--json".into());
     let capabilities = match writes {

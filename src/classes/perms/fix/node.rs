@@ -8,7 +8,7 @@ use crate::classes::perms::honours::on_node;
 use crate::model::folder::may_be_own;
 use crate::model::object::ObjectExt;
 use crate::model::{Blocked, Unknown};
-use crate::subject::identity;
+use crate::subject::{errand, identity};
 
 /// Refuses where no helper may be made on it, or none should.
 pub(super) fn may_be_changed(case: &Case<'_>, pod: &Value, path: &str) -> Result<(), Blocked> {
@@ -78,9 +78,12 @@ pub(super) fn by_hand(case: &Case<'_>, pod: &Value, path: &str) -> Vec<String> {
     let owner = who
         .as_ref()
         .map_or("UID:GID of the container".to_owned(), |who| format!("{}:{}", who.user, who.group));
+    // What else the folder holds keeps its owner.
+    let volume = errand::volume_or_folder(case.subject, pod);
+    let data = volume.map_or(path.to_owned(), |volume| volume.directory(path));
     vec![
-        format!("on {node}, to see whose it is: ls -ldn {path}"),
-        format!("on {node}, if nothing else uses it: chown -R {owner} {path}"),
+        format!("on {node}, to see whose it is: ls -ldn {data}"),
+        format!("on {node}, if nothing else uses it: chown -R {owner} {data}"),
         "on another node it is another folder, and empty: a claim stays with the pod".to_owned(),
     ]
 }
