@@ -35,7 +35,8 @@ pub const DOCS: &[CodeDoc] = &[
         proof: "\"This filesystem is not supported\" (2.21 and later), \"no locks available\", or \
                 a refused rename",
         plan: "move to a local or block volume. Without locks: --storage.tsdb.no-lockfile lets it \
-               start",
+               start. A refused rename: look first for an attribute that keeps files in their place \
+               (lsattr -d, on the node, of the folder that the line names; a or i)",
         risk: "a share may lose or reorder writes: damage comes back. Without the lock two \
                writers may meet",
     },

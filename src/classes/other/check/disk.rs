@@ -26,8 +26,11 @@ fn last_words(case: &Case<'_>) -> Option<Finding> {
     let (code, says) = match &found {
         Sign::Full => (FULL, "has no space left on its volume"),
         Sign::Io => (IO, "cannot read or write its volume: the disk fails"),
+        Sign::BadFileSystem if line.says().contains("no locks") => {
+            (UNSUPPORTED, "stores on a file system without locks")
+        }
         Sign::BadFileSystem => {
-            (UNSUPPORTED, "stores on a file system without the locks or renames it needs")
+            (UNSUPPORTED, "stores where the file system does not let it rename a file")
         }
         Sign::ReadOnly(path) => {
             let place = place(case.pod, &case.subject.container, path);
