@@ -6,6 +6,7 @@ mod client;
 mod counted;
 mod danger;
 mod denied;
+mod discovery;
 mod fixture;
 mod full;
 mod inventory;

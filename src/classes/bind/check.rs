@@ -3,6 +3,7 @@
 pub(super) mod absent;
 pub(super) mod address;
 pub(super) mod asked;
+pub(super) mod discovery;
 pub(super) mod foreign;
 pub(super) mod ingress;
 pub(super) mod knock;
@@ -47,6 +48,9 @@ pub fn check(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> 
     verdict.unknown.extend(services.unknown);
     verdict.findings.extend(names::check(seen));
     verdict.findings.extend(ingress::check(subject, seen));
+    let discovery = discovery::check(subject, seen);
+    verdict.findings.extend(discovery.findings);
+    verdict.unknown.extend(discovery.unknown);
     if let Some(client) = client {
         let policies = policies::check(subject, seen, client);
         verdict.findings.extend(policies.findings);

@@ -57,12 +57,15 @@ pub const DOCS: &[CodeDoc] = &[
     CodeDoc {
         code: Code("bind/network-policy"),
         stage: Stage::Reach,
-        meaning: "a NetworkPolicy does not let the client in, or not out",
+        meaning: "a NetworkPolicy does not let the client in, or not out; as a warning, not Prometheus \
+                  itself out to the API server, so that its service discovery finds nothing new",
         proof: "a policy selects the Prometheus pods and no ingress rule fits the client and the port; the \
                 pod is ready all the while, for the kubelet is let through. kube-prometheus ships such a \
-                policy",
+                policy. The warning: its requests for targets time out (2.x logs it; of 3.x bind reads what it \
+                counted)",
         plan: "bind --client judges one workload, and plans a policy more for it and this port alone; \
-               those that are there stay as they are",
+               those that are there stay as they are. For the warning: a rule of egress to address and port \
+               of the API server, as endpoints kubernetes -n default shows them",
         risk: "a rule that is too wide opens all metrics to the cluster",
     },
     CodeDoc {

@@ -2,7 +2,7 @@
 //! only once every pod runs, for before that they say nothing of their own: one that is killed for
 //! memory time and again runs only between two kills.
 
-use super::check::{foreign, knock, sources};
+use super::check::{discovery, foreign, knock, sources};
 use super::client::{pods_need, spaces};
 use crate::model::log::runs;
 use crate::model::{Kind, Need, ObjectRef, Snapshot};
@@ -11,6 +11,7 @@ use crate::subject::pod::{self, Doing};
 
 pub fn needs(subject: &Subject, seen: &Snapshot, client: Option<&ObjectRef>) -> Vec<Need> {
     let mut out = to_prove(subject, seen, client);
+    out.extend(discovery::needs(subject, seen));
     if let Some(client) = client {
         out.extend(foreign::needs(seen, &spaces(subject.namespace(), client)));
         out.extend(sources::needs(seen, client));
@@ -47,6 +48,7 @@ pub fn when_asked(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
         Need::list(Kind::Ingress, namespace),
     ];
     out.extend(foreign::needs(seen, &[namespace]));
+    out.extend(discovery::when_asked(subject, seen));
     out.extend(knock::needs(subject, seen, true));
     out
 }
