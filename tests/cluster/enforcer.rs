@@ -66,25 +66,35 @@ impl Drop for Enforcer {
     }
 }
 
-/// A pod that the node itself, and the API server on it, gets no answer from, until this is dropped:
-/// what a policy does where the API server is elsewhere.
+/// Packets that are dropped without a word until this is dropped.
 pub struct Silence(String);
 
 impl Silence {
+    /// A pod that the node itself, and the API server on it, gets no answer from: what a policy does
+    /// where the API server is elsewhere.
     pub fn new(address: &str) -> Silence {
-        let silence = Silence(address.to_owned());
-        iptables(&silence.rule("-I"));
+        Silence::of(format!("OUTPUT -d {address} -p tcp --dport 9090 -j DROP"))
+    }
+
+    /// A pod that gets no answer from the API server.
+    pub fn of_api_server(address: &str) -> Silence {
+        Silence::of(format!("INPUT -s {address} -p tcp --dport 6443 -j DROP"))
+    }
+
+    fn of(rule: String) -> Silence {
+        let silence = Silence(rule);
+        silence.told("-I");
         silence
     }
 
-    fn rule<'a>(&'a self, act: &'a str) -> [&'a str; 10] {
-        [act, "OUTPUT", "-d", &self.0, "-p", "tcp", "--dport", "9090", "-j", "DROP"]
+    fn told(&self, act: &str) {
+        iptables(&[act].into_iter().chain(self.0.split(' ')).collect::<Vec<_>>());
     }
 }
 
 impl Drop for Silence {
     fn drop(&mut self) {
-        iptables(&self.rule("-D"));
+        self.told("-D");
     }
 }
 

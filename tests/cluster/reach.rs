@@ -4,7 +4,7 @@ use super::bind::{
     ASKS, CLIENT, CLOSED, SERVICE, WHOLE, answered, client, install, is_answered, lives, states,
 };
 use super::enforcer::{Enforcer, Silence};
-use super::install::Kind;
+use super::install::{Install, Kind};
 use super::life::{carry_out_as, first, text, until_told};
 use super::scene::{Scene, kubectl, until};
 
@@ -122,6 +122,73 @@ fn a_node_that_does_not_reach_its_pod_is_no_overload() {
     drop(silence);
     scene.until_ready("prom-0", 60);
     scene.plugin(&["diagnose", "sts/prom"]).expect(0);
+}
+
+/// Who may look for pods, and two policies that let nobody out but for names.
+const DISCOVERS: &str = r#"
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: prom}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: prom}
+rules: [{apiGroups: [""], resources: [pods], verbs: [get, list, watch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: prom}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: prom}
+subjects: [{kind: ServiceAccount, name: prom}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed}
+spec: {podSelector: {}, policyTypes: [Egress]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: names}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress: [{to: [{namespaceSelector: {}}], ports: [{port: 53, protocol: UDP}]}]
+"#;
+
+/// It serves, and nobody tells it of pods any more.
+fn is_kept_from_the_api_server(image: &str, command: &str) {
+    let scene = Scene::new("discovers");
+    let of_pod = &["serviceAccountName: prom"];
+    let install = Install { of_pod, ..install(Kind::Set, image) };
+    let role = "kubernetes_sd_configs: [{role: pod, namespaces: {own_namespace: true}}]";
+    let jobs = format!("scrape_configs: [{{job_name: pods, {role}}}]");
+    scene.apply(DISCOVERS);
+    scene.apply(&install.manifest().replace("scrape_configs: []", &jobs));
+    scene.until_ready("prom-0", 60);
+    let warned = || {
+        let report = scene.plugin(&[command, "sts/prom", "-o", "json"]).json();
+        let findings = report.pointer("/reports/0/findings").expect("a list").to_string();
+        findings.contains("bind/network-policy").then(|| (first(&report, "/verdict"), findings))
+    };
+    assert_eq!(warned(), None, "nothing enforces them yet");
+    let _silence = Silence::of_api_server(&scene.field("pod/prom-0", ".status.podIP"));
+    scene.kubectl(&["exec", "prom-0", "--", "kill", "1"]).expect(0);
+    until("it is told", 120, || warned().is_some());
+    let (verdict, findings) = warned().expect("told");
+    assert_eq!(verdict, "healthy");
+    assert!(findings.contains("netpol/closed, netpol/names"), "{findings}");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_discovery_that_is_kept_from_the_api_server_is_told_by_its_log() {
+    is_kept_from_the_api_server("v2.53.3", "diagnose");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_discovery_that_logs_nothing_is_told_by_what_it_counts() {
+    is_kept_from_the_api_server("v3.16.0", "bind");
 }
 
 #[test]
