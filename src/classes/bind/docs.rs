@@ -23,7 +23,9 @@ pub const DOCS: &[CodeDoc] = &[
         proof: "--web.listen-address is 127.0.0.1, localhost or [::1] (spec.listenLocal of the custom \
                 resource does that), or its log says so; or probes and the pod proxy are refused, while a \
                 port-forward is answered (bind --inspect), wherever it was told that",
-        plan: "listen on :9090, or remove listenLocal, or put a proxy container in front",
+        plan: "listen on :9090, or remove listenLocal, or put a proxy container in front. Where only the \
+               config-reloader is not ready: prometheus-operator before 0.75 probes it at the address of \
+               the pod; with a newer one listenLocal may stay",
         risk: "what is opened is open to the cluster: if loopback was meant as protection, use a \
                NetworkPolicy or the web configuration instead",
     },

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::knock::{self, Door};
 use super::{ADDRESS, LOOPBACK};
-use crate::model::log::{Line, Runs};
+use crate::model::log::{Line, Runs, events};
 use crate::model::object::ObjectExt;
 use crate::model::{Finding, Severity, Snapshot};
 use crate::subject::{Subject, pod};
@@ -59,7 +59,13 @@ pub fn loopback(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) ->
     let beside = thanos(subject, pod);
     let meant = runs.ready && (asked || beside.is_some());
     let weight = if meant { Severity::Warn } else { Severity::Error };
-    let says = "listens on the pod's loopback only: no probe, Service or scrape can reach it";
+    // A probe that is run inside of it reaches it well.
+    let says = match pod::container(pod, &subject.container) {
+        Some(own) if own.ready => {
+            "listens on the pod's loopback only: no Service or scrape can reach it"
+        }
+        _ => "listens on the pod's loopback only: no probe, Service or scrape can reach it",
+    };
     let mut finding = Finding::new(LOOPBACK, &pod::reference(pod), weight, says);
     if let Some(all) = &told {
         finding = finding.with(GIVEN, all.join(" "));
@@ -75,11 +81,33 @@ pub fn loopback(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) ->
     if asked {
         finding = finding.with("set by", "spec.listenLocal of the custom resource");
     }
+    if let Some((name, note)) = probed_beside(subject, seen, pod) {
+        finding =
+            finding.with(&format!("container {name}"), format!("not ready: {}", note.quote()));
+    }
     if let Some(name) = beside {
         let says = "asks it there, and passes on its Store API alone, not what Prometheus serves";
         finding = finding.with(&format!("container {name}"), says);
     }
     Some(stopping(finding, runs))
+}
+
+/// A container beside a Prometheus that is ready itself which is refused, too: the config-reloader of
+/// prometheus-operator 0.70 to 0.74 listens on the loopback with it, and is probed at the address.
+fn probed_beside<'a>(
+    subject: &Subject,
+    seen: &Snapshot,
+    pod: &'a Value,
+) -> Option<(&'a str, events::Note)> {
+    let statuses = pod.list("/status/containerStatuses");
+    let of = |status: &Value| status.text("/name") == subject.container;
+    statuses.iter().find(|status| of(status) && status.is_true("/ready"))?;
+    let beside = statuses.iter().find(|status| !of(status) && !status.is_true("/ready"))?;
+    let notes = events::of(seen, &pod::reference(pod), pod.uid());
+    let refused = |note: &events::Note| {
+        note.reason == "Unhealthy" && note.message.contains("connection refused")
+    };
+    notes.into_iter().find(refused).map(|note| (beside.text("/name"), note))
 }
 
 /// A sidecar of Thanos, which serves samples by gRPC and no page or API of Prometheus
