@@ -41,6 +41,8 @@ mod keeper;
 mod kill;
 #[path = "cluster/late.rs"]
 mod late;
+#[path = "cluster/left.rs"]
+mod left;
 #[path = "cluster/life.rs"]
 mod life;
 #[path = "cluster/locked.rs"]

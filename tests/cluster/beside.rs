@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::install::{Install, Kind, ROOMY, serve};
+use super::left::nothing_is_left;
 use super::life::{first, until_told};
-use super::salvage::nothing_is_left;
 use super::scene::{Scene, until};
 
 const QUICK: &[&str] =

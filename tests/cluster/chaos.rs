@@ -7,8 +7,9 @@ use super::damage::{Damage, Files, LOAD, Server, files, now};
 use super::install::{Install, Kind, ROOMY, serve};
 use super::keeper::Keeper;
 use super::kill::{WAITS, dies};
+use super::left::{no_helper_is_left, nothing_is_left};
 use super::life::until_told;
-use super::salvage::{no_helper_is_left, nothing_is_left, served_again};
+use super::salvage::served_again;
 use super::scene::{Scene, essence, until};
 use super::wal::{is_beside_its_pod, with_gap};
 

@@ -8,8 +8,8 @@ use super::audit::Mark;
 use super::damage::{Damage, Server};
 use super::install::{Install, Kind, ROOMY};
 use super::keeper;
+use super::left::nothing_is_left;
 use super::life::first;
-use super::salvage::nothing_is_left;
 use super::scene::{Said, Scene};
 
 fn says(said: &Said, words: &[&str]) {

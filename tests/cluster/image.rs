@@ -2,8 +2,8 @@
 
 use super::chaos::gap;
 use super::kill::WAITS;
+use super::left::nothing_is_left;
 use super::life::text;
-use super::salvage::nothing_is_left;
 
 /// Another release than the one that is looked at, without a shell.
 const OTHER: &str = "quay.io/prometheus/prometheus:v2.53.3-distroless";

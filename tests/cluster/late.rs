@@ -12,8 +12,8 @@ use super::damage::{Damage, LOAD, Server, files, samples};
 use super::install::{Install, Kind, ROOMY, serve};
 use super::keeper::Keeper;
 use super::kill::WAITS;
+use super::left::nothing_is_left;
 use super::life::{first, until_told};
-use super::salvage::nothing_is_left;
 use super::scene::{Scene, run, until};
 
 const TARGET: &str = "sts/prom";

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::install::{Install, Kind, ROOMY};
+use super::left::nothing_is_left;
 use super::life::{first, text, until_told};
-use super::salvage::nothing_is_left;
 use super::scene::{Scene, kubectl, kubectl_in};
 
 /// A volume for one pod at a time, bound when a pod needs it; gone at the end.

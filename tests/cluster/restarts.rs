@@ -15,8 +15,8 @@ use super::chaos::{gap, planned};
 use super::damage::{Files, files};
 use super::keeper;
 use super::kill::WAITS;
+use super::left::nothing_is_left;
 use super::life::until_told;
-use super::salvage::nothing_is_left;
 use super::scene::{Said, Scene, essence, kubectl, until};
 
 const TARGET: &str = "sts/prom";

@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use super::install::{Install, Kind, ROOMY};
+use super::left::nothing_is_left;
 use super::life::{first, text, until_told};
-use super::salvage::nothing_is_left;
 use super::scene::{Scene, essence, kubectl, kubectl_in, until};
 
 /// Kinds of others, as loose as a definition can be; gone again at the end.

@@ -10,7 +10,8 @@ use super::audit::Mark;
 use super::damage::{Damage, Files, LOAD, Samples, Server, files, samples};
 use super::install::{Install, Kind, ROOMY, serve};
 use super::keeper::Keeper;
-use super::life::{first, text, until_told};
+use super::left::nothing_is_left;
+use super::life::{first, until_told};
 use super::objects::FRONT;
 use super::scene::{Said, Scene, essence, kubectl, until};
 
@@ -304,25 +305,6 @@ fn a_sibling_serves_throughout() {
 #[ignore = "needs the cluster: tests/run"]
 fn a_sibling_of_a_resource_serves_throughout() {
     a_sibling_serves(Kind::Resource, "v2.53.3");
-}
-
-#[track_caller]
-pub fn nothing_is_left(scene: &Scene) {
-    no_helper_is_left(scene);
-    let pods = scene.kubectl(&["get", "pods", "-o", "json"]).expect(0).json();
-    let held = |pod: &Value| text(pod, "/metadata/finalizers/0").contains("prom-fix");
-    let all = pods["items"].as_array().expect("a list");
-    assert!(!all.iter().any(held), "nothing is held");
-}
-
-#[track_caller]
-pub fn no_helper_is_left(scene: &Scene) {
-    let managed = "app.kubernetes.io/managed-by=prom-fix";
-    until("no helper is left", 20, || {
-        scene.kubectl(&["get", "pods", "-l", managed, "-o", "name"]).stdout.is_empty()
-    });
-    let maps = scene.kubectl(&["get", "cm", "-l", managed, "-o", "name"]).stdout;
-    assert!(maps.lines().all(|name| !name.contains("agent")), "{maps}");
 }
 
 const VERSIONS: [&str; 3] = ["v2.42.0", "v2.53.3", "v3.16.0"];

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::install::{Install, Kind, ROOMY, taken};
 use super::keeper::Keeper;
+use super::left::nothing_is_left;
 use super::life::{first, text, until_told};
-use super::salvage::nothing_is_left;
 use super::scene::{Scene, essence, kubectl, until};
 
 /// What a pod needs of its node and its registry, and so whoever mounts its volume beside it.

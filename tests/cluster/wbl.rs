@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::damage::{Samples, flip, now, samples_of};
 use super::install::{Install, Kind, ROOMY};
+use super::left::nothing_is_left;
 use super::life::{first, until_told};
-use super::salvage::nothing_is_left;
 use super::scene::{Scene, kubectl};
 
 const RECEIVES: &[&str] = &["--web.enable-remote-write-receiver"];
