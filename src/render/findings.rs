@@ -85,6 +85,9 @@ fn value_lines(label: &str, value: &str) -> String {
     lines.join("\n")
 }
 
+/// A Prometheus is well also where nothing that it scrapes answers.
+const TARGETS: &str = "its targets (its page /targets shows them)";
+
 /// What could not be read. A healthy report has one line of it; others say how to get each.
 pub(super) fn write_unknown(
     page: &mut Page<'_>,
@@ -93,12 +96,9 @@ pub(super) fn write_unknown(
     target: &Target,
     context: &Context,
 ) {
-    if unknown.is_empty() {
-        return;
-    }
     if state == State::Healthy {
-        let all: Vec<String> =
-            unknown.iter().map(|u| format!("{} ({})", clean(&u.need), clean(&u.why))).collect();
+        let said = unknown.iter().map(|u| format!("{} ({})", clean(&u.need), clean(&u.why)));
+        let all: Vec<String> = std::iter::once(TARGETS.to_owned()).chain(said).collect();
         page.flow(" ? not checked: ", Role::Plain, INDENT, &all.join("; "));
         return;
     }
