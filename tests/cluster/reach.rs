@@ -8,7 +8,7 @@ use super::install::{Install, Kind};
 use super::life::{carry_out_as, first, text, until_told};
 use super::scene::{Scene, kubectl, until};
 
-/// Its pods' ports have the name that the resource gives them.
+/// Its pods' ports have the name that the resource gives them; that of the config-reloader keeps its own.
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn a_port_that_the_resource_renamed_is_what_the_service_sends_to() {
@@ -20,7 +20,8 @@ fn a_port_that_the_resource_renamed_is_what_the_service_sends_to() {
     let label = install.selector().replace('=', ": ");
     scene.apply(&format!(
         "apiVersion: v1\nkind: Service\nmetadata: {{name: front}}\nspec:\n  \
-         selector: {{{label}}}\n  ports: [{{port: 9090, targetPort: web}}]\n"
+         selector: {{{label}}}\n  ports: [{{name: web, port: 9090, targetPort: web}}, \
+         {{name: reloader-web, port: 8080, targetPort: reloader-web}}]\n"
     ));
     lives(&scene, &install, "bind/port-mismatch", "svc/front");
 }

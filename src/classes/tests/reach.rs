@@ -33,6 +33,38 @@ fn a_service_of_an_operator_is_not_patched() {
     assert_eq!(blocked.ways, ["change it there"]);
 }
 
+/// As kube-prometheus has it: one port for Prometheus, one for the config-reloader.
+#[test]
+fn of_two_ports_that_of_prometheus_is_judged() {
+    let world = |ports: serde_json::Value| {
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "p", "namespace": "mon", "uid": "s"},
+            "spec": {"selector": {"app": "p"}, "ports": ports},
+        });
+        let slice = json!({
+            "metadata": {"name": "p-x", "namespace": "mon", "labels": {"kubernetes.io/service-name": "p"}},
+            "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": true}}],
+        });
+        let mut world =
+            healthy().list(Kind::Service, vec![service]).list(Kind::EndpointSlice, vec![slice]);
+        let reloader = json!({"name": "config-reloader", "image": "r",
+            "ports": [{"name": "reloader-web", "containerPort": 8080}]});
+        world.pod()["spec"]["containers"].as_array_mut().expect("containers").push(reloader);
+        world
+    };
+    let port = |port: u16, target: &str| json!({"port": port, "targetPort": target});
+    let reloader = port(8080, "reloader-web");
+    let renamed = json!([reloader, port(9090, "gone")]);
+    assert_eq!(world(renamed.clone()).diagnose().0, Some("bind/port-mismatch"));
+    let Next::Fix(plan) = world(renamed).next() else { panic!("no plan") };
+    let patch = serde_json::to_string(&plan.steps[0].action).expect("JSON");
+    assert!(patch.contains("/spec/ports/1/targetPort"), "{patch}");
+    assert_eq!(world(json!([reloader, port(9090, "web")])).diagnose().0, None);
+    // Of a container that is not there: not for Prometheus.
+    assert_eq!(world(json!([reloader, port(10902, "gone")])).diagnose().0, None);
+}
+
 #[test]
 fn reaching_a_server_that_runs() {
     let since = "2026-11-22T17:00:00Z";

@@ -80,18 +80,35 @@ fn stray(
     Some(finding.with("spec.selector", shown.join(",")))
 }
 
-/// A Service none of whose ports leads to a port of the pods.
+/// The ports of a Service that lead to no port of the pods, where none leads to Prometheus: of several
+/// only that of its own number, for another may be of a container that is not there.
+pub fn dead<'a>(
+    subject: &Subject,
+    service: &'a Value,
+    behind: &[&Value],
+) -> Vec<(usize, &'a Value)> {
+    let all = service.list("/spec/ports");
+    let own = i64::from(subject.flags.port());
+    let reaches = |port: &Value| behind.iter().any(|pod| target_number(port, pod) == Some(own));
+    if all.iter().any(reaches) {
+        return Vec::new();
+    }
+    let is_meant = |port: &Value| all.len() == 1 || port.number("/port") == Some(own);
+    let leads = |port: &Value| behind.iter().any(|pod| leads(subject, port, pod));
+    all.iter().enumerate().filter(|(_, port)| is_meant(port) && !leads(port)).collect()
+}
+
+/// A Service that does not lead to Prometheus.
 fn ports(
     subject: &Subject,
     service: &Value,
     object: &ObjectRef,
     behind: &[&Value],
 ) -> Option<Finding> {
-    let all = service.list("/spec/ports");
-    let leads = |port: &Value| behind.iter().any(|pod| leads(subject, port, pod));
-    if all.is_empty() || all.iter().any(leads) {
+    if dead(subject, service, behind).is_empty() {
         return None;
     }
+    let all = service.list("/spec/ports");
     let shown = |port: &Value| {
         let target = target(port);
         let target = target.as_str().map_or(target.to_string(), str::to_owned);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Case;
+use crate::classes::bind::check::services;
 use crate::model::fact::Got;
 use crate::model::object::ObjectExt;
 use crate::model::patch::Change;
@@ -44,9 +45,12 @@ fn selector(case: &Case<'_>) -> Result<(String, Vec<Change>), Blocked> {
 
 /// The name of the port on which Prometheus listens, where the pods give it one; else its number.
 fn port(case: &Case<'_>, service: &Value) -> Result<(String, Vec<Change>), Blocked> {
-    if service.list("/spec/ports").len() != 1 {
+    let behind: Vec<&Value> =
+        case.subject.pods.iter().filter(|pod| services::selects(service, pod)).collect();
+    let dead = services::dead(case.subject, service, &behind);
+    let [(place, _)] = dead.as_slice() else {
         return Err(case.blocked("it has several ports, and which is for Prometheus is not known"));
-    }
+    };
     let number = case.subject.flags.port();
     let spec = case.subject.pod_spec();
     let ports = spec.list("/containers").iter().flat_map(|c| c.list("/ports"));
@@ -56,5 +60,5 @@ fn port(case: &Case<'_>, service: &Value) -> Result<(String, Vec<Change>), Block
         .find(|name| !name.is_empty());
     let target = name.map_or(json!(number), |name| json!(name));
     let title = format!("send to port {number}, where Prometheus listens");
-    Ok((title, vec![Change::set("/spec/ports/0/targetPort", target)]))
+    Ok((title, vec![Change::set(format!("/spec/ports/{place}/targetPort"), target)]))
 }
