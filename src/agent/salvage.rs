@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::datadir::inventory;
+use crate::datadir::layout;
 use crate::datadir::plan::{Act, Why};
 use crate::datadir::salvage::{self, NotDone, Report, Touched};
 
@@ -105,14 +106,15 @@ pub(super) fn tell(
     json: bool,
     screen: &mut Screen<'_>,
 ) -> io::Result<Ended> {
-    let (out, caller) = (&mut *screen.out, screen.caller);
     if json {
-        let head_series = (outcome == "salvaged").then(|| head_series(dir)).flatten();
+        let head_series = if outcome == "salvaged" { head_series(dir, screen) } else { None };
+        let out = &mut *screen.out;
         let answer = Answer { command, outcome, head_series, report };
         serde_json::to_writer_pretty(&mut *out, &answer)?;
         writeln!(out)?;
         return Ok(Ended::Clean);
     }
+    let (out, caller) = (&mut *screen.out, screen.caller);
     let Report { files, aside, kept, orphans, extra_bytes, begins: _, agreed: _ } = report;
     if files.is_empty() {
         writeln!(out, "no fault: {} records, {} samples", kept.records, kept.samples)?;
@@ -161,9 +163,13 @@ pub(super) fn tell(
     Ok(Ended::Clean)
 }
 
-/// Whoever waits for this holds the start to it.
-fn head_series(dir: &Path) -> Option<u64> {
-    let found = inventory::read(dir, 0, &mut |_| {}).ok()?;
+/// Whoever waits for this holds the start to it. Of a snapshot a start makes the series of the head that was
+/// stopped, and none of those that stand in the log before it.
+fn head_series(dir: &Path, screen: &mut Screen<'_>) -> Option<u64> {
+    if !layout::read(dir).ok()?.snapshots.is_empty() {
+        return None;
+    }
+    let found = told(screen, |tell| inventory::read(dir, 0, tell)).ok()?;
     (found.bound.series_not_told_apart == 0).then_some(found.series)
 }
 

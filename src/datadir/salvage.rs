@@ -207,9 +207,10 @@ fn prepare_with(disk: &Disk, root: &Path, known: &Known) -> Result<Prepared, Not
     let (chunks, wbl) = (seen.chunks.iter(), seen.wbl.files.iter());
     let unnamed =
         unnamed::highest(last, chunks.map(|file| &file.found), wbl.map(|file| &file.found));
-    if plan.series_at_risk || unnamed.is_some() {
+    let at_risk = plan.series_at_risk || unnamed.is_some();
+    if at_risk || !plan.steps.is_empty() {
         let traces = trace(disk, &seen, &read)?;
-        if traces.highest > last.unwrap_or(0) {
+        if at_risk && traces.highest > last.unwrap_or(0) {
             plan.guard(&seen, traces.highest + 1);
             report.kept.records += 1;
             report.kept.series += 1;
@@ -217,8 +218,9 @@ fn prepare_with(disk: &Disk, root: &Path, known: &Known) -> Result<Prepared, Not
         let (samples, series) = (traces.orphans, traces.orphan_refs.len());
         report.orphans = Orphans { samples, series, named: traces.named };
     }
-    if report.orphans.samples == 0 {
-        report.begins = report::begins(&read, seen.newest_block);
+    // A start has its head begin where the newest block ends, whatever it loads (tsdb/db.go `reload`).
+    if report.orphans.samples == 0 && seen.newest_block.is_none() && seen.snapshots.is_empty() {
+        report.begins = report::begins(&read);
     }
     report.files = plan.steps.into_iter().map(|planned| touched(&seen, planned)).collect();
     report.extra_bytes = report.files.iter().map(|file| file.new).sum();

@@ -4,6 +4,7 @@
 //! old one.
 
 use crate::walfile::head_chunks::HeadChunks;
+use crate::walfile::mend::MOST_REF;
 use crate::walfile::segment::Segment;
 
 /// The highest of them, where it is above `named`, the highest that a Series record names.
@@ -14,5 +15,6 @@ pub fn highest<'a>(
 ) -> Option<u64> {
     let taken = chunks.filter_map(|file| file.highest_taken);
     let late = wbl.filter_map(|file| file.highest);
-    taken.chain(late).max().filter(|highest| Some(*highest) > named)
+    let refs = taken.chain(late).filter(|reference| *reference < MOST_REF);
+    refs.max().filter(|highest| Some(*highest) > named)
 }

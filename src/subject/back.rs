@@ -7,7 +7,7 @@ use super::errand;
 use super::hold::{self, Hold};
 use super::rollout::wait;
 use super::volume::{Store, store};
-use super::{Subject, repair};
+use super::{Subject, frozen, repair};
 use crate::model::inside::AGENT;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::patch::Op;
@@ -44,8 +44,7 @@ pub fn plan(
 ) -> Result<Plan, Blocked> {
     let mut steps = Vec::new();
     let mut impact: Option<Impact> = None;
-    // Whether what was frozen before stays so.
-    let mut frozen: Option<bool> = None;
+    let mut worst = Frozen::Not;
     for index in receipt.to_restore() {
         let Some(step) = receipt.plan.steps.get(index) else { continue };
         let (Action::Create { object, body }, Undo::Restore(words)) = (&step.action, &step.undo)
@@ -71,13 +70,15 @@ pub fn plan(
         words.extend((of_log && force && !forced).then(|| "--force".to_owned()));
         let held = hold_of(subject, seen, body)?;
         let was_held = !stops(receipt);
-        // Who froze it lets it go: a start may delete what has just come back.
-        let stays = was_held && of_log && held.as_ref().is_none_or(Hold::is_held);
-        frozen = frozen.max((was_held && of_log).then_some(stays));
+        let before = match was_held && of_log {
+            true => frozen_still(subject, seen, held.as_ref()),
+            false => Frozen::Not,
+        };
+        worst = worst.max(before);
         steps.extend(still_at_work(seen, object));
         steps.extend(held.iter().flat_map(Hold::down));
         steps.extend(helper(seen, receipt, index, body, &words)?);
-        if !stays {
+        if before != Frozen::Stays {
             steps.extend(held.iter().map(|hold| starts(hold, was_held)));
             steps.extend(held.iter().flat_map(Hold::go_on));
         }
@@ -94,17 +95,41 @@ pub fn plan(
         plan.impact = Impact { stops_serving: false, ..impact };
     }
     plan.impact.data = "the old files come back, as they were".into();
-    plan.impact.data.push_str(match frozen {
-        Some(true) => "; it was frozen before they were mended, and stays so",
-        Some(false) => {
-            "; it was frozen before they were mended, and now starts on them: freeze it at once \
-             where that start would delete something"
-        }
-        None => "",
-    });
+    plan.impact.data.push_str(worst.words());
     plan.undo = "no: the same command as before does it again".into();
     plan.undoes = Some(receipt.digest.clone());
     Ok(plan)
+}
+
+/// What becomes of one that was frozen before its files were mended; of several the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Frozen {
+    Not,
+    Stays,
+    Starts,
+}
+
+impl Frozen {
+    fn words(self) -> &'static str {
+        match self {
+            Frozen::Not => "",
+            Frozen::Stays => "; it was frozen before they were mended, and stays so",
+            Frozen::Starts => {
+                "; it was frozen before they were mended, and now starts on them: freeze it at once \
+                 where that start would delete something"
+            }
+        }
+    }
+}
+
+/// Who froze it lets it go: a start may delete what has just come back.
+fn frozen_still(subject: &Subject, seen: &Snapshot, held: Option<&Hold<'_>>) -> Frozen {
+    let stays = match held {
+        Some(hold) => hold.is_held(),
+        // No pod is there, and none comes.
+        None => frozen::replicas(subject, seen).is_some(),
+    };
+    if stays { Frozen::Stays } else { Frozen::Starts }
 }
 
 /// Whether the plan stopped the pod itself: else it was held before.

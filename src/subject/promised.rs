@@ -2,6 +2,7 @@
 //! it holds that. Only what is true of every start is asked for: how many series its head has is not,
 //! for it forgets those whose samples are all in blocks, and gets new ones; how many it ever made is.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::volume::{Store, store};
@@ -25,6 +26,8 @@ pub struct Promise {
     samples: i64,
     /// Samples without a series, which a start leaves out.
     orphans: i64,
+    /// When the plan had ended. What has started since counts anew, and not what was salvaged.
+    ended: Option<Timestamp>,
 }
 
 /// What the helpers of a receipt have promised.
@@ -49,6 +52,7 @@ pub fn of(receipt: &Receipt) -> Vec<Promise> {
             begins: said.number("/begins"),
             samples: said.number("/kept/samples")?,
             orphans: said.number("/orphans/samples")?,
+            ended: receipt.ended.as_deref().and_then(|at| at.parse().ok()),
         })
     };
     helpers.filter_map(promise).collect()
@@ -119,8 +123,8 @@ pub fn held(subject: &Subject, seen: &Snapshot, promise: &Promise) -> Result<Str
     }
     let (made, reaches) = (server.made(promise)?, server.reaches(promise, from)?);
     Ok(format!(
-        "{short}: its head {reaches}, and has {} series ({made}); no corruption, {} samples of unknown \
-         series of {foreseen} foreseen",
+        "{short}: its head has {} series ({made}){reaches}; no corruption, {} samples of unknown series \
+         of {foreseen} foreseen",
         count(series),
         count(lost)
     ))
@@ -151,7 +155,8 @@ impl Server<'_> {
 
     /// Of the series that were kept, whether this start made them all.
     fn made(&self, promise: &Promise) -> Result<String, String> {
-        let Some(kept) = promise.head_series else {
+        let first = self.is_first(promise)?;
+        let Some(kept) = promise.head_series.filter(|_| first) else {
             return Ok(format!("{} Series records were kept", count(promise.series)));
         };
         let made = self.number("prometheus_tsdb_head_series_created_total")?;
@@ -162,13 +167,21 @@ impl Server<'_> {
         Ok(format!("{} made since this start, of {} that were kept", count(made), count(kept)))
     }
 
-    /// Where its head begins. One that was cut to blocks since begins later, and loses nothing.
+    /// Whether it runs since the repair: the log of a later start is another one.
+    fn is_first(&self, promise: &Promise) -> Result<bool, String> {
+        let began = self.began()?;
+        Ok(promise.ended.is_none_or(|ended| began <= ended.as_millisecond()))
+    }
+
+    /// Where its head begins, if that tells what it loaded. One that was cut to blocks since begins later,
+    /// and loses nothing.
     fn reaches(&self, promise: &Promise, from: i64) -> Result<String, String> {
-        let Some(begins) = promise.begins else {
-            return Ok("reaches back before this start".into());
+        let first = self.is_first(promise)?;
+        let Some(begins) = promise.begins.filter(|_| first) else {
+            return Ok(String::new());
         };
         if self.number("prometheus_tsdb_head_truncations_total")? > 0 {
-            return Ok("was written to blocks since this start".into());
+            return Ok(", and was written to blocks since this start".into());
         }
         if from > begins {
             return Err(format!(
@@ -178,7 +191,11 @@ impl Server<'_> {
                 show_time(begins)
             ));
         }
-        Ok(format!("reaches back to {} ({} was promised)", show_time(from), show_time(begins)))
+        Ok(format!(
+            ", and reaches back to {} ({} was promised)",
+            show_time(from),
+            show_time(begins)
+        ))
     }
 
     /// Samples that this start left out, for no record says of which series they are.

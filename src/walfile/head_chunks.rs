@@ -117,7 +117,7 @@ impl HeadChunks {
         (span.first, span.last) = (span.first.min(first), span.last.max(last));
         let refs = self.refs.get_or_insert(RefRange { first: reference, last: reference });
         (refs.first, refs.last) = (refs.first.min(reference), refs.last.max(reference));
-        if chunk.out_of_order || chunk.is_late(valid) {
+        if chunk.is_known && (chunk.out_of_order || chunk.is_late(valid)) {
             self.highest_taken = self.highest_taken.max(Some(reference));
         }
     }

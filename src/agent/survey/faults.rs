@@ -111,7 +111,7 @@ fn beside(problem: &Problem, out: &mut String) -> fmt::Result {
         ),
         Problem::RefsLost { highest, named } => {
             let left = match named {
-                Some(named) => format!("the log names series up to {named} only: it lost its end"),
+                Some(named) => format!("the log names series up to {named} only"),
                 None => "no Series record is left".to_owned(),
             };
             writeln!(

@@ -58,14 +58,17 @@ fn the_policies_are_told_that_let_it_out_to_no_api_server() {
     assert_eq!(kept(&[json!([])]), by_policy);
     assert_eq!(kept(&[json!([]), dns]), by_policy);
     assert_eq!(kept(&[to("192.168.0.0/24", 9100)]), by_policy);
-    // Let out to its address or to its Service's: something else is in the way.
-    for rule in [to("192.168.0.2/32", 6443), to("10.96.0.1/32", 443), json!([{}])] {
+    // Let out to its address or to its Service's alone: which of them a plugin looks at, differs.
+    for rule in [to("192.168.0.2/32", 6443), to("10.96.0.1/32", 443)] {
         let (found, why) = kept(&[rule]);
+        assert!(found.is_empty() && why[0].contains("which of them counts"), "{why:?}");
+    }
+    // To all: something else is in the way.
+    for rules in [&[json!([{}])][..], &[]] {
+        let (found, why) = kept(rules);
         assert!(found.is_empty() && why[0].starts_with("no NetworkPolicy of its"), "{why:?}");
         assert!(why[0].contains("i/o timeout"), "{why:?}");
     }
-    let (found, why) = kept(&[]);
-    assert!(found.is_empty() && why[0].starts_with("no NetworkPolicy of its"), "{why:?}");
 }
 
 #[test]
@@ -100,6 +103,8 @@ fn what_was_counted_tells_where_the_log_does_not() {
     let closed = || [json!([])];
     assert_eq!(counted(COUNTED, &closed()), ["bind/network-policy"]);
     let once = format!("{COUNTED}{}", COUNTED.replace("<error>", "200"));
+    let refused = format!("{COUNTED}{}", COUNTED.replace("<error>", "403"));
+    assert!(counted(&refused, &closed()).is_empty(), "a refusal is an answer");
     let none = COUNTED.replace(" 31", " 0");
     for (text, rules) in [(&*once, closed()), (&*none, closed()), (COUNTED, [json!([{}])])] {
         assert!(counted(text, &rules).is_empty(), "{text}");

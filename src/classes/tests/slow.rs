@@ -57,10 +57,14 @@ fn slow_and_not_reached_are_told_apart_where_something_tells() {
         (open, BEFORE, LATE, Some(silent()), Some(refused())),
         (slow, BEFORE, LATE, Some(silent()), Some(silent())),
         (lost, BEFORE, LATE, Some(silent()), Some(answered())),
-        (lost, BEFORE, LATE, Some(answered()), None),
+        // It answers, to who waits longer.
+        (open, BEFORE, LATE, Some(answered()), None),
+        (open, BEFORE, LATE, Some(answered()), Some(answered())),
+        (open, BEFORE, LATE, None, Some(answered())),
         // There was not even a connection.
         (open, AFTER, UNCONNECTED, None, None),
         (lost, AFTER, UNCONNECTED, Some(silent()), Some(answered())),
+        (lost, BEFORE, UNCONNECTED, Some(answered()), Some(answered())),
     ];
     for (wanted, changed, event, outside, inside) in rows {
         let shown = format!("{wanted}: {changed} {event} {outside:?} {inside:?}");

@@ -21,8 +21,8 @@ pub struct Report {
     /// What a start reads of WAL and checkpoint.
     pub kept: Kept,
     pub orphans: Orphans,
-    /// The head of a start begins at this time or before, in milliseconds: by then the first file whose
-    /// samples go on behind the newest block has ended. None where that is not certain.
+    /// The head of a start begins at this time or before, in milliseconds: by then the first file that holds
+    /// samples has ended. None where that says nothing of what was loaded: beside blocks, or a snapshot.
     #[serde(default)]
     pub begins: Option<i64>,
     /// Bytes that the new files take.
@@ -57,9 +57,8 @@ pub struct Orphans {
 }
 
 /// See [`Report::begins`]: of the files that a start will read.
-pub(super) fn begins(read: &[&LogFile], newest_block: Option<i64>) -> Option<i64> {
-    let ends = read.iter().filter_map(|file| file.found.counts.entries.span).map(|span| span.last);
-    ends.filter(|end| newest_block.is_none_or(|block| *end >= block)).min()
+pub(super) fn begins(read: &[&LogFile]) -> Option<i64> {
+    read.iter().filter_map(|file| file.found.counts.entries.span).map(|span| span.last).min()
 }
 
 pub(super) fn touched(seen: &Seen, planned: Planned) -> Touched {

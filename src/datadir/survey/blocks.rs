@@ -34,7 +34,7 @@ pub struct BlockSurvey {
     /// 1 of one that was made of the head, more of one that was made of blocks.
     #[serde(default)]
     pub level: u64,
-    /// Made of samples that came out of order.
+    /// Made of a part of the head, which goes on beside it.
     #[serde(skip)]
     pub late: bool,
 }
@@ -79,6 +79,10 @@ struct Parent {
     ulid: String,
 }
 
+/// Hints of a block that is made of a part of the head (tsdb/block.go `CompactionHintFrom…`).
+const BESIDE_THE_HEAD: [&str; 3] =
+    ["from-out-of-order", "from-stale-series", "from-selected-series"];
+
 /// A meta.json is a few hundred bytes, and for a block of many parents some thousands.
 const MOST_META: u64 = 16 << 20;
 
@@ -94,7 +98,8 @@ pub(in crate::datadir) fn all(paths: &[PathBuf]) -> Vec<BlockSurvey> {
 }
 
 /// Where the newest of the blocks ends that a start opens: no older chunk of the head is read, nor sample
-/// of the log. Those of samples out of order do not count (tsdb/db.go `inOrderBlocksMaxTime`).
+/// of the log. Not so those beside whose series the head goes on: of samples out of order, and since 3.10 of
+/// series that were stale or selected (tsdb/db.go `inOrderBlocksMaxTime`).
 pub(in crate::datadir) fn newest(blocks: &[BlockSurvey]) -> Option<i64> {
     let opened = blocks.iter().filter(|block| block.faults.is_empty() && !block.late);
     opened.filter_map(|block| Some(block.span?.last)).max()
@@ -109,7 +114,7 @@ fn one(path: &Path) -> BlockSurvey {
             (found.samples, found.series) = (meta.stats.num_samples, meta.stats.num_series);
             found.level = meta.compaction.level;
             let hints = meta.compaction.hints.unwrap_or_default();
-            found.late = hints.iter().any(|hint| hint == "from-out-of-order");
+            found.late = hints.iter().any(|hint| BESIDE_THE_HEAD.contains(&hint.as_str()));
             let parents = meta.compaction.parents.unwrap_or_default();
             found.parents = parents.into_iter().map(|parent| parent.ulid).collect();
         }

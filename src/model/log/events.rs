@@ -15,6 +15,8 @@ pub struct Note {
     pub at: Option<Timestamp>,
     pub reason: String,
     pub message: String,
+    /// `spec.containers{NAME}`, where it is about one.
+    pub place: String,
 }
 
 impl Note {
@@ -60,6 +62,7 @@ pub fn of(seen: &Snapshot, object: &ObjectRef, uid: &str) -> Vec<Note> {
             at: time(event),
             reason: event.text("/reason").into(),
             message: event.text("/message").into(),
+            place: event.text("/involvedObject/fieldPath").into(),
         })
         .filter(|note| recent(note, seen.clock))
         .collect();

@@ -81,8 +81,12 @@ fn told(metrics: Fact, log: &str) -> Result<String, String> {
 
 /// What is said of a server with these metrics and this log.
 fn told_of(said: &Value, metrics: Fact, log: &str) -> Result<String, String> {
+    told_by(&receipt(said), metrics, log)
+}
+
+fn told_by(receipt: &Receipt, metrics: Fact, log: &str) -> Result<String, String> {
     let subject = server();
-    let [promise] = promised::of(&receipt(said)).try_into().expect("one");
+    let [promise] = promised::of(receipt).try_into().expect("one");
     let [http, of_log] = promised::needs(&subject, std::slice::from_ref(&promise))
         .try_into()
         .expect("both of the one pod");
@@ -152,6 +156,13 @@ fn a_head_is_held_to_its_series_and_to_where_it_begins() {
     assert!(late.contains("begins at 2026-11-26 09:59:58Z, and samples from before"), "{late}");
     let cut = told(6, 1, -2000).expect("it lost nothing");
     assert!(cut.contains("was written to blocks"), "{cut}");
+    // A later start reads what is left of the log by then.
+    let Fact::Known(Seen::Http { status, body }) = metrics(0, -2000) else { panic!("known") };
+    let body = format!("{body}prometheus_tsdb_head_series_created_total 3\n");
+    let again = Fact::Known(Seen::Http { status, body });
+    let earlier = Receipt { ended: Some("2026-11-26T09:00:00Z".into()), ..receipt(&said) };
+    let later = told_by(&earlier, again, DONE).expect("its own numbers");
+    assert!(later.contains("5 Series records were kept"), "{later}");
     // An answer without these numbers proves nothing.
     assert!(told_of(&said, metrics(0, -5000), DONE).is_err());
 }

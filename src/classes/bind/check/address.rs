@@ -102,12 +102,18 @@ fn probed_beside<'a>(
     let statuses = pod.list("/status/containerStatuses");
     let of = |status: &Value| status.text("/name") == subject.container;
     statuses.iter().find(|status| of(status) && status.is_true("/ready"))?;
-    let beside = statuses.iter().find(|status| !of(status) && !status.is_true("/ready"))?;
+    let beside = statuses.iter().filter(|status| !of(status) && !status.is_true("/ready"));
     let notes = events::of(seen, &pod::reference(pod), pod.uid());
-    let refused = |note: &events::Note| {
-        note.reason == "Unhealthy" && note.message.contains("connection refused")
+    let refused = |status: &'a Value| {
+        let name = status.text("/name");
+        let own = |note: &&events::Note| {
+            note.reason == "Unhealthy"
+                && note.message.contains("connection refused")
+                && note.place.ends_with(&format!("{{{name}}}"))
+        };
+        notes.iter().find(own).map(|note| (name, note.clone()))
     };
-    notes.into_iter().find(refused).map(|note| (beside.text("/name"), note))
+    beside.filter_map(refused).next()
 }
 
 /// A sidecar of Thanos, which serves samples by gRPC and no page or API of Prometheus

@@ -89,17 +89,20 @@ fn kept(pod: &Value, by: &[&Value]) -> Finding {
     finding.with("policies", names(by))
 }
 
+/// With the status that the API server answered, or `<error>`.
+const REQUESTS: &str = "prometheus_sd_kubernetes_http_request_total{status_code=";
+
 /// No request of its discovery was ever answered.
 fn counted(subject: &Subject, seen: &Snapshot, pod: &Value) -> Option<Finding> {
     let answer = seen.http(pod, subject.flags.port(), &metrics(subject))?;
     let (200, body) = answer.ok()? else { return None };
-    let count = |status: &str| {
-        let name = "prometheus_sd_kubernetes_http_request_total";
-        let series = format!("{name}{{status_code=\"{status}\"}}");
-        exposition::whole(body, &series).unwrap_or(0)
-    };
-    let failed = count("<error>");
-    if failed == 0 || count("200") > 0 {
+    let failed = exposition::whole(body, &format!("{REQUESTS}\"<error>\"}}")).unwrap_or(0);
+    // A refusal is an answer, too.
+    let answered = body.lines().any(|line| {
+        let other = line.strip_prefix(REQUESTS).filter(|rest| !rest.starts_with("\"<error>\""));
+        other.is_some_and(|rest| !rest.ends_with("} 0"))
+    });
+    if failed == 0 || answered {
         return None;
     }
     let by = denied(subject, seen, pod, None).ok()?;
@@ -157,16 +160,28 @@ fn denied<'a>(
         let way = Way { client, server, port: address.port(), protocol: "TCP" };
         rule(&all, &way, Direction::Egress)
     };
-    let mut by = Vec::new();
+    let mut by: Vec<&Value> = Vec::new();
+    let (mut shut, mut open) = (None, None);
     for address in own.into_iter().chain(asked) {
         match ruling(address) {
-            Ruling::Denied(policies) => by = policies,
-            Ruling::Open | Ruling::Allowed(_) | Ruling::Plugin(_) => {
-                return Err("no NetworkPolicy of its namespace does".into());
+            Ruling::Denied(policies) => {
+                shut = Some(address);
+                let new = |one: &&Value| by.iter().all(|by| !std::ptr::eq(*by, *one));
+                let more: Vec<&Value> = policies.into_iter().filter(new).collect();
+                by.extend(more);
             }
+            Ruling::Open | Ruling::Allowed(_) => open = Some(address),
+            Ruling::Plugin(why) => return Err(why.into()),
         }
     }
-    Ok(by)
+    match (shut, open) {
+        (None, _) => Err("no NetworkPolicy of its namespace does".into()),
+        (Some(_), None) => Ok(by),
+        (Some(shut), Some(open)) => Err(format!(
+            "{} let it out to {open} and not to {shut}: which of them counts, the network plugin knows",
+            names(&by)
+        )),
+    }
 }
 
 fn servers(seen: &Snapshot) -> Vec<SocketAddr> {

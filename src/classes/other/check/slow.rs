@@ -8,23 +8,31 @@ use crate::model::{Code, Finding, Unknown};
 use crate::subject::knock::{self, Door};
 
 const OVERLOADED: Code = Code("other/overloaded");
+/// The kubelet may write down that a run ended when the next has begun.
+const WRITTEN_LATE_SECONDS: i64 = 3;
+
 pub fn check(case: &Case<'_>, note: &Note) -> Result<Finding, Unknown> {
     let outside = knock::at_address(case.subject, case.seen, case.pod);
     let inside = knock::at_loopback(case.subject, case.seen, case.pod);
     let answers = |door: &Door<'_>| matches!(door, Door::Answers(..));
     let connected = !note.is_without_connection();
-    let new = !was_ready(case);
-    if answers(&inside) && (new || outside == Door::Silent) {
+    if answers(&inside) && outside == Door::Silent {
         return Err(dropped(case, "its loopback answers, and its address does not", note));
     }
-    if answers(&outside) && new {
+    if answers(&outside) && !connected {
         return Err(dropped(case, "its address answers the API server, and not its node", note));
     }
-    if inside == Door::Silent || (connected && !new) {
+    if inside == Door::Silent || (connected && was_ready(case)) {
         let says = "runs, and does not answer its probes in time";
         return Ok(case.stops(OVERLOADED, says).with("event", note.quote()));
     }
-    Err(either(case, &inside, note))
+    // Whoever waits longer than the kubelet may be answered by a slow one.
+    let answered = match (answers(&outside), answers(&inside)) {
+        (true, _) => Some("its address answers the API server, which waits longer than a probe"),
+        (false, true) => Some("its loopback answers, to who waits longer than a probe"),
+        (false, false) => None,
+    };
+    Err(either(case, answered, &inside, note))
 }
 
 /// Whether the kubelet called it ready since this run began. A condition without a time is no proof
@@ -32,9 +40,11 @@ pub fn check(case: &Case<'_>, note: &Note) -> Result<Finding, Unknown> {
 fn was_ready(case: &Case<'_>) -> bool {
     let conditions = case.pod.list("/status/conditions");
     let ready = conditions.iter().find(|one| one.text("/type") == "Ready");
-    let changed = ready.and_then(|one| one.text("/lastTransitionTime").parse().ok());
-    let changed: Option<jiff::Timestamp> = changed;
-    changed.zip(case.runs.since).is_none_or(|(changed, since)| changed > since)
+    let changed: Option<jiff::Timestamp> =
+        ready.and_then(|one| one.text("/lastTransitionTime").parse().ok());
+    changed.zip(case.runs.since).is_none_or(|(changed, since)| {
+        changed.as_second() > since.as_second() + WRITTEN_LATE_SECONDS
+    })
 }
 
 /// Something between the node and its pod.
@@ -49,21 +59,23 @@ fn dropped(case: &Case<'_>, why: &str, note: &Note) -> Unknown {
     }
 }
 
-/// Only a look tells one from the other.
-fn either(case: &Case<'_>, inside: &Door<'_>, note: &Note) -> Unknown {
+/// Only a look tells one from the other, and that not always.
+fn either(case: &Case<'_>, answered: Option<&str>, inside: &Door<'_>, note: &Note) -> Unknown {
     let (name, node) = (case.name(), case.pod.text("/spec/nodeName"));
-    let tried = match inside {
-        Door::Unread(why) => format!("a port-forward to its loopback: {why}"),
-        Door::Refused(why) => format!("its loopback: {why}"),
-        Door::Answers(..) | Door::Silent | Door::NotAsked => {
+    let tried = match (answered, inside) {
+        (Some(answered), _) => answered.to_owned(),
+        (None, Door::Unread(why)) => format!("a port-forward to its loopback: {why}"),
+        (None, Door::Refused(why)) => format!("its loopback: {why}"),
+        (None, Door::Answers(..) | Door::Silent | Door::NotAsked) => {
             "whether its loopback answers, a port-forward says".to_owned()
         }
     };
     let (root, namespace) = (case.subject.root.short(), &case.object.namespace);
+    let inspect = || format!("kubectl prom-fix bind {root} -n {namespace} --inspect");
     Unknown {
         need: format!("whether pod/{name} is too slow, or {node} does not reach it"),
         why: format!("no probe was answered since it started: {}; {tried}", answer(note)),
-        get: format!("kubectl prom-fix bind {root} -n {namespace} --inspect"),
+        get: answered.map_or_else(inspect, |_| knock::by_hand(case.subject, case.pod)),
         vital: true,
     }
 }

@@ -79,11 +79,19 @@ pub(super) fn by_hand(case: &Case<'_>, pod: &Value, path: &str) -> Vec<String> {
         .as_ref()
         .map_or("UID:GID of the container".to_owned(), |who| format!("{}:{}", who.user, who.group));
     // What else the folder holds keeps its owner.
-    let volume = errand::volume_or_folder(case.subject, pod);
-    let data = volume.map_or(path.to_owned(), |volume| volume.directory(path));
+    let volume = errand::volume_or_folder(case.subject, pod).ok();
+    let data = volume.map(|volume| volume.directory(path));
+    // As a word of a shell it stands for itself.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_+=:,./-".contains(c);
+    let change = match data.as_deref().filter(|data| data.chars().all(plain)) {
+        Some(data) => {
+            format!("on {node}, if nothing else uses it: chown -R {owner} {data}")
+        }
+        None => format!("on {node}: give the data directory, and nothing beside it, to {owner}"),
+    };
     vec![
-        format!("on {node}, to see whose it is: ls -ldn {data}"),
-        format!("on {node}, if nothing else uses it: chown -R {owner} {data}"),
+        format!("on {node}, to see whose it is: ls -ldn {}", data.as_deref().unwrap_or(path)),
+        change,
         "on another node it is another folder, and empty: a claim stays with the pod".to_owned(),
     ]
 }

@@ -124,7 +124,7 @@ fn words(problem: &Value) -> Option<String> {
         "refsLost" => {
             let named = match problem.number("/named") {
                 Some(named) => {
-                    format!("the log, which lost its end, names series up to {named} only")
+                    format!("the log names series up to {named} only")
                 }
                 None => "no Series record".to_owned(),
             };

@@ -52,6 +52,12 @@ fn a_log_that_lost_its_end_is_told_by_the_refs_above_it() {
         c.named_since = Some(43);
     });
     assert_eq!(found.problems, []);
+    // No Prometheus gives out such a ref.
+    let found = judged(|c| {
+        names(c, 43);
+        c.chunks_head[0].found.highest_taken = Some(1 << 40);
+    });
+    assert_eq!(found.problems, []);
     // What a file held that cannot be opened is not known.
     let found = judged(|c| {
         names(c, 40);
