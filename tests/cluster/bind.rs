@@ -273,9 +273,13 @@ spec:
   policyTypes: [@TYPES@]
 "#;
 
-/// Whether the last requests of a workload in a namespace were answered well.
+/// Whether the last requests of the client in a namespace were answered well.
 pub fn is_answered(scene: &Scene) -> Option<bool> {
-    let log = scene.kubectl(&["logs", "deploy/grafana", "--tail=3"]).stdout;
+    is_answered_to(scene, "grafana")
+}
+
+fn is_answered_to(scene: &Scene, workload: &str) -> Option<bool> {
+    let log = scene.kubectl(&["logs", &format!("deploy/{workload}"), "--tail=3"]).stdout;
     let well = log.lines().filter(|line| line.contains(" 200 ")).count();
     match well {
         3 => Some(true),
@@ -291,10 +295,15 @@ pub fn let_through(scene: &Scene, of: &Scene, closed: &str, ends: &[&str]) {
     scene.apply(SERVICE);
     let url = format!("http://front.{}.svc.cluster.local:9090/-/ready", scene.ns);
     of.apply(&CLIENT.replace("@URL@", &url));
+    of.apply(&CLIENT.replace("@URL@", &url).replace("grafana", "stranger"));
     let _enforcer = Enforcer::new(&[&scene.ns, &of.ns]);
-    until("it serves, and the client is answered", 90, || is_answered(of) == Some(true));
+    let stranger = || is_answered_to(of, "stranger");
+    until("it serves, and both are answered", 90, || {
+        is_answered(of) == Some(true) && stranger() == Some(true)
+    });
     scene.apply(closed);
-    until("the client is kept away", 60, || is_answered(of) == Some(false));
+    let (whole, away) = (essence(&scene.get("netpol/closed")), Some(false));
+    until("both are kept away", 60, || is_answered(of) == away && stranger() == away);
 
     let client = format!("{}/deploy/grafana", of.ns);
     let ask = |args: &[&str]| {
@@ -309,6 +318,8 @@ pub fn let_through(scene: &Scene, of: &Scene, closed: &str, ends: &[&str]) {
     assert_eq!(first(&report, "/paths/0/broken"), step, "{report:#}");
     ask(&["--apply", "--yes", "--settle", "2s"]).expect(0);
     until("the client is answered again", 60, || is_answered(of) == Some(true));
+    assert_eq!(stranger(), away, "it alone");
+    assert_eq!(essence(&scene.get("netpol/closed")), whole, "what was there stays as it was");
     let policies = || {
         let path = "jsonpath={.items[*].metadata.name}";
         let said = scene.kubectl(&["get", "networkpolicies", "-o", path]);

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::audit::{Mark, Rung};
 use super::install::{Install, Kind, ROOMY};
-use super::life::{text, until_told};
+use super::life::{text, took_samples, until_told};
 use super::scene::{Scene, kubectl, run};
 
 /// A folder on the node, as it is made by `DirectoryOrCreate`: of root. Removed in the end.
@@ -40,6 +40,7 @@ fn it_is_given_away_where_a_helper_may_mount_it_and_it_is_of_prometheus_alone() 
     let path = folder.0.display().to_string();
     let install = Install {
         scrapes: false,
+        itself: true,
         security: "{runAsUser: 65534, fsGroup: 65534}".into(),
         ..Install::new(Kind::Deployment, "v2.53.3", ROOMY)
     };
@@ -76,7 +77,8 @@ fn it_is_given_away_where_a_helper_may_mount_it_and_it_is_of_prometheus_alone() 
     assert!(title.starts_with("give the files to 65534:65534"), "{report:#}");
     assert!(report.to_string().contains("whether its next pod comes to"), "{report:#}");
     let apply = ["--apply", "--yes", "--settle", "8s", "--timeout", "2m"];
-    scene.plugin(&[&args[..3], &apply].concat()).expect(0);
+    let applied = scene.plugin(&[&args[..], &apply].concat()).expect(0).json();
+    took_samples(&applied);
     assert_eq!(folder.owner(), (65534, 65534));
     scene.plugin(&["undo", "deploy/prom", "--yes"]).expect(0);
     assert_eq!(folder.owner(), (0, 0), "as it was");
