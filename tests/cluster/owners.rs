@@ -169,10 +169,25 @@ fn a_set_runs_as_the_user_whose_the_files_are() {
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn files_of_root_on_a_folder_of_the_node_are_given_away() {
-    let scene = Scene::new("given");
     let install = on_a_folder_of_the_node(Kind::Release, "v2.42.0", "{fsGroup: null}");
-    given_to(&scene, &install, "storage-volume-prom-server-0", 0, 0, 0o755);
-    let report = looks(&scene, "sts/prom-server");
+    given_away(&install, "storage-volume-prom-server-0", "");
+}
+
+/// Of a sub path that the kubelet made: the volume's root is mounted, and the folder below given away.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn files_of_root_below_the_volume_of_a_resource_are_given_away() {
+    let security = "{runAsUser: 65534, runAsGroup: 65534, fsGroup: 65534}";
+    let install = on_a_folder_of_the_node(Kind::Resource, "v2.53.3", security);
+    given_away(&install, "prometheus-prom-db-prometheus-prom-0", "prometheus-db");
+}
+
+#[track_caller]
+fn given_away(install: &Install, claim: &str, below: &str) {
+    let scene = Scene::new("given");
+    let target = install.target();
+    given_to(&scene, install, claim, 0, 0, 0o755);
+    let report = looks(&scene, target);
     let evidence = report.pointer("/reports/0/findings/0/evidence").expect("evidence").to_string();
     assert!(evidence.contains(".: 0:0 0755, cannot write"), "{evidence}");
     let title = text(&report, "/reports/0/plan/title");
@@ -182,16 +197,20 @@ fn files_of_root_on_a_folder_of_the_node_are_given_away() {
         scene.ns
     ));
     let stop = [("PROM_FIX_FAULT", "step-2-sent"), ("PROM_FIX_FAULT_RUN", &*keeper.program())];
-    let mut args = vec!["perms", "sts/prom-server", "--inspect", "--apply", "--yes"];
+    let mut args = vec!["perms", target, "--inspect", "--apply", "--yes"];
     args.extend(["--settle", "8s", "-o", "json"]);
     // The look has a second step, too: what is kept is of the last that came by, which gives away.
     took_samples(&scene.plugin_with(&args, &stop).expect(0).json());
-    has_the_least_rights(&serde_json::from_str(&keeper.left("helpers")).expect("pods"));
+    let helpers: Value = serde_json::from_str(&keeper.left("helpers")).expect("pods");
+    has_the_least_rights(&helpers);
+    let directory = text(&helpers, "/items/0/spec/containers/0/command/2");
+    assert!(directory.ends_with(below), "{directory}");
+    assert!(!helpers.to_string().contains("subPath"), "{helpers:#}");
     all_may_be_written(&scene);
-    let folder = scene.folder("storage-volume-prom-server-0");
+    let folder = scene.folder(claim).join(below);
     let owner = || std::fs::metadata(&folder).map(|of| (of.uid(), of.gid())).expect("a folder");
     assert_eq!(owner(), (65534, 65534));
-    scene.plugin(&["undo", "sts/prom-server", "--yes"]).expect(0);
+    scene.plugin(&["undo", target, "--yes"]).expect(0);
     assert_eq!(owner(), (0, 0), "as it was");
     let helpers = scene.kubectl(&["get", "pods", "-l", MANAGED, "-o", "name"]).expect(0);
     assert_eq!(helpers.stdout, "");
