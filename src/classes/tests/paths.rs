@@ -346,3 +346,41 @@ fn names_are_resolved_by_who_is_there_to_do_it() {
     let none = healthy().read().fact(dns(), known(vec![]));
     assert!(shapes(&none, &Given::new())[0].starts_with("any pod: name? listens+"));
 }
+
+/// With no client named, a rule of a plugin that selects the pod may keep anybody away.
+#[test]
+fn who_a_plugin_lets_in_is_not_known() {
+    let world = |app: &str, direction: &str| {
+        let rule = json!({"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy",
+            "metadata": {"name": "closed", "namespace": "mon"},
+            "spec": {"endpointSelector": {"matchLabels": {"app": app}}, (direction): [{}]}});
+        healthy().read().list(Kind::CiliumNetworkPolicy, vec![rule])
+    };
+    let (selected, anybody) = (world("p", "ingress"), Given::new());
+    assert_eq!(shapes(&selected, &anybody)[0], OPEN.replace("policies+", "policies?"));
+    let says = says(&selected, &anybody, "policies");
+    assert!(says.contains("/closed lets anybody through: it selects pod/p-0"), "{says}");
+    for (app, direction) in [("p", "egress"), ("other", "ingress")] {
+        assert_eq!(shapes(&world(app, direction), &anybody)[0], OPEN, "{app} {direction}");
+    }
+}
+
+#[test]
+fn an_answer_says_whether_a_login_and_another_prefix_are_asked_for() {
+    let asks = "it asks for one: whether it is given is not read";
+    let rows = [
+        (200, "login+", "none is asked for"),
+        (503, "login+", "none is asked for"),
+        (401, "login?", asks),
+        (403, "login?", asks),
+        (200, "prefix+", "it answers below /"),
+        (404, "prefix?", "it answers 404 below /, its route prefix"),
+    ];
+    for (status, mark, wanted) in rows {
+        let world = healthy().read().at_address(answers(status, ""));
+        let step = mark.trim_end_matches(['+', '?']);
+        let shape = OPEN.replace(&format!("{step}+"), mark);
+        assert_eq!(shapes(&world, &Given::new())[0], shape, "{status}");
+        assert_eq!(says(&world, &Given::new(), step), wanted, "{status}");
+    }
+}
