@@ -90,7 +90,42 @@ pub fn of(spec: &Value, container: &str) -> Option<Who> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    /// `user:group` of a pod of one container, by the security contexts of both.
+    fn who(image: &str, pod: Value, container: Value) -> Option<String> {
+        let container = json!({"name": "p", "image": image, "securityContext": container});
+        let other = json!({"name": "o", "securityContext": {"runAsUser": 9, "runAsGroup": 9}});
+        let spec = json!({"securityContext": pod, "containers": [other, container]});
+        of(&spec, "p").map(|who| format!("{}:{}", who.user, who.group))
+    }
+
+    #[test]
+    fn what_a_container_says_of_itself_comes_before_what_its_pod_says() {
+        let (own, foreign) = ("prom/prometheus", "example.org/ours:v1");
+        let both = json!({"runAsUser": 1, "runAsGroup": 2});
+        let rows = [
+            (own, json!({}), json!({}), Some("65534:65534")),
+            (own, both.clone(), json!({}), Some("1:2")),
+            (own, both.clone(), json!({"runAsUser": 3}), Some("3:2")),
+            (own, both.clone(), json!({"runAsGroup": 4}), Some("1:4")),
+            (own, both.clone(), json!({"runAsUser": 0, "runAsGroup": 0}), Some("0:0")),
+            (own, json!({"runAsUser": 1}), json!({}), Some("1:0")),
+            (own, json!({"runAsGroup": 2}), json!({}), Some("65534:2")),
+            // Root is refused by it, and nobody is named.
+            (own, json!({}), json!({"runAsNonRoot": true}), Some("65534:65534")),
+            (foreign, both, json!({"runAsNonRoot": true}), Some("1:2")),
+            (foreign, json!({}), json!({"runAsUser": 3}), Some("3:0")),
+            (foreign, json!({}), json!({"runAsNonRoot": true}), None),
+            (foreign, json!({"runAsGroup": 2}), json!({}), None),
+        ];
+        for (image, pod, container, wanted) in rows {
+            let row = format!("{image} {pod} {container}");
+            assert_eq!(who(image, pod, container).as_deref(), wanted, "{row}");
+        }
+    }
 
     #[test]
     fn the_user_of_an_image_is_known_by_its_name() {
