@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::fixture::{World, healthy};
+use super::fixture::{World, healthy, put};
 use super::states::DENIED;
+use crate::model::patch::Op;
+use crate::model::plan::Action;
 use crate::model::{Blocked, Finding, Kind, Next, ObjectRef};
 
 fn denied() -> World {
@@ -143,4 +145,80 @@ fn both_ranges_of_a_namespace_of_openshift_are_named() {
     };
     assert!(refusal("65534 is not an allowed group").contains(takes));
     assert!(!refusal("hostPath volumes are not allowed to be used").contains(takes));
+}
+
+#[test]
+fn what_a_look_counted_is_told_by_kind_and_of_the_offenders_the_first() {
+    let counted = |uid: i64, mode: &str, count: i64| json!({"uid": uid, "gid": uid, "mode": mode, "count": count});
+    let kinds: Vec<Value> = (1..=8).map(|uid| counted(uid, "0644", uid)).collect();
+    let offender = |n: i64| {
+        let path = if n == 0 { String::new() } else { format!("wal/{n:08}") };
+        json!({"path": path, "uid": 0, "gid": 0, "mode": "0600", "lacks": ["read", "write"]})
+    };
+    let first: Vec<Value> = (0..10).map(offender).collect();
+    let report = |count: i64| {
+        json!({
+            "user": {"uid": 65534, "gid": 65534},
+            "folders": [counted(0, "0755", 3), counted(65534, "0775", 12)], "files": kinds,
+            "offenders": {"count": count, "first": first}, "unread": {"count": 1},
+        })
+    };
+    let told = |field: &str| evidence(&first_of(report(12)), field);
+    assert_eq!(told("folders").as_deref(), Some("3 of 0:0 0755, 12 of 65534:65534 0775"));
+    let files = "1 of 1:1 0644, 2 of 2:2 0644, 3 of 3:3 0644, 4 of 4:4 0644, 5 of 5:5 0644, \
+                 6 of 6:6 0644, 2 other kinds";
+    assert_eq!(told("files").as_deref(), Some(files));
+    let shown: Vec<String> =
+        (1..10).map(|n| format!("; wal/{n:08}: 0:0 0600, cannot read, write")).collect();
+    let ten = format!(".: 0:0 0600, cannot read, write{}", shown.concat());
+    assert_eq!(told("12 not for 65534:65534"), Some(format!("{ten}; 2 more")));
+    assert_eq!(told("not looked into").as_deref(), Some("1"));
+    assert_eq!(evidence(&first_of(report(10)), "10 not for 65534:65534"), Some(ten));
+}
+
+fn first_of(report: Value) -> Finding {
+    first(&looked(denied(), report))
+}
+
+/// What lies below a root that fits: `OnRootMismatch` would leave it as it is.
+#[test]
+fn a_group_that_is_set_first_is_given_to_every_file_where_only_the_root_is_looked_at() {
+    let log = DENIED.replace("/prometheus/queries.active", "/prometheus/wal/00000001");
+    let world = |policy: Value| {
+        let mut world =
+            healthy().crashed(2, "Error", &log).set("/spec/securityContext", policy.clone());
+        for object in [&mut world.subject.root_object, &mut world.subject.workloads[0]] {
+            put(object, "/spec/template/spec/securityContext", policy.clone());
+        }
+        world.object(Kind::PersistentVolumeClaim, "data-p-0", json!({}))
+    };
+    let plan = |policy: Value| {
+        let world = world(policy);
+        assert_eq!(first(&world).code.0, "perms/owner-mismatch");
+        let Next::Fix(plan) = world.next() else { panic!("{:#?}", world.next()) };
+        let Action::Patch { patch, .. } = &plan.steps[0].action else { panic!("{plan:#?}") };
+        let added = patch.iter().filter_map(|op| match op {
+            Op::Add { path, value } | Op::Replace { path, value } => {
+                Some(format!("{path}: {value}"))
+            }
+            Op::Test { .. } | Op::Remove { .. } => None,
+        });
+        (added.collect::<Vec<_>>(), plan.steps[0].why.clone(), plan.undo.clone())
+    };
+    let at = "/spec/template/spec/securityContext";
+    let group = format!("{at}/fsGroup: 65534");
+    let always = format!("{at}/fsGroupChangePolicy: \"Always\"");
+    let title = "set fsGroup to 65534, so that the volume is given to it";
+    let (changes, why, undo) = plan(json!({"fsGroupChangePolicy": "OnRootMismatch"}));
+    assert_eq!(changes, [group.clone(), always]);
+    assert_eq!(
+        why,
+        format!(
+            "{title}; Always is for one start: once it is Ready, OnRootMismatch may come back, by \
+             hand: an undo takes fsGroup away, too"
+        )
+    );
+    assert!(undo.ends_with("; files keep the group they were given"), "{undo}");
+    let (changes, why, _) = plan(json!({"fsGroupChangePolicy": "Always"}));
+    assert_eq!((changes, why.as_str()), (vec![group], title));
 }
