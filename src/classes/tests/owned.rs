@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::fixture::{World, healthy, put};
-use crate::model::plan::Action;
+use crate::model::patch::Op;
+use crate::model::plan::{Action, Step};
 use crate::model::{Fact, Kind, Need, Next, ObjectRef, Plan, Seen};
 
 const DENIED: &str = r#"time=x level=ERROR source=main.go:1373 msg="Fatal error" err="opening storage failed: lock DB directory: open /prometheus/lock: permission denied""#;
@@ -99,6 +100,95 @@ fn a_change_of_the_template_fits_the_files_of_every_replica() {
         ["data-p-0: chown /data --uid 65534 --gid 65534 --json"],
         "only of the one that was refused"
     );
+}
+
+/// A user of the pod's would be that of the other containers only.
+#[test]
+fn a_container_that_says_its_user_itself_is_not_passed_over() {
+    let world = |own: Value| {
+        let mut world = owned(owned(two(false), "data-p-0", 1000, 0, 1), "data-p-1", 1000, 0, 1);
+        let containers = json!([{"name": "prometheus", "securityContext": own}]);
+        for object in [&mut world.subject.root_object, &mut world.subject.workloads[0]] {
+            put(object, "/spec/template/spec/containers", containers.clone());
+        }
+        world
+    };
+    assert_eq!(plan(&world(json!({}))).title, "run as user 1000, whose the files are");
+    let Next::Blocked(blocked) = world(json!({"runAsUser": 65534})).next() else {
+        panic!("a plan")
+    };
+    assert_eq!(
+        blocked.why,
+        "the files are of user 1000, and its container says another user itself: say it there"
+    );
+}
+
+fn is_root(action: &Action) -> bool {
+    matches!(action, Action::Create { body, .. } if sets_root(body))
+}
+
+/// Whether a value sets the user root anywhere.
+fn sets_root(value: &Value) -> bool {
+    let below = |values: Vec<&Value>| values.into_iter().any(sets_root);
+    match value {
+        Value::Object(all) => {
+            all.get("runAsUser") == Some(&json!(0)) || below(all.values().collect())
+        }
+        Value::Array(all) => below(all.iter().collect()),
+        _ => false,
+    }
+}
+
+/// Why a plan would be a hole: root for what is not a helper that gives files away, or files for all.
+fn hole(plan: &Plan) -> Option<String> {
+    let whole = serde_json::to_string(plan).expect("JSON");
+    if whole.contains("chmod") || whole.contains("777") {
+        return Some(whole);
+    }
+    let is_hole = |step: &&Step| match &step.action {
+        Action::Patch { patch, .. } => patch.iter().any(|op| match op {
+            Op::Add { path, value } | Op::Replace { path, value } => {
+                sets_root(value) || (path.ends_with("/runAsUser") && *value == 0)
+            }
+            Op::Test { .. } | Op::Remove { .. } => false,
+        }),
+        Action::Create { object, body } => {
+            let gives = body.pointer("/spec/containers/0/command/1") == Some(&json!("chown"));
+            sets_root(body) && !(object.kind == Kind::Pod && gives)
+        }
+        Action::Delete { .. } | Action::Exec { .. } | Action::Wait { .. } => false,
+    };
+    let text = plan.commit.iter().find(|snippet| snippet.text.contains("runAsUser: 0"));
+    let step = plan.steps.iter().find(is_hole).map(|step| format!("{step:?}"));
+    step.or_else(|| text.map(|snippet| snippet.text.clone()))
+}
+
+#[test]
+fn no_plan_after_a_look_makes_prometheus_root_or_opens_its_files_to_all() {
+    let ids = [0, 1000, 65534];
+    let owners: Vec<(i64, i64)> =
+        ids.into_iter().flat_map(|user| ids.map(|group| (user, group))).collect();
+    let mut titles = Vec::new();
+    for (of_first, of_second) in
+        owners.iter().flat_map(|one| owners.iter().map(move |two| (one, two)))
+    {
+        for serves in [false, true] {
+            let seen = owned(two(serves), "data-p-0", of_first.0, of_first.1, 1);
+            let Next::Look(look) = seen.next() else { panic!("no look: {:?}", seen.next()) };
+            assert!(!look.plan.steps.iter().any(|step| is_root(&step.action)), "a look as root");
+            let seen = owned(seen, "data-p-1", of_second.0, of_second.1, 1);
+            match seen.next() {
+                Next::Fix(plan) => {
+                    assert_eq!(hole(&plan), None, "{of_first:?} {of_second:?}");
+                    titles.push(plan.title);
+                }
+                other => panic!("{of_first:?} {of_second:?}: {other:?}"),
+            }
+        }
+    }
+    for kind in ["give the files to 65534", "make it a member of group 1000", "run as user 1000"] {
+        assert!(titles.iter().any(|title| title.starts_with(kind)), "{kind}: {titles:?}");
+    }
 }
 
 #[test]
