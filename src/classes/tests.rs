@@ -13,6 +13,7 @@ mod inventory;
 mod lines;
 mod locked;
 mod mesh;
+mod outwards;
 mod owned;
 mod past;
 mod paths;
