@@ -114,7 +114,7 @@ mod tests {
             (own, both.clone(), json!({"runAsUser": 0, "runAsGroup": 0}), Some("0:0")),
             (own, json!({"runAsUser": 1}), json!({}), Some("1:0")),
             (own, json!({"runAsGroup": 2}), json!({}), Some("65534:2")),
-            // Root is refused by it, and nobody is named.
+            // It keeps root out, and names no user.
             (own, json!({}), json!({"runAsNonRoot": true}), Some("65534:65534")),
             (foreign, both, json!({"runAsNonRoot": true}), Some("1:2")),
             (foreign, json!({}), json!({"runAsUser": 3}), Some("3:0")),

@@ -127,12 +127,14 @@ fn is_root(action: &Action) -> bool {
     matches!(action, Action::Create { body, .. } if sets_root(body))
 }
 
-/// Whether a value sets the user root anywhere.
+/// Whether a value sets the user root, or makes a member of its group, anywhere.
 fn sets_root(value: &Value) -> bool {
     let below = |values: Vec<&Value>| values.into_iter().any(sets_root);
     match value {
         Value::Object(all) => {
-            all.get("runAsUser") == Some(&json!(0)) || below(all.values().collect())
+            let own =
+                ["runAsUser", "fsGroup"].into_iter().any(|field| all.get(field) == Some(&json!(0)));
+            own || below(all.values().collect())
         }
         Value::Array(all) => below(all.iter().collect()),
         _ => false,
@@ -148,7 +150,8 @@ fn hole(plan: &Plan) -> Option<String> {
     let is_hole = |step: &&Step| match &step.action {
         Action::Patch { patch, .. } => patch.iter().any(|op| match op {
             Op::Add { path, value } | Op::Replace { path, value } => {
-                sets_root(value) || (path.ends_with("/runAsUser") && *value == 0)
+                let field = path.rsplit('/').next().unwrap_or("");
+                sets_root(value) || sets_root(&json!({ field: value }))
             }
             Op::Test { .. } | Op::Remove { .. } => false,
         }),
@@ -163,27 +166,32 @@ fn hole(plan: &Plan) -> Option<String> {
     step.or_else(|| text.map(|snippet| snippet.text.clone()))
 }
 
+/// A folder of each kind of owner, that its group may write or not.
+fn kinds() -> Vec<(i64, i64, &'static str)> {
+    let ids = [0, 1000, 65534];
+    let modes = |(user, group)| ["0755", "0775"].map(|mode| (user, group, mode));
+    ids.into_iter().flat_map(|user| ids.map(|group| (user, group))).flat_map(modes).collect()
+}
+
 #[test]
 fn no_plan_after_a_look_makes_prometheus_root_or_opens_its_files_to_all() {
-    let ids = [0, 1000, 65534];
-    let owners: Vec<(i64, i64)> =
-        ids.into_iter().flat_map(|user| ids.map(|group| (user, group))).collect();
     let mut titles = Vec::new();
-    for (of_first, of_second) in
-        owners.iter().flat_map(|one| owners.iter().map(move |two| (one, two)))
+    let seen = |world: World, name: &str, (user, group, mode): (i64, i64, &str)| {
+        let mut world = owned(world, name, user, group, 1);
+        let told = world.seen.inside.owners.get_mut(&claim(name)).expect("a look");
+        put(told, "/folders/0/mode", json!(mode));
+        world
+    };
+    for (first, second) in
+        kinds().into_iter().flat_map(|one| kinds().into_iter().map(move |two| (one, two)))
     {
         for serves in [false, true] {
-            let seen = owned(two(serves), "data-p-0", of_first.0, of_first.1, 1);
-            let Next::Look(look) = seen.next() else { panic!("no look: {:?}", seen.next()) };
-            assert!(!look.plan.steps.iter().any(|step| is_root(&step.action)), "a look as root");
-            let seen = owned(seen, "data-p-1", of_second.0, of_second.1, 1);
-            match seen.next() {
-                Next::Fix(plan) => {
-                    assert_eq!(hole(&plan), None, "{of_first:?} {of_second:?}");
-                    titles.push(plan.title);
-                }
-                other => panic!("{of_first:?} {of_second:?}: {other:?}"),
-            }
+            let world = seen(two(serves), "data-p-0", first);
+            let Next::Look(look) = world.next() else { panic!("no look: {:?}", world.next()) };
+            assert_eq!(look.plan.steps.iter().find(|step| is_root(&step.action)), None);
+            let plan = plan(&seen(world, "data-p-1", second));
+            assert_eq!(hole(&plan), None, "{first:?} {second:?}");
+            titles.push(plan.title);
         }
     }
     for kind in ["give the files to 65534", "make it a member of group 1000", "run as user 1000"] {
