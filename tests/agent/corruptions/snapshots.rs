@@ -124,7 +124,7 @@ const ROWS: &[Row] = &[
             fs::remove_file(last(data)).expect("removed");
             fs::remove_file(last(data)).expect("removed");
         },
-        problems: 1,
+        problems: 2,
         says: "Last WAL file is behind snapshot",
         stays: true,
         costs: [0, usize::MAX],

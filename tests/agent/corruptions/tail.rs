@@ -81,7 +81,8 @@ fn follow(release: &Release, data: &Path, all: &Map) -> usize {
         let held = map::compare(&server.map(), all, &Map::new(), &since);
         foreign += held.foreign;
         if start == 0 {
-            let (request, written) = history::fresh(0);
+            // Soon enough that no block is made meanwhile, with which the chunks would go.
+            let (request, written) = history::fresh(-3);
             server.write(&request);
             since = written;
         } else {
