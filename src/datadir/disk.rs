@@ -277,9 +277,12 @@ impl Disk {
     }
 }
 
-/// Gives a new file or folder its owner and mode. Who is not root cannot give files to another;
+/// Gives a new file or folder its mode and owner: in this order, for the mode of a file of somebody else
+/// takes one right more (capabilities(7), `CAP_FOWNER`). Who is not root cannot give files to another;
 /// that is no error where those who could read the old one can read the new one.
 fn hand_over(made: &OwnedFd, owner: Owner) -> io::Result<()> {
+    before("chmod")?;
+    fs::fchmod(made, Mode::from_raw_mode(owner.mode))?;
     let now = Owner::of(&fs::fstat(made)?);
     if (now.uid, now.gid) != (owner.uid, owner.gid) {
         let (uid, gid) = owner.ids();
@@ -296,8 +299,6 @@ fn hand_over(made: &OwnedFd, owner: Owner) -> io::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    before("chmod")?;
-    fs::fchmod(made, Mode::from_raw_mode(owner.mode))?;
     Ok(())
 }
 

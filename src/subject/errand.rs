@@ -342,7 +342,7 @@ fn container(errand: &Errand<'_>, room: Value) -> Value {
     let capabilities = match writes {
         // To change an owner, and to reach what lies in folders of others.
         true if run_as.user == 0 => {
-            json!({"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER"]})
+            json!({"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE"]})
         }
         _ => json!({"drop": ["ALL"]}),
     };

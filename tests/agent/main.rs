@@ -19,6 +19,7 @@ mod hostile;
 mod inventory;
 mod many;
 mod real;
+mod rights;
 mod salvage;
 mod space;
 mod survey;

@@ -225,7 +225,7 @@ fn has_the_least_rights(helpers: &Value) {
     let container = json!({
         "allowPrivilegeEscalation": false,
         "readOnlyRootFilesystem": true,
-        "capabilities": {"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER"]},
+        "capabilities": {"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE"]},
     });
     assert_eq!(at("/spec/containers/0/securityContext"), Some(container));
     assert_eq!(at("/spec/containers/0/command/1"), Some("chown".into()));

@@ -38,7 +38,7 @@ const OWN_SECURITY: [&str; 3] =
 const COMMANDS: [&str; 8] =
     ["survey", "inventory", "owners", "space", "chown", "salvage", "restore", "cleanup"];
 /// To change an owner, and to reach what lies in folders of others.
-const RIGHTS: [&str; 3] = ["CHOWN", "DAC_OVERRIDE", "FOWNER"];
+const RIGHTS: [&str; 2] = ["CHOWN", "DAC_OVERRIDE"];
 
 /// Says what of it is not a helper's.
 pub(super) fn check(plan: &Plan, index: usize, body: &Value) -> Result<(), &'static str> {
