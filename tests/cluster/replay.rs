@@ -172,7 +172,7 @@ fn the_line_for_a_release_gives_its_server_more_tries() {
         let bound = !scene.field(&format!("pvc/{claim}"), ".spec.volumeName").is_empty();
         bound && scene.folder(claim).join("wal/00000002").exists()
     });
-    let slow = "server.resources.limits.cpu=50m,server.startupProbe.enabled=true,\
+    let slow = "server.resources.limits.cpu=35m,server.startupProbe.enabled=true,\
                 server.startupProbe.periodSeconds=3,server.startupProbe.failureThreshold=6";
     helm(
         &chart,
