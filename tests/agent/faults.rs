@@ -118,6 +118,7 @@ fn killed_everywhere(also: &str, words: &[&str], begin: fn(&Path), check: impl F
         damaged(root);
         begin(root);
     });
+    assert!(between.stays() > 12, "{}", between.stays());
     for at in first.. {
         let folder = broken();
         begin(folder.path());

@@ -68,6 +68,11 @@ impl Between {
         between
     }
 
+    /// How many paths are to be there at every instant.
+    pub fn stays(&self) -> usize {
+        self.stay.len()
+    }
+
     /// On a file system that can swap two files at once; where it cannot, one goes before the other
     /// comes.
     pub fn check(&self, root: &Path, why: &str) {
