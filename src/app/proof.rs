@@ -181,7 +181,7 @@ fn intake(from: Told, now: Told) -> Option<Intake> {
 }
 
 async fn told(run: &Run<'_>, subject: &Subject) -> Told {
-    let path = format!("{}/metrics", subject.flags.prefix().trim_end_matches('/'));
+    let path = subject.flags.below_prefix("/metrics");
     let needs: Vec<Need> =
         subject.serving().map(|p| Need::http(p, subject.flags.port(), &path)).collect();
     let mut seen = Snapshot::new(run.world.clock());

@@ -118,6 +118,11 @@ impl Flags {
         format!("/{}", path.trim_matches('/'))
     }
 
+    /// A path that begins with a slash, below the route prefix.
+    pub fn below_prefix(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix().trim_end_matches('/'))
+    }
+
     /// The data directory: `--storage.tsdb.path`, `--storage.agent.path`, or the default that
     /// holds where no argument names it: any argument replaces the image's `CMD`, which names
     /// `/prometheus`, and the program's own default is relative to its working directory.

@@ -21,7 +21,7 @@ pub enum Door<'a> {
 }
 
 pub fn path(subject: &Subject) -> String {
-    format!("{}/-/ready", subject.flags.prefix().trim_end_matches('/'))
+    subject.flags.below_prefix("/-/ready")
 }
 
 pub fn at_address<'a>(subject: &Subject, seen: &'a Snapshot, pod: &Value) -> Door<'a> {

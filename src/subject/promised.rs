@@ -69,7 +69,7 @@ fn started<'a>(subject: &'a Subject, promise: &Promise) -> Option<&'a Value> {
 }
 
 fn metrics(subject: &Subject, pod: &Value) -> Need {
-    let path = format!("{}/metrics", subject.flags.prefix().trim_end_matches('/'));
+    let path = subject.flags.below_prefix("/metrics");
     Need::http(pod, subject.flags.port(), &path)
 }
 

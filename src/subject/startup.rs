@@ -81,7 +81,7 @@ fn holds_off(subject: &Subject, container: &Value, seconds: i64) -> Option<Parts
     let (kind, handler) = kinds.iter().find_map(|kind| Some((*kind, liveness.get(*kind)?)))?;
     let mut handler = handler.clone();
     if let Some(http) = handler.as_object_mut().filter(|_| kind == "httpGet") {
-        let path = format!("{}/-/ready", subject.flags.prefix().trim_end_matches('/'));
+        let path = subject.flags.below_prefix("/-/ready");
         http.insert("path".into(), json!(path));
     }
     let probe = json!({"periodSeconds": PERIOD_SECONDS});

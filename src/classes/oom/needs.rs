@@ -29,7 +29,11 @@ pub fn first(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
     {
         out.push(Need::http(pod, subject.flags.port(), &stats_path(subject)));
         if !kills.is_empty() {
-            out.push(Need::http(pod, subject.flags.port(), &path(subject, "/metrics")));
+            out.push(Need::http(
+                pod,
+                subject.flags.port(),
+                &subject.flags.below_prefix("/metrics"),
+            ));
         }
     }
     out
@@ -46,11 +50,7 @@ pub fn witness(subject: &Subject) -> Option<&Value> {
 
 /// The head's own statistics; an index look-up, no query.
 pub fn stats_path(subject: &Subject) -> String {
-    path(subject, "/api/v1/status/tsdb?limit=10")
-}
-
-pub fn path(subject: &Subject, tail: &str) -> String {
-    format!("{}{tail}", subject.flags.prefix().trim_end_matches('/'))
+    subject.flags.below_prefix("/api/v1/status/tsdb?limit=10")
 }
 
 /// Whether the new size fits somewhere, and whether the owner would act.

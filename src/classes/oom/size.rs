@@ -69,7 +69,7 @@ fn served(subject: &Subject, seen: &Snapshot) -> Option<Head> {
     let stats = seen.http(pod, port, &needs::stats_path(subject))?.ok()?;
     let body: Value = serde_json::from_str(stats.1).ok()?;
     let series = body.number("/data/headStats/numSeries")?;
-    let metrics = seen.http(pod, port, &needs::path(subject, "/metrics"));
+    let metrics = seen.http(pod, port, &subject.flags.below_prefix("/metrics"));
     let resident = metrics
         .and_then(Result::ok)
         .and_then(|(_, text)| exposition::whole(text, "process_resident_memory_bytes"))

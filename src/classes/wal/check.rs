@@ -87,9 +87,9 @@ fn unread(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> Optio
         None if counted::is_asked(subject, seen, pod, runs) => (
             "it does not reach back to its start, and /metrics does not tell",
             format!(
-                "kubectl get --raw /api/v1/namespaces/{namespace}/pods/{name}:{}/proxy{}/metrics",
+                "kubectl get --raw /api/v1/namespaces/{namespace}/pods/{name}:{}/proxy{}",
                 subject.flags.port(),
-                subject.flags.prefix().trim_end_matches('/')
+                subject.flags.below_prefix("/metrics")
             ),
         ),
         None => return None,

@@ -42,7 +42,7 @@ pub fn when_asked(subject: &Subject, seen: &Snapshot) -> Vec<Need> {
 }
 
 fn metrics(subject: &Subject) -> String {
-    format!("{}/metrics", subject.flags.prefix().trim_end_matches('/'))
+    subject.flags.below_prefix("/metrics")
 }
 
 /// Whether a policy is about what it sends.

@@ -19,7 +19,7 @@ pub fn need(subject: &Subject, pod: &Value, runs: &Runs) -> Option<Need> {
     if subject.agent || !runs.ready || !looked || whole {
         return None;
     }
-    let path = format!("{}/metrics", subject.flags.prefix().trim_end_matches('/'));
+    let path = subject.flags.below_prefix("/metrics");
     Some(Need::http(pod, subject.flags.port(), &path))
 }
 
