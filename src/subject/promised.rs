@@ -115,13 +115,17 @@ pub fn held(subject: &Subject, seen: &Snapshot, promise: &Promise) -> Result<Str
     }
     let series = server.number("prometheus_tsdb_head_series")?;
     let from = server.number("prometheus_tsdb_head_min_time")?;
-    if promise.samples > promise.orphans && from >= server.began()? {
+    let began = server.began()?;
+    if promise.samples > promise.orphans && from >= began {
         return Err(format!(
             "{kept} samples were kept, and the head of {short} begins with this start: either all of \
              them are older than its newest block, or they were not loaded"
         ));
     }
-    let (made, reaches) = (server.made(promise)?, server.reaches(promise, from)?);
+    // The log of a later start is another one.
+    let first = promise.ended.is_none_or(|ended| began <= ended.as_millisecond());
+    let made = server.made(promise, promise.head_series.filter(|_| first))?;
+    let reaches = server.reaches(promise.begins.filter(|_| first), from)?;
     Ok(format!(
         "{short}: its head has {} series ({made}){reaches}; no corruption, {} samples of unknown series \
          of {foreseen} foreseen",
@@ -154,9 +158,8 @@ impl Server<'_> {
     }
 
     /// Of the series that were kept, whether this start made them all.
-    fn made(&self, promise: &Promise) -> Result<String, String> {
-        let first = self.is_first(promise)?;
-        let Some(kept) = promise.head_series.filter(|_| first) else {
+    fn made(&self, promise: &Promise, kept: Option<i64>) -> Result<String, String> {
+        let Some(kept) = kept else {
             return Ok(format!("{} Series records were kept", count(promise.series)));
         };
         let made = self.number("prometheus_tsdb_head_series_created_total")?;
@@ -167,17 +170,10 @@ impl Server<'_> {
         Ok(format!("{} made since this start, of {} that were kept", count(made), count(kept)))
     }
 
-    /// Whether it runs since the repair: the log of a later start is another one.
-    fn is_first(&self, promise: &Promise) -> Result<bool, String> {
-        let began = self.began()?;
-        Ok(promise.ended.is_none_or(|ended| began <= ended.as_millisecond()))
-    }
-
     /// Where its head begins, if that tells what it loaded. One that was cut to blocks since begins later,
     /// and loses nothing.
-    fn reaches(&self, promise: &Promise, from: i64) -> Result<String, String> {
-        let first = self.is_first(promise)?;
-        let Some(begins) = promise.begins.filter(|_| first) else {
+    fn reaches(&self, begins: Option<i64>, from: i64) -> Result<String, String> {
+        let Some(begins) = begins else {
             return Ok(String::new());
         };
         if self.number("prometheus_tsdb_head_truncations_total")? > 0 {
