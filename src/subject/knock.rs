@@ -32,6 +32,12 @@ pub fn at_loopback<'a>(subject: &Subject, seen: &'a Snapshot, pod: &Value) -> Do
     door(seen.forward(pod, subject.flags.port(), &path(subject)))
 }
 
+/// Its loopback answers, and its address does not: something keeps its node from it.
+pub fn is_kept_away(subject: &Subject, seen: &Snapshot, pod: &Value) -> bool {
+    at_address(subject, seen, pod) == Door::Silent
+        && matches!(at_loopback(subject, seen, pod), Door::Answers(..))
+}
+
 /// Where its node is looked at that does not reach it.
 pub fn by_hand(subject: &Subject, pod: &Value) -> String {
     let (node, address) = (pod.text("/spec/nodeName"), pod.text("/status/podIP"));

@@ -12,7 +12,7 @@ use super::check::address::{FORWARDED, GIVEN, HEARD};
 use crate::model::object::{Kind, ObjectExt};
 use crate::model::{Blocked, Finding, Next, ObjectRef, Plan, Severity, Snapshot};
 use crate::subject::Subject;
-use crate::subject::knock::{self, Door};
+use crate::subject::knock;
 use crate::subject::repair::{self, Draft};
 use crate::subject::rollout::Wanted;
 
@@ -100,11 +100,8 @@ impl<'a> Case<'a> {
         let pod = self.root.because_down.as_deref().unwrap_or_default();
         let (root, namespace) = (self.subject.root.short(), self.subject.namespace());
         let describe = format!("kubectl describe pod {pod} -n {namespace}");
-        let unreached = |one: &&Value| {
-            one.name() == pod
-                && knock::at_address(self.subject, self.seen, one) == Door::Silent
-                && matches!(knock::at_loopback(self.subject, self.seen, one), Door::Answers(..))
-        };
+        let unreached =
+            |one: &&Value| one.name() == pod && knock::is_kept_away(self.subject, self.seen, one);
         if let Some(unreached) = self.subject.pods.iter().find(unreached) {
             let node = unreached.text("/spec/nodeName");
             let why = format!("pod/{pod} answers on its loopback, and {node} does not reach it");

@@ -16,7 +16,7 @@ pub fn check(case: &Case<'_>, note: &Note) -> Result<Finding, Unknown> {
     let inside = knock::at_loopback(case.subject, case.seen, case.pod);
     let answers = |door: &Door<'_>| matches!(door, Door::Answers(..));
     let connected = !note.is_without_connection();
-    if answers(&inside) && outside == Door::Silent {
+    if knock::is_kept_away(case.subject, case.seen, case.pod) {
         return Err(dropped(case, "its loopback answers, and its address does not", note));
     }
     if answers(&outside) && !connected {
