@@ -110,12 +110,21 @@ impl Server {
             if self.child.try_wait().expect("a child").is_some() {
                 return false;
             }
-            if self.get("/-/ready").is_some_and(|(status, _)| status == 200) {
+            if self.is_itself() {
                 return true;
             }
             assert!(Instant::now() < end, "not ready: {}", self.words());
             sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Whether it answers, which it does not before it is ready: it, and not the server of another
+    /// test that was given the same port, before this one sees that the port is taken.
+    fn is_itself(&self) -> bool {
+        let Some((200, body)) = self.get("/api/v1/status/flags") else { return false };
+        let flags: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        let path = flags["data"]["storage.tsdb.path"].as_str();
+        path.is_some_and(|path| Path::new(path) == self.data)
     }
 
     /// Asks it to end, and sees that it does. What it complained of since it started.
