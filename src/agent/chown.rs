@@ -1,5 +1,6 @@
 //! `chown`, and what puts it back: their runs and their words.
 
+use crate::datadir::json;
 use std::io;
 use std::path::Path;
 
@@ -80,7 +81,7 @@ fn told(
     let nothing = report.paths.is_empty() && report.gone.is_empty();
     let outcome = if nothing { Outcome::Nothing } else { outcome };
     if json {
-        serde_json::to_writer_pretty(&mut *out, &Answer { command, outcome, report: &report })?;
+        json::write(&mut *out, &Answer { command, outcome, report: &report })?;
         writeln!(out)?;
         return Ok(ended(outcome));
     }

@@ -1,6 +1,7 @@
 //! `cleanup`: what was set aside, and that it is gone. Always JSON, written by hand: the plugin words
 //! it, and the agent's size counts.
 
+use crate::datadir::json;
 use std::io;
 use std::path::Path;
 
@@ -17,7 +18,7 @@ pub fn run(dir: &Path, terms: &terms::Cleanup, screen: &mut Screen<'_>) -> io::R
             let mut comma = "";
             for Found { path, bytes, ours } in all {
                 write!(out, "{comma}\n{{\"path\": ")?;
-                serde_json::to_writer_pretty(&mut *out, &path)?;
+                json::write(&mut *out, &path)?;
                 write!(out, ", \"bytes\": {bytes}, \"ours\": {ours}}}")?;
                 comma = ",";
             }

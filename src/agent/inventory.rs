@@ -1,5 +1,6 @@
 //! `inventory`: who fills the head, in words.
 
+use crate::datadir::json;
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
@@ -53,7 +54,7 @@ pub fn run(dir: &Path, asked: &Asked, json: bool, screen: &mut Screen<'_>) -> io
     let memory: Vec<Need> = lines.into_iter().map(|line| need(line, found.series)).collect();
     if json {
         let report = Report { inventory: &found, memory, memory_method: METHOD };
-        serde_json::to_writer_pretty(&mut *out, &report)?;
+        json::write(out, &report)?;
         writeln!(out)?;
     } else {
         out.write_all(text(&found, &memory).as_bytes())?;

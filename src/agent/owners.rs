@@ -1,5 +1,6 @@
 //! `owners`: whose the files are, in words.
 
+use crate::datadir::json;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -22,7 +23,7 @@ pub fn run(
         }
     };
     if json {
-        serde_json::to_writer_pretty(&mut *out, &found)?;
+        json::write(&mut *out, &found)?;
         writeln!(out)?;
     } else {
         out.write_all(text(&found).as_bytes())?;

@@ -1,5 +1,6 @@
 //! `resume` and `restore`: their runs and their words.
 
+use crate::datadir::json;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -66,7 +67,7 @@ fn told(restored: &Restored, command: &str, json: bool, out: &mut dyn Write) -> 
 }
 
 fn answered(answer: &Answer<'_>, out: &mut dyn Write) -> io::Result<Ended> {
-    serde_json::to_writer_pretty(&mut *out, answer)?;
+    json::write(&mut *out, answer)?;
     writeln!(out)?;
     Ok(Ended::Clean)
 }

@@ -1,5 +1,6 @@
 //! `salvage`: its run and its words.
 
+use crate::datadir::json;
 use std::io;
 use std::path::Path;
 
@@ -110,7 +111,7 @@ pub(super) fn tell(
         let head_series = if outcome == "salvaged" { head_series(dir, screen) } else { None };
         let out = &mut *screen.out;
         let answer = Answer { command, outcome, head_series, report };
-        serde_json::to_writer_pretty(&mut *out, &answer)?;
+        json::write(&mut *out, &answer)?;
         writeln!(out)?;
         return Ok(Ended::Clean);
     }

@@ -1,6 +1,7 @@
 //! `space`: what takes the volume's room. For the plugin, which words it: always JSON, written by
 //! hand, for the agent's size counts.
 
+use crate::datadir::json;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -35,7 +36,7 @@ fn tell(found: &Space, out: &mut dyn Write) -> io::Result<()> {
     for Entry { path, bytes, files, span } in entries {
         // A block has times, and nothing else has.
         write!(out, "{comma}\n{{\"path\": ")?;
-        serde_json::to_writer_pretty(&mut *out, path)?;
+        json::write(&mut *out, path)?;
         let Span { first, last } = span.unwrap_or(Span { first: 0, last: 0 });
         write!(
             out,

@@ -6,6 +6,7 @@ pub mod map;
 mod start;
 pub mod uploads;
 
+use crate::datadir::json;
 use std::fmt::{self, Write as _};
 use std::io;
 use std::path::Path;
@@ -44,7 +45,7 @@ pub fn run(
         found.inventory = told(screen, |tell| inventory::read(dir, TOP, tell)).ok();
     }
     if json {
-        serde_json::to_writer_pretty(&mut *screen.out, &found)?;
+        json::write(screen.out, &found)?;
         writeln!(screen.out)?;
     } else {
         screen.out.write_all(text(&found, screen.caller).as_bytes())?;

@@ -7,6 +7,7 @@
 //! folder that is swapped for another under way leads nowhere. Of each it can be told by looking at
 //! it whether it was changed, so a run that was killed anywhere goes on, or back.
 
+use super::json;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
@@ -292,7 +293,7 @@ impl Journal {
         let temporary = format!("{path}.tmp");
         disk.remove_file(&temporary)?;
         disk.create(&temporary, disk.owner(&self.folder)?.of_file(), |out| {
-            serde_json::to_writer_pretty(&mut *out, &self.manifest)?;
+            json::write(&mut *out, &self.manifest)?;
             out.write_all(b"\n")
         })?;
         disk.supersede(&temporary, &path)

@@ -8,6 +8,7 @@
 //! prom-fix-<time>/old/<path>      an old file from then on, until a cleanup frees it
 //! ```
 
+use super::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
@@ -169,7 +170,7 @@ impl Journal {
         let owner = disk.owner(&self.folder)?.of_file();
         disk.remove_file(&temporary)?;
         disk.create(&temporary, owner, |out| {
-            serde_json::to_writer_pretty(&mut *out, &self.manifest)?;
+            json::write(&mut *out, &self.manifest)?;
             out.write_all(b"\n")
         })?;
         disk.supersede(&temporary, &self.file())

@@ -16,6 +16,7 @@ pub mod disk;
 pub mod inventory;
 #[cfg(target_os = "linux")]
 pub mod journal;
+pub mod json;
 pub mod layout;
 #[cfg(target_os = "linux")]
 pub mod lock;
