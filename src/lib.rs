@@ -11,9 +11,9 @@
 //! ```
 //! `model` holds the values that pass between them, `subject` says which Prometheus this is.
 //! `walfile` reads Prometheus' own bytes, `datadir` the files that hold them, and `agent` is what a
-//! helper pod runs of both; with `marks`, what misleads on a screen, they need none of the others,
-//! and are all that is built without the feature `plugin`. `carried` holds the agents that go into
-//! helper pods.
+//! helper pod runs of both, and of `dial`, a connection; with `marks`, what misleads on a screen,
+//! they need none of the others, and are all that is built without the feature `plugin`. `carried`
+//! holds the agents that go into helper pods.
 //!
 //! # The flow
 //!
@@ -39,6 +39,9 @@ pub mod walfile;
 pub mod datadir;
 
 pub mod agent;
+
+#[cfg(target_os = "linux")]
+pub mod dial;
 
 pub mod marks;
 

@@ -122,6 +122,7 @@ const ROOMS: &[Room] = &[
         crates: &["colored", "similar", "serde", "serde_json", "serde_saphyr", "jiff"],
         ..QUIET
     },
+    Room { at: "dial", crates: &["rustix"], never: &["std::fs", "std::process"], ..QUIET },
     Room { at: "exit", ..QUIET },
     Room { at: "marks", ..QUIET },
     Room { at: "app", rooms: ANY, crates: ANY, ..BUSY },
@@ -130,7 +131,7 @@ const ROOMS: &[Room] = &[
     Room { at: "lib", ..QUIET },
     Room {
         at: "agent",
-        rooms: &["datadir", "marks", "walfile"],
+        rooms: &["datadir", "dial", "marks", "walfile"],
         crates: &["serde", "serde_json"],
         ..QUIET
     },

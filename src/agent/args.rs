@@ -28,6 +28,7 @@ commands:
              6 million label pairs it estimates, and says so
   owners     whose its files are, by uid, gid and mode; with --uid U --gid G [--groups G,G]: what
              that user could not read, write or traverse
+  reach      whether a server takes connections, DIR being its ADDRESS:PORT; as JSON
   space      what takes how much room, as JSON
   chown      gives them to --uid U --gid G, and with --bits owner, group or owner,group the bits
              that these lack; what they were is kept in DIR/prom-fix-<time>; --dry-run only says it;
@@ -67,10 +68,20 @@ pub enum Command {
 /// What is done on Linux only: see [`crate::datadir`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    Owners { user: Option<User> },
-    Chown { change: Change, how: How },
+    Owners {
+        user: Option<User>,
+    },
+    Chown {
+        change: Change,
+        how: How,
+    },
+    /// Its DIR is an ADDRESS:PORT.
+    Reach,
     Space,
-    Salvage { dry_run: bool, terms: terms::Salvage },
+    Salvage {
+        dry_run: bool,
+        terms: terms::Salvage,
+    },
     Resume,
     Restore(terms::Restore),
     Cleanup(terms::Cleanup),
@@ -188,6 +199,7 @@ pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Asked, String> 
 fn act(name: Option<&str>, flags: &mut Flags) -> Result<Option<Act>, String> {
     Ok(Some(match name {
         Some("owners") => Act::Owners { user: user(flags)? },
+        Some("reach") => Act::Reach,
         Some("space") => Act::Space,
         Some("chown") => {
             let how = match (flags.has("--dry-run"), flags.has("--prove")) {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::args::Act;
-use super::{Ended, Screen, chown, cleanup, owners, restore, salvage, space};
+use super::{Ended, Screen, chown, cleanup, owners, reach, restore, salvage, space};
 use crate::datadir::terms;
 
 pub fn act(dir: &Path, act: &Act, json: bool, screen: &mut Screen<'_>) -> io::Result<Ended> {
@@ -16,6 +16,7 @@ pub fn act(dir: &Path, act: &Act, json: bool, screen: &mut Screen<'_>) -> io::Re
         Act::Restore(terms) => put_back(dir, terms, json, screen),
         Act::Cleanup(terms) => cleanup::run(dir, terms, screen),
         Act::Chown { change, how } => chown::run(dir, *change, *how, json, screen),
+        Act::Reach => reach::run(dir, screen),
         Act::Space => space::run(dir, screen.out, screen.err),
         Act::Owners { user } => owners::run(dir, user.as_ref(), json, screen.out, screen.err),
     }

@@ -15,6 +15,8 @@ mod linux;
 mod owners;
 mod progress;
 #[cfg(target_os = "linux")]
+mod reach;
+#[cfg(target_os = "linux")]
 mod restore;
 #[cfg(target_os = "linux")]
 mod salvage;

@@ -18,6 +18,7 @@ mod go;
 mod hostile;
 mod inventory;
 mod many;
+mod reach;
 mod real;
 mod rights;
 mod salvage;
