@@ -77,6 +77,8 @@ mod salvage;
 mod scene;
 #[path = "cluster/sight.rs"]
 mod sight;
+#[path = "cluster/stand_in.rs"]
+mod stand_in;
 #[path = "cluster/wal.rs"]
 mod wal;
 #[path = "cluster/wbl.rs"]

@@ -5,7 +5,7 @@ use super::{Ask, examine};
 use crate::classes::{self, Class, Job};
 use crate::model::fact::Got;
 use crate::model::finding::{Finding, Unknown};
-use crate::model::plan::{Action, Next, Plan};
+use crate::model::plan::{Action, Look, Next, Plan};
 use crate::model::{Code, Kind, Need, Snapshot, receipt, rules};
 use crate::subject::{Subject, discover};
 
@@ -50,11 +50,14 @@ fn of_one(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> Vec<Need> {
     }
     let (verdict, root) = examine::joined(subject, ask, seen);
     // Where another class is to blame no plan is made.
-    let root = root.filter(|root| ask.class.is_none_or(|class| class == class_name(*root)));
-    let Some(class) = root.and_then(class_of) else { return needs };
-    let job = class.job(subject, ask.given);
-    let fix = job.needs_to_fix(seen, &verdict.findings);
-    let plan = match job.next(seen, &verdict.findings) {
+    if root.is_some_and(|root| ask.class.is_some_and(|class| class != class_name(root))) {
+        return needs;
+    }
+    let (fix, next) = match root.and_then(class_of).map(|class| class.job(subject, ask.given)) {
+        Some(job) => (job.needs_to_fix(seen, &verdict.findings), job.next(seen, &verdict.findings)),
+        None => (Vec::new(), unfounded(ask, subject, seen).map_or(Next::Done, Next::Look)),
+    };
+    let plan = match next {
         Next::Fix(plan) => Some(plan),
         // It is made only where that was allowed, and there is something to look with.
         Next::Look(look) if !seen.inside.agents.is_empty() => Some(look.plan),
@@ -75,6 +78,11 @@ fn of_one(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> Vec<Need> {
         needs.push(rules);
     }
     needs
+}
+
+/// The look that the class asks for whose command was typed, where nothing was found.
+pub fn unfounded(ask: &Ask<'_>, subject: &Subject, seen: &Snapshot) -> Option<Look> {
+    asked_class(ask)?.job(subject, ask.given).look(seen)
 }
 
 /// The class whose command was typed.

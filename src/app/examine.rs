@@ -148,7 +148,8 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Rc<Snapshot>, subject: Subject) -> 
             unknown.extend(asks::cut_off(job.as_ref(), seen, &findings));
             held_back(job.next(seen, &findings), danger.as_ref(), &findings)
         }
-        Some(_) | None => Next::Done,
+        Some(_) => Next::Done,
+        None => asks::unfounded(ask, &subject, seen).map_or(Next::Done, Next::Look),
     };
     let pathfinder = asks::asked_class(ask).or_else(|| root.and_then(asks::class_of));
     let paths = pathfinder.map(|class| class.job(&subject, ask.given).paths(seen, &findings));

@@ -122,6 +122,7 @@ async fn one(run: &Run<'_>, look: Look, lacks: &[String]) -> Result<()> {
                 Tells::Survey => inside.surveys.insert(claim, report),
                 Tells::Inventory => inside.inventories.insert(claim, report),
                 Tells::Space => inside.spaces.insert(claim, report),
+                Tells::Reach => inside.reached.insert(claim, report),
             };
         }
         Err(error) => {

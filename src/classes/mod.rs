@@ -13,6 +13,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use crate::model::plan::Look;
 use crate::model::report::Directory;
 use crate::model::{Code, CodeDoc, Finding, Need, Next, Path, Snapshot, Stage, Verdict};
 use crate::subject::Subject;
@@ -109,6 +110,11 @@ pub trait Job {
     /// What further facts a repair of `found` needs; asked only when its finding is the root.
     fn needs_to_fix(&self, _seen: &Snapshot, _found: &[Finding]) -> Vec<Need> {
         Vec::new()
+    }
+    /// A look that was allowed and that no finding asks for, where the person asked for this class: none
+    /// of what was read says whether all is well.
+    fn look(&self, _seen: &Snapshot) -> Option<Look> {
+        None
     }
     /// The way to its pods, step by step, where the class is about that; all classes' findings joined.
     fn paths(&self, _seen: &Snapshot, _found: &[Finding]) -> Vec<Path> {

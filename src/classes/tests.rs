@@ -21,6 +21,7 @@ mod reach;
 mod repairs;
 mod replay;
 mod slow;
+mod stand_in;
 mod states;
 mod storage;
 mod uploads;

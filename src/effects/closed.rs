@@ -4,6 +4,7 @@
 
 mod pods;
 mod rivals;
+mod stand_in;
 
 use serde_json::Value;
 
@@ -29,7 +30,7 @@ pub fn check(plan: &Plan) -> Result<(), Error> {
 
 fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
     let object = step.action.object();
-    place(plan, object)?;
+    place(plan, index, &step.action)?;
     match &step.action {
         Action::Patch { object, patch } => {
             for op in patch {
@@ -40,8 +41,8 @@ fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
         Action::Create { object, body } => {
             created(object, body)?;
             if object.kind == Kind::Pod {
-                pods::check(plan, index, body)
-                    .map_err(|why| format!("{} {why}", object.short()))?;
+                let check = if stand_in::is(body) { stand_in::check } else { pods::check };
+                check(plan, index, body).map_err(|why| format!("{} {why}", object.short()))?;
             }
         }
         Action::Delete { object, uid, .. } => {
@@ -89,13 +90,16 @@ fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
 }
 
 /// Only objects beside the target: nothing of the whole cluster, and of another namespace only
-/// whoever writes the target from there.
-fn place(plan: &Plan, object: &ObjectRef) -> Result<(), String> {
+/// whoever writes the target from there, and a pod that asks in a client's stead.
+fn place(plan: &Plan, index: usize, action: &Action) -> Result<(), String> {
+    let object = action.object();
     if !is_name(&object.name) {
         return Err(format!("{:?} is no name of an object", object.name));
     }
-    let there = object.namespace == plan.target.namespace
-        || (rivals::is_elsewhere(object.kind) && is_name(&object.namespace));
+    let made = || !matches!(action, Action::Patch { .. }) && stand_in::made(plan, index, object);
+    let elsewhere = || rivals::is_elsewhere(object.kind) || made();
+    let there =
+        object.namespace == plan.target.namespace || (is_name(&object.namespace) && elsewhere());
     if !there || !object.kind.namespaced() {
         return Err(format!("{} is not in the namespace of its target", object.short()));
     }

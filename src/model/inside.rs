@@ -32,7 +32,10 @@ pub struct Inside {
     pub inventories: BTreeMap<ObjectRef, Value>,
     /// By claim, what the agent told of what takes its room (`prom-fix-agent space`).
     pub spaces: BTreeMap<ObjectRef, Value>,
-    /// By claim, why it could not be looked at.
+    /// By pod of Prometheus, whether one in the client's stead reached it
+    /// (`prom-fix-agent reach`).
+    pub reached: BTreeMap<ObjectRef, Value>,
+    /// By claim, or by that pod, why it could not be looked at.
     pub refused: BTreeMap<ObjectRef, String>,
 }
 
@@ -54,6 +57,7 @@ impl Inside {
         self.surveys.clear();
         self.inventories.clear();
         self.spaces.clear();
+        self.reached.clear();
         self.refused.clear();
     }
 }

@@ -254,6 +254,8 @@ pub enum Tells {
     Inventory,
     /// What takes the room of the volume.
     Space,
+    /// Whether a pod takes connections from where the helper is.
+    Reach,
 }
 
 /// A helper pod that looks inside a volume, and reports.

@@ -4,6 +4,7 @@
 
 mod machine;
 mod room;
+pub mod stand_in;
 
 use serde_json::{Value, json};
 

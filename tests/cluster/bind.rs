@@ -278,7 +278,7 @@ pub fn is_answered(scene: &Scene) -> Option<bool> {
     is_answered_to(scene, "grafana")
 }
 
-fn is_answered_to(scene: &Scene, workload: &str) -> Option<bool> {
+pub fn is_answered_to(scene: &Scene, workload: &str) -> Option<bool> {
     let log = scene.kubectl(&["logs", &format!("deploy/{workload}"), "--tail=3"]).stdout;
     let well = log.lines().filter(|line| line.contains(" 200 ")).count();
     match well {

@@ -27,6 +27,11 @@ const DNS: &str = "kube-system";
 
 impl Enforcer {
     pub fn new(namespaces: &[&str]) -> Enforcer {
+        Enforcer::with(namespaces, Vec::new())
+    }
+
+    /// Also policies that are no objects: what a plugin enforces by rules of its own.
+    pub fn with(namespaces: &[&str], more: Vec<Value>) -> Enforcer {
         let folder = tempfile::tempdir().expect("a folder");
         let program = go::build("tests/cluster/go/policy", folder.path()).expect("go starts");
         let mut spaces: Vec<String> = namespaces.iter().map(|ns| (*ns).to_owned()).collect();
@@ -42,7 +47,7 @@ impl Enforcer {
             let _folder = folder;
             let mut last = Vec::new();
             while !own.load(Ordering::SeqCst) {
-                let denied = denied(&program, &spaces);
+                let denied = denied(&program, &spaces, &more);
                 if denied != last {
                     enforce(&to, &denied);
                     last = denied;
@@ -133,9 +138,10 @@ fn items(kind: &str, namespaces: &[String]) -> Vec<Value> {
 }
 
 /// What is to be dropped, as matches of iptables; sorted.
-fn denied(program: &std::path::Path, namespaces: &[String]) -> Vec<String> {
+fn denied(program: &std::path::Path, namespaces: &[String], more: &[Value]) -> Vec<String> {
     let pods = items("pods", namespaces);
-    let policies = items("networkpolicies", namespaces);
+    let mut policies = items("networkpolicies", namespaces);
+    policies.extend_from_slice(more);
     let end = |pod: &Value| {
         let name = pod["metadata"]["namespace"].clone();
         json!({

@@ -10,7 +10,7 @@ use super::sight::reader;
 
 /// A definition without a schema, of the version that this program asks for first or, where it asks
 /// for several, last.
-fn definition(plural: &str, kind: &str, group: &str, version: &str, scope: &str) -> String {
+pub fn definition(plural: &str, kind: &str, group: &str, version: &str, scope: &str) -> String {
     format!(
         r#"
 apiVersion: apiextensions.k8s.io/v1

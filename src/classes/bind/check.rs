@@ -14,6 +14,7 @@ pub(super) mod probes;
 pub(super) mod services;
 pub(super) mod sources;
 pub(super) mod speech;
+pub(super) mod stand_in;
 mod variables;
 
 use serde_json::Value;

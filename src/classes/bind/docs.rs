@@ -63,7 +63,8 @@ pub const DOCS: &[CodeDoc] = &[
                   itself out to the API server, so that its service discovery finds nothing new",
         proof: "a policy selects the Prometheus pods and no ingress rule fits the client and the port; the \
                 pod is ready all the while, for the kubelet is let through. kube-prometheus ships such a \
-                policy. The warning: its requests for targets time out (2.x logs it; of 3.x bind reads what it \
+                policy. Or a pod with the client's labels got no answer (bind --client --inspect), and no \
+                NetworkPolicy says so: a plugin's own rules. The warning: its requests for targets time out (2.x logs it; of 3.x bind reads what it \
                 counted)",
         plan: "bind --client judges one workload, and plans a policy more for it and this port alone; \
                those that are there stay as they are. For the warning: a rule of egress to address and port \

@@ -8,6 +8,7 @@ mod needs;
 mod path;
 
 use super::{Class, Given, Job};
+use crate::model::plan::Look;
 use crate::model::{CodeDoc, Finding, Need, Next, ObjectRef, Path, Snapshot, Verdict};
 use crate::subject::{Subject, repair};
 
@@ -65,7 +66,10 @@ The way to its pods is told step by step, the first broken one marked:
   kubectl prom-fix bind sts/prometheus -n mon --client apps/deploy/grafana
                                                         from that workload, up to the URL it has
   kubectl prom-fix bind sts/prometheus -n mon --inspect     where a pod's address refuses, a
-                                                        port-forward asks its loopback";
+                                                        port-forward asks its loopback
+  kubectl prom-fix bind sts/prometheus -n mon --client apps/deploy/grafana --inspect
+                                                        one pod with that client's labels asks, for
+                                                        rules that only a network plugin can judge";
 
 /// The option that names a client.
 const CLIENT: &str = "client";
@@ -83,6 +87,9 @@ impl Job for Work<'_> {
         let mut out = needs::needs(self.subject, seen, self.client.as_ref());
         if let Some(client) = self.client.as_ref().filter(|_| self.secrets) {
             out.extend(check::sources::secret_needs(seen, client));
+        }
+        if let Some(client) = &self.client {
+            out.extend(check::stand_in::needs(self.subject, seen, client));
         }
         out
     }
@@ -105,6 +112,12 @@ impl Job for Work<'_> {
 
     fn needs_to_fix(&self, seen: &Snapshot, found: &[Finding]) -> Vec<Need> {
         if fix::root(found).is_some() { repair::needs(self.subject, seen) } else { Vec::new() }
+    }
+
+    fn look(&self, seen: &Snapshot) -> Option<Look> {
+        let client = self.client.as_ref()?;
+        let scene = check::policies::scene(self.subject, seen, client).ok()?;
+        check::stand_in::look(self.subject, seen, client, &scene)
     }
 
     fn next(&self, seen: &Snapshot, found: &[Finding]) -> Next {

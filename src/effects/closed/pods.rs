@@ -42,7 +42,26 @@ const RIGHTS: [&str; 2] = ["CHOWN", "DAC_OVERRIDE"];
 
 /// Says what of it is not a helper's.
 pub(super) fn check(plan: &Plan, index: usize, body: &Value) -> Result<(), &'static str> {
-    only(body.get("spec"), &SPEC).ok_or("has a field that no helper has")?;
+    let (container, words) = container(body, &SPEC)?;
+    if !words.get(1).is_some_and(|word| COMMANDS.contains(word)) {
+        return Err("does not run our agent");
+    }
+    rights(body, container, &words)?;
+    let mounts = mounts(container);
+    let carrier =
+        carrier(body, &words).filter(|_| mounts == [("data", "/data"), ("agent", "/agent")]);
+    let carrier =
+        carrier.ok_or("mounts something else than one volume for its work and our agent")?;
+    if brings_agent(plan, index, carrier) { Ok(()) } else { Err("runs what is not our agent") }
+}
+
+/// The one container of a helper with these fields in its spec, and the words of its command, of which
+/// the first is our agent.
+pub(super) fn container<'a>(
+    body: &'a Value,
+    fields: &[&str],
+) -> Result<(&'a Value, Vec<&'a str>), &'static str> {
+    only(body.get("spec"), fields).ok_or("has a field that no helper has")?;
     let [container] = body.list("/spec/containers") else {
         return Err("has not one container");
     };
@@ -54,8 +73,7 @@ pub(super) fn check(plan: &Plan, index: usize, body: &Value) -> Result<(), &'sta
     }
     let words: Vec<&str> =
         container.list("/command").iter().map(|word| word.as_str().unwrap_or("")).collect();
-    let own = words.first().and_then(|word| word.strip_prefix("/agent/")) == Some(AGENT);
-    if !own || !words.get(1).is_some_and(|word| COMMANDS.contains(word)) {
+    if words.first().and_then(|word| word.strip_prefix("/agent/")) != Some(AGENT) {
         return Err("does not run our agent");
     }
     if !is_reference(container.text("/image")) {
@@ -64,24 +82,23 @@ pub(super) fn check(plan: &Plan, index: usize, body: &Value) -> Result<(), &'sta
     if container.text("/imagePullPolicy") != "IfNotPresent" {
         return Err("pulls an image that is there");
     }
-    rights(body, container, &words)?;
-    let mounts = container.list("/volumeMounts").iter();
-    let mounts: Vec<_> = mounts.map(|m| (m.text("/name"), m.text("/mountPath"))).collect();
-    let carrier =
-        carrier(body, &words).filter(|_| mounts == [("data", "/data"), ("agent", "/agent")]);
-    let carrier =
-        carrier.ok_or("mounts something else than one volume for its work and our agent")?;
-    if brings_agent(plan, index, carrier) { Ok(()) } else { Err("runs what is not our agent") }
+    Ok((container, words))
+}
+
+/// Name and place of what a container mounts.
+pub(super) fn mounts(container: &Value) -> Vec<(&str, &str)> {
+    let all = container.list("/volumeMounts").iter();
+    all.map(|mount| (mount.text("/name"), mount.text("/mountPath"))).collect()
 }
 
 /// Nothing but the fields of a list.
-fn only(value: Option<&Value>, keys: &[&str]) -> Option<()> {
+pub(super) fn only(value: Option<&Value>, keys: &[&str]) -> Option<()> {
     let map = value.and_then(Value::as_object)?;
     map.keys().all(|key| keys.contains(&key.as_str())).then_some(())
 }
 
 /// Root is who changes owners, with the rights that this takes, and nobody else.
-fn rights(body: &Value, container: &Value, words: &[&str]) -> Result<(), &'static str> {
+pub(super) fn rights(body: &Value, container: &Value, words: &[&str]) -> Result<(), &'static str> {
     let owners = match words {
         [_, "chown", ..] => true,
         [_, "restore", _, "--of", of, ..] => *of == "chown",
@@ -135,20 +152,23 @@ fn carrier<'a>(body: &'a Value, words: &[&str]) -> Option<&'a str> {
 
 /// Whether the plan itself makes that ConfigMap, with one of our agents in it and nothing else, so
 /// that nobody changes it between.
-fn brings_agent(plan: &Plan, index: usize, carrier: &str) -> bool {
+pub(super) fn brings_agent(plan: &Plan, index: usize, carrier: &str) -> bool {
     plan.steps.iter().take(index).any(|step| match &step.action {
-        Action::Create { object, body }
-            if object.kind == Kind::ConfigMap && object.name == carrier =>
-        {
-            let held = body.get("binaryData").and_then(Value::as_object);
-            let named = held.and_then(|held| held.get(AGENT)).and_then(Value::as_str);
-            body.get("data").is_none()
-                && body.is_true("/immutable")
-                && held.is_some_and(|held| held.len() == 1)
-                && named.is_some_and(|named| named.starts_with(REFERENCE))
+        Action::Create { object, body } => {
+            object.kind == Kind::ConfigMap && object.name == carrier && is_agent(body)
         }
         _ => false,
     })
+}
+
+/// One of our agents and nothing else, that nobody can change.
+pub(super) fn is_agent(body: &Value) -> bool {
+    let held = body.get("binaryData").and_then(Value::as_object);
+    let named = held.and_then(|held| held.get(AGENT)).and_then(Value::as_str);
+    body.get("data").is_none()
+        && body.is_true("/immutable")
+        && held.is_some_and(|held| held.len() == 1)
+        && named.is_some_and(|named| named.starts_with(REFERENCE))
 }
 
 #[cfg(test)]

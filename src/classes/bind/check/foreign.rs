@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::client::spaces;
 use super::policies::Scene;
+use super::stand_in;
 use crate::model::fact::Got;
 use crate::model::object::ObjectExt;
 use crate::model::{Kind, Need, ObjectRef, Snapshot, Unknown};
@@ -94,7 +95,8 @@ fn rootless(seen: &Snapshot, spaces: &[&str], sides: &[Side<'_>]) -> Option<Unkn
     })
 }
 
-/// Rules that have a say on the way, and rules that could not be read.
+/// Rules that have a say on the way, and rules that could not be read. Those of a plugin have none
+/// where a pod in the client's stead was told.
 pub fn check(
     subject: &Subject,
     seen: &Snapshot,
@@ -104,7 +106,43 @@ pub fn check(
     let who = format!("{} -n {}", of.short(), of.namespace);
     let spaces = spaces(subject.namespace(), of);
     let root = mesh_root(seen);
-    rules(seen, &spaces, &scene.sides(&subject.pods, &root), &who)
+    let settled = stand_in::settles(subject, seen);
+    rules(seen, &spaces, &scene.sides(&subject.pods, &root), &who, settled)
+}
+
+/// The first rules of plugins and of the administrator that have a say on the way.
+pub fn selecting(
+    subject: &Subject,
+    seen: &Snapshot,
+    of: &ObjectRef,
+    scene: &Scene<'_>,
+) -> Vec<String> {
+    let spaces = spaces(subject.namespace(), of);
+    let root = mesh_root(seen);
+    let sides = scene.sides(&subject.pods, &root);
+    let of_plugins = places(&spaces, &root).into_iter().filter(|(kind, _)| !is_of_mesh(*kind));
+    let all = of_plugins.flat_map(|(kind, space)| {
+        let rules = seen.list(kind, space).known().into_iter().flatten();
+        let concerned = rules.filter(|rule| sides.iter().any(|side| concerns(rule, side)));
+        concerned.map(move |rule| format!("{}/{}", kind.short(), rule.name()))
+    });
+    all.take(NAMED).collect()
+}
+
+/// Whether a rule goes by what is asked, not only by who asks: a connection that is taken says nothing
+/// of that (Cilium `toPorts[].rules`, Calico `http`).
+fn reads_requests(rule: &Value) -> bool {
+    let both = ["ingress", "egress"].iter().flat_map(|direction| {
+        let all = rule.list(&format!("/spec/{direction}")).iter();
+        all.chain(rule.list("/specs").iter().flat_map(move |s| s.list(&format!("/{direction}"))))
+    });
+    both.into_iter().any(|one| {
+        one.get("http").is_some() || one.list("/toPorts").iter().any(|p| p.get("rules").is_some())
+    })
+}
+
+fn is_of_mesh(kind: Kind) -> bool {
+    OF_MESH.contains(&kind) || kind == Kind::LinkerdServer
 }
 
 /// The same of everybody's way into a pod.
@@ -115,10 +153,16 @@ pub fn of_anybody(subject: &Subject, seen: &Snapshot, pod: &Value) -> Vec<Unknow
     let port = subject.flags.port();
     let root = mesh_root(seen);
     let side = Side { pod, namespace, direction: Direction::Ingress, port, mesh_root: &root };
-    rules(seen, &[own], &[side], "anybody")
+    rules(seen, &[own], &[side], "anybody", false)
 }
 
-fn rules(seen: &Snapshot, spaces: &[&str], sides: &[Side<'_>], who: &str) -> Vec<Unknown> {
+fn rules(
+    seen: &Snapshot,
+    spaces: &[&str],
+    sides: &[Side<'_>],
+    who: &str,
+    settled: bool,
+) -> Vec<Unknown> {
     let mut out = Vec::new();
     let (mut unread, mut reason) = (Vec::new(), "");
     let root = mesh_root(seen);
@@ -138,6 +182,9 @@ fn rules(seen: &Snapshot, spaces: &[&str], sides: &[Side<'_>], who: &str) -> Vec
             }
         };
         for rule in all {
+            if settled && !is_of_mesh(kind) && !reads_requests(rule) {
+                continue;
+            }
             let Some(side) = sides.iter().find(|side| concerns(rule, side)) else { continue };
             out.push(unjudged(kind, rule, side, who));
         }

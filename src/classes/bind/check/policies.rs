@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::super::client;
+use super::stand_in::{self, Told};
 use super::{absent, foreign};
 use crate::model::fact::Got;
 use crate::model::object::ObjectExt;
@@ -181,16 +182,22 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
     let who = format!("{} -n {}", of.short(), of.namespace);
     verdict.unknown.extend(template_only(seen, of));
     verdict.unknown.extend(foreign::check(subject, seen, of, &scene));
+    verdict.unknown.extend(stand_in::unknown(subject, seen, of));
     let down = absent::check(seen, of);
     let mut open = verdict.unknown.is_empty() && down.is_none();
     for pod in &subject.pods {
+        let told = stand_in::told(seen, pod);
+        if let Some(Told::Kept(word)) = told {
+            verdict.findings.push(kept(subject, seen, of, &scene, (pod, word)));
+        }
         for direction in DIRECTIONS {
             let ruling = scene.ruling(pod, direction);
-            open &= ruling.passes() == Some(true);
+            open &= ruling.passes() == Some(true) && told.is_none();
             match ruling {
                 Ruling::Denied(by) => {
                     verdict.findings.extend(denied(&scene, pod, &who, direction, &by));
                 }
+                Ruling::Plugin(_) if told.is_some_and(Told::is_settled) => {}
                 Ruling::Plugin(why) => verdict.unknown.push(Unknown {
                     need: format!("whether {who} is let through to pod/{}", pod.name()),
                     why: why.into(),
@@ -207,13 +214,55 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
         let finding = by.first().map(|p| Finding::new(POLICY, &reference(p), Severity::Warn, says));
         verdict.findings.extend(finding);
     }
-    if let (true, Some(pod)) = (open, subject.pods.first()) {
-        let says = format!("is reached by {who}, as far as NetworkPolicies have a say");
+    // What it was told holds, whatever else is not known.
+    let taken = told_all(subject, seen, Told::Through);
+    if let (true, Some(pod)) = (open || taken, subject.pods.first()) {
+        let says = match taken {
+            true => format!("takes connections from a pod with the labels of {who}"),
+            false => format!("is reached by {who}, as far as NetworkPolicies have a say"),
+        };
         let object = crate::subject::pod::reference(pod);
-        let finding = Finding::new(POLICY, &object, Severity::Info, says);
+        let mut finding = Finding::new(POLICY, &object, Severity::Info, says);
+        if taken {
+            finding = finding.with(FROM_NODE, stand_in::node(subject, seen, of, pod));
+        }
         verdict.findings.push(path(finding, &scene, pod));
     }
     verdict
+}
+
+fn told_all(subject: &Subject, seen: &Snapshot, what: Told) -> bool {
+    subject.pods.iter().all(|pod| stand_in::told(seen, pod) == Some(what))
+}
+
+/// The evidence that a pod in the client's stead was kept away.
+pub const IN_ITS_STEAD: &str = "a pod in its stead";
+const FROM_NODE: &str = "asked from node";
+/// Beside it, whose rules may be why.
+pub const RULES: &str = "rules that select an end";
+
+/// No NetworkPolicy keeps the client away, and yet something does.
+fn kept(
+    subject: &Subject,
+    seen: &Snapshot,
+    of: &ObjectRef,
+    scene: &Scene<'_>,
+    (pod, word): (&Value, &str),
+) -> Finding {
+    let says = format!(
+        "is not reached by a pod with the labels of {} -n {}, and answers others",
+        of.short(),
+        of.namespace
+    );
+    let object = crate::subject::pod::reference(pod);
+    let finding = Finding::new(POLICY, &object, Severity::Error, says).with(IN_ITS_STEAD, word);
+    let finding = finding.with(FROM_NODE, stand_in::node(subject, seen, of, pod));
+    let rules = foreign::selecting(subject, seen, of, scene);
+    let finding = match rules.as_slice() {
+        [] => finding,
+        rules => finding.with(RULES, rules.join(", ")),
+    };
+    path(finding, scene, pod)
 }
 
 /// What a ruling says, in a few words.

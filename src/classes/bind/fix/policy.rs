@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::check::policies::{DIRECTIONS, scene};
+use super::super::check::policies::{DIRECTIONS, IN_ITS_STEAD, RULES, scene};
 use super::super::client;
 use super::Case;
 use crate::model::object::{Kind, ObjectRef};
@@ -14,6 +14,9 @@ use crate::subject::{commit, repair};
 
 pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
     let of = case.client.ok_or_else(|| case.blocked("which client it is for was not said"))?;
+    if let Some(rules) = not_ours(case) {
+        return Err(rules);
+    }
     let scene = scene(case.subject, case.seen, of)
         .map_err(|unknown| case.blocked(format!("{}: {}", unknown.need, unknown.why)))?;
     let denied = |direction| {
@@ -68,6 +71,23 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
     plan.commit = commits;
     plan.inputs = vec!["--client".into(), format!("{}/{}", of.namespace, of.short())];
     Ok(plan)
+}
+
+/// What keeps it away is no NetworkPolicy: one more may change nothing of it.
+fn not_ours(case: &Case<'_>) -> Option<Blocked> {
+    let evidence = |field: &str| case.root.evidence.iter().find(|one| one.field == field);
+    evidence(IN_ITS_STEAD)?;
+    let why = "no NetworkPolicy keeps it away: a rule of the network plugin, of a firewall or of the \
+               administrator does";
+    let way = match evidence(RULES) {
+        Some(rules) => format!("let this client in on this port there: {}", rules.value),
+        None => "ask who runs the network plugin what it drops between the two pods".to_owned(),
+    };
+    let pods = format!(
+        "on the node of {}, its log of drops says which rule it was",
+        case.root.object.short()
+    );
+    Some(Blocked { ways: vec![way, pods], ..case.blocked(why) })
 }
 
 /// Both ends, by the labels of their pods.

@@ -1,0 +1,204 @@
+//! `bind --client --inspect`: a pod in the client's stead, for what no object tells.
+
+use serde_json::{Value, json};
+
+use super::client::{asked_by, job, says_reached, told};
+use super::fixture::World;
+use crate::model::object::ObjectExt;
+use crate::model::plan::{Action, Look, Tells};
+use crate::model::{Fact, Finding, Kind, Need, Next, ObjectRef, Passage, Seen, Severity};
+
+fn grafana() -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod",
+        "spec": {"nodeName": "n2", "serviceAccountName": "viewer", "containers": [],
+            "tolerations": [{"key": "of-the-client"}]},
+        "metadata": {"name": "grafana-a", "namespace": "mon", "labels": {
+            "app": "grafana", "pod-template-hash": "abc", "app.kubernetes.io/managed-by": "Helm"}},
+        "status": {"phase": "Running", "podIP": "10.0.0.9"}})
+}
+
+fn world() -> World {
+    let mut world = asked_by(1, vec![grafana()]).of_cluster(
+        Kind::Namespace,
+        "mon",
+        json!({"metadata": {"name": "mon", "uid": "space"}}),
+    );
+    world.seen.inside.consented = true;
+    world.seen.inside.agents.insert("amd64".into(), "00".into());
+    world
+}
+
+/// A rule of Cilium that selects Prometheus.
+fn of_cilium(world: World) -> World {
+    of_cilium_with(world, &json!({}))
+}
+
+fn of_cilium_with(world: World, ingress: &Value) -> World {
+    let rule = json!({"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy",
+        "metadata": {"name": "closed", "namespace": "mon"},
+        "spec": {"endpointSelector": {"matchLabels": {"app": "p"}}, "ingress": [ingress]}});
+    world.list(Kind::CiliumNetworkPolicy, vec![rule])
+}
+
+/// What came of it.
+fn tried(mut world: World, tries: &[i64]) -> World {
+    let pod = ObjectRef::new(Kind::Pod, "mon", "p-0");
+    world.seen.inside.reached.insert(pod, json!({ "tries": tries }));
+    world
+}
+
+fn look(world: &World) -> Option<Look> {
+    job(world, |job| job.look(&world.seen))
+}
+
+/// The pod that a look makes.
+fn sent(look: &Look) -> &Value {
+    let made = look.plan.steps.iter().find_map(|step| match &step.action {
+        Action::Create { object, body } if object.kind == Kind::Pod => Some(body),
+        _ => None,
+    });
+    made.expect("a pod")
+}
+
+const REFUSED: i64 = 111;
+const SILENT: i64 = 110;
+
+#[test]
+fn it_bears_the_labels_of_the_client_and_is_nobodys_pod() {
+    let look = look(&world()).expect("a look");
+    assert_eq!((look.tells, look.cannot.as_deref()), (Tells::Reach, None));
+    let pod = sent(&look);
+    assert_eq!(pod.label("app"), Some("grafana"));
+    assert_eq!(pod.label("app.kubernetes.io/managed-by"), Some("Helm"), "a rule may go by it");
+    assert_eq!(pod.label("pod-template-hash"), None, "no ReplicaSet's");
+    assert_eq!(pod.text("/metadata/ownerReferences/0/uid"), "space");
+    assert!(pod.is_true("/metadata/ownerReferences/0/controller"), "so that none adopts it");
+    assert_eq!(pod.list("/spec/readinessGates").len(), 1, "no Service leads to it");
+    assert_eq!(pod.text("/spec/serviceAccountName"), "viewer");
+    assert_eq!(pod.pointer("/spec/automountServiceAccountToken"), Some(&json!(false)));
+    assert_eq!(pod.list("/spec/containers/0/command")[1..], ["reach", "10.0.0.1:9090"]);
+    assert_eq!(pod.pointer("/spec/securityContext/runAsNonRoot"), Some(&json!(true)));
+}
+
+#[test]
+fn it_asks_from_the_clients_node_where_that_has_the_image() {
+    let with = |images: Value| {
+        let node = json!({"metadata": {"name": "n2"}, "status": {"images": images,
+            "nodeInfo": {"architecture": "amd64"}}});
+        world().of_cluster(Kind::Node, "n2", node)
+    };
+    let has = with(json!([{"names": ["x"]}, {"names": ["prom/prometheus:v3.5.3"]}]));
+    let pod = look(&has).expect("a look");
+    assert_eq!(sent(&pod).text("/spec/nodeName"), "n2");
+    assert_eq!(sent(&pod).list("/spec/tolerations").len(), 1);
+    for other in [with(json!([{"names": ["x"]}])), world()] {
+        let pod = look(&other).expect("a look");
+        assert_eq!(sent(&pod).text("/spec/nodeName"), "n1");
+        assert_eq!(sent(&pod).list("/spec/tolerations").len(), 0, "of the pod of that node");
+    }
+}
+
+#[test]
+fn none_is_sent_where_it_would_tell_nothing_or_was_not_allowed() {
+    assert!(look(&world()).is_some());
+    let mut other = world();
+    other.seen.inside.consented = false;
+    assert_eq!(look(&other), None, "not allowed");
+    let closed = json!({"metadata": {"name": "closed", "namespace": "mon"},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}});
+    assert_eq!(look(&world().list(Kind::NetworkPolicy, vec![closed])), None, "the objects tell");
+    assert_eq!(look(&world().not_ready()), None, "nobody reaches it");
+    assert_eq!(look(&tried(world(), &[0; 6])), None, "one was sent");
+    let mut refused = world();
+    refused.seen.inside.refused.insert(ObjectRef::new(Kind::Pod, "mon", "p-0"), "quota".into());
+    assert_eq!(look(&refused), None);
+    let verdict = told(&refused);
+    assert!(verdict.unknown.iter().any(|u| u.why.contains("quota") && !u.vital), "{verdict:#?}");
+    let mut none = asked_by(1, vec![]);
+    none.seen.inside.consented = true;
+    assert_eq!(look(&none), None, "the client does not run");
+    let on_node = world().fact(
+        Need::List { kind: Kind::Pod, namespace: Some("mon".into()), labels: "app=grafana".into() },
+        Fact::Known(Seen::List(vec![{
+            let mut pod = grafana();
+            pod["spec"]["hostNetwork"] = json!(true);
+            pod
+        }])),
+    );
+    assert_eq!(look(&on_node), None, "a pod of the pods' network is not like one of the node's");
+}
+
+#[test]
+fn a_service_that_leads_to_pods_that_are_not_ready_keeps_it_from_being_made() {
+    let service = |name: &str, app: &str, not_ready: bool| {
+        json!({"metadata": {"name": name, "namespace": "mon"},
+            "spec": {"selector": {"app": app}, "publishNotReadyAddresses": not_ready}})
+    };
+    let with = |services| look(&world().list(Kind::Service, services)).expect("a look").cannot;
+    assert_eq!(with(vec![service("a", "grafana", false), service("b", "p", true)]), None);
+    let why = with(vec![service("c", "grafana", true)]).expect("a reason");
+    assert!(why.starts_with("svc/c leads to pods that are not ready"), "{why}");
+}
+
+#[test]
+fn let_through_it_settles_what_a_plugin_would_say_and_not_what_a_mesh_would() {
+    let verdict = told(&tried(of_cilium(world()), &[SILENT, 0, 0, 0, 0, 0, 0]));
+    assert!(verdict.unknown.is_empty(), "{verdict:#?}");
+    let [finding] = verdict.findings.as_slice() else { panic!("{verdict:#?}") };
+    assert_eq!(finding.severity, Severity::Info);
+    assert_eq!(
+        finding.says,
+        "takes connections from a pod with the labels of deploy/grafana -n mon"
+    );
+    let rule = json!({"apiVersion": "policy.linkerd.io/v1beta1", "kind": "Server",
+        "metadata": {"name": "mesh", "namespace": "mon"}, "spec": {"podSelector": {}, "port": 9090}});
+    let mesh = world().set("/spec/initContainers", json!([{"name": "linkerd-proxy"}]));
+    let both = of_cilium(mesh).list(Kind::LinkerdServer, vec![rule]);
+    let verdict = told(&tried(both, &[0; 6]));
+    let needs: Vec<&str> = verdict.unknown.iter().map(|u| u.need.as_str()).collect();
+    assert!(needs.iter().any(|need| need.contains("/mesh")), "{needs:?}");
+    assert!(!needs.iter().any(|need| need.contains("closed")), "{needs:?}");
+    assert!(!says_reached(&verdict));
+}
+
+#[test]
+fn a_connection_says_nothing_of_rules_that_read_requests() {
+    let http = json!({"toPorts": [{"rules": {"http": [{"method": "GET"}]}}]});
+    let verdict = told(&tried(of_cilium_with(world(), &http), &[0; 6]));
+    assert!(verdict.unknown.iter().any(|u| u.vital && u.need.contains("closed")), "{verdict:#?}");
+}
+
+fn kept(world: &World) -> (Finding, Vec<String>) {
+    let found = told(world).findings;
+    let [finding] = found.as_slice() else { panic!("{found:#?}") };
+    let Next::Blocked(blocked) = job(world, |job| job.next(&world.seen, &found)) else {
+        panic!("no policy of ours is known to help")
+    };
+    assert!(blocked.why.starts_with("no NetworkPolicy keeps it away"), "{}", blocked.why);
+    (finding.clone(), blocked.ways)
+}
+
+#[test]
+fn kept_away_it_is_told_and_what_to_change_is_not_ours() {
+    let world = tried(of_cilium(world()), &[SILENT; 6]);
+    let (finding, ways) = kept(&world);
+    assert_eq!((finding.code.0, finding.severity), ("bind/network-policy", Severity::Error));
+    assert!(finding.says.starts_with("is not reached by a pod with the labels of"), "{finding:?}");
+    let of =
+        |field: &str| finding.evidence.iter().find(|e| e.field == field).map(|e| e.value.as_str());
+    assert_eq!(of("a pod in its stead"), Some("no answer in time"));
+    assert_eq!(of("asked from node"), Some("n1"));
+    assert!(ways[0].contains("ciliumnetworkpolicy/closed"), "{ways:?}");
+    let paths = job(&world, |job| job.paths(&world.seen, std::slice::from_ref(&finding)));
+    let step = paths[0].steps.iter().find(|step| step.name == "policies").expect("a step");
+    assert_eq!(step.passage, Passage::Broken, "{step:?}");
+    let (_, ways) = kept(&tried(self::world(), &[0, REFUSED, REFUSED, REFUSED]));
+    assert!(ways[0].starts_with("ask who runs the network plugin"), "{ways:?}");
+}
+
+#[test]
+fn what_goes_now_and_now_not_is_not_known() {
+    let verdict = told(&tried(of_cilium(world()), &[0, SILENT, 0, SILENT, 0]));
+    assert!(verdict.findings.is_empty(), "{verdict:#?}");
+    assert!(verdict.unknown.iter().any(|unknown| unknown.vital), "{verdict:#?}");
+}
