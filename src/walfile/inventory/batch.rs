@@ -9,8 +9,11 @@ const FULL: usize = 256 << 10;
 /// A name and its value.
 type Label<'a> = (&'a [u8], &'a [u8]);
 
-/// Places among the labels of a series at which the last one is remembered.
+/// Labels of a series, at the most, as a rule.
 const PLACES: usize = 64;
+
+/// Bytes of a label and its value, at the most, as a rule.
+const SHORT: usize = 32;
 
 /// Labels of one series that are counted each on its own, and their bytes: Prometheus itself has no
 /// bound. All of them tell the series from others; those beyond are only told to be so many.
@@ -20,10 +23,11 @@ const MOST_BYTES: usize = FULL;
 /// Series, and what tells them and their labels apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// Names and values of the labels, one behind the other, each with its length.
+    /// Names and values of the pairs, one behind the other, each with its length.
     pub(super) labels: Vec<u8>,
     pub(super) series: Vec<Hashed>,
-    /// Of each series in turn.
+    /// Of each series in turn, those that did not come last at their places: most did, for series of one
+    /// target follow each other, and what is not handed on costs no thread any time.
     pub(super) pairs: Vec<Pair>,
     /// By series, whether it was not met before; once that is told.
     pub(super) new: Vec<bool>,
@@ -33,8 +37,9 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hashed {
     pub(super) hash: u64,
-    /// How many of the batch's pairs are its own.
     pub(super) labels: usize,
+    /// How many of them are among the batch's pairs. The others are what came last at their places.
+    pub(super) fresh: usize,
 }
 
 /// A label and its value.
@@ -43,6 +48,8 @@ pub(super) struct Pair {
     pub(super) hash: u64,
     /// Where it stands in the batch's bytes.
     at: u32,
+    /// Which of its series' labels it is.
+    pub(super) place: u32,
 }
 
 /// What a record came to.
@@ -76,7 +83,7 @@ impl Batch {
 
     /// Labels may be of no bytes, and series of no labels.
     pub(super) fn is_full(&self) -> bool {
-        self.labels.len() >= FULL || self.pairs.len() >= FULL / 4 || self.series.len() >= FULL / 16
+        self.labels.len() >= FULL || self.pairs.len() >= FULL / 4 || self.series.len() >= FULL / 64
     }
 
     /// Adds the series of a record, each time to an empty batch once one is full. `None`, and nothing
@@ -106,48 +113,61 @@ impl Batch {
             added.labels_beyond += beyond;
             if is_long && self.is_full() {
                 *self = give(std::mem::take(self));
+                // Of a batch everything is told by itself.
+                last.clear();
             }
         }
         Some(added)
     }
 
     /// Adds one series; how many of its labels are beyond. `last`: at each place among the labels, the
-    /// last one with its hash.
+    /// last one that was added, as it is written, with its hash.
     fn series<'a>(
         &mut self,
         from: &mut Cursor<'a>,
-        last: &mut Vec<(Label<'a>, u64)>,
+        last: &mut Vec<(&'a [u8], u64)>,
     ) -> Option<u64> {
         let (_, count) = record::series(from)?;
-        let (all, before) = (from.rest(), self.pairs.len());
-        let (mut hash, mut taken, mut beyond) = (0, 0, 0);
-        for place in 0..count {
-            let at = u32::try_from(self.labels.len() + taken).ok()?;
-            let label = (from.text()?, from.text()?);
-            let place = usize::try_from(place).ok()?;
-            // Series of one target follow each other, and have most labels in common.
-            let own = match last.get(place) {
-                Some((same, own)) if hash::same(same.0, label.0) && hash::same(same.1, label.1) => {
-                    *own
+        let (all, before) = (from.len(), self.pairs.len());
+        let (mut hash, mut labels) = (0, 0);
+        for place in 0..usize::try_from(count).ok()? {
+            let here = from.rest();
+            let starts =
+                |label: &[u8]| here.get(..label.len()).is_some_and(|h| hash::same(h, label));
+            let known = last.get(place).filter(|(label, _)| starts(label)).copied();
+            let own = match known {
+                Some((label, own)) => {
+                    from.take(label.len())?;
+                    own
                 }
-                _ => hash::pair(label.0, label.1),
+                None => hash::pair(from.text()?, from.text()?),
             };
+            hash = hash::join(hash, own);
+            if place >= MOST_LABELS || all - from.len() > MOST_BYTES {
+                continue;
+            }
+            labels += 1;
+            if known.is_some() {
+                continue;
+            }
+            let label = here.get(..here.len() - from.len())?;
+            let at = u32::try_from(self.labels.len()).ok()?;
+            self.pairs.push(Pair { hash: own, at, place: u32::try_from(place).ok()? });
+            // A number of bytes that is no constant is copied by a call, which costs more than the bytes.
+            match here.first_chunk::<SHORT>() {
+                Some(short) if label.len() <= SHORT => {
+                    let end = self.labels.len() + label.len();
+                    self.labels.extend_from_slice(short);
+                    self.labels.truncate(end);
+                }
+                _ => self.labels.extend_from_slice(label),
+            }
             match last.get_mut(place) {
                 Some(last) => *last = (label, own),
-                None if place < PLACES => last.push((label, own)),
-                None => {}
-            }
-            hash = hash::join(hash, own);
-            let bytes = all.len() - from.len();
-            if beyond == 0 && place < MOST_LABELS && bytes <= MOST_BYTES {
-                self.pairs.push(Pair { hash: own, at });
-                taken = bytes;
-            } else {
-                beyond += 1;
+                None => last.push((label, own)),
             }
         }
-        self.labels.extend_from_slice(all.get(..taken)?);
-        self.series.push(Hashed { hash, labels: self.pairs.len() - before });
-        Some(beyond)
+        self.series.push(Hashed { hash, labels, fresh: self.pairs.len() - before });
+        Some(count - labels as u64)
     }
 }

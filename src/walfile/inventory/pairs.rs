@@ -43,6 +43,8 @@ pub struct Pairs {
     buckets: Vec<Vec<Pair>>,
     len: u64,
     most: u64,
+    /// Of the batch at hand, at each place the pair that came last.
+    now: Vec<batch::Pair>,
     /// Of the batch at hand, in the order in which they begin, and at each place the hash of the last
     /// one and which it is. Their room is used again.
     runs: Vec<Run>,
@@ -92,6 +94,7 @@ impl Pairs {
             buckets: vec![Vec::new(); buckets.next_power_of_two()],
             len: 0,
             most,
+            now: Vec::new(),
             runs: Vec::new(),
             open: Vec::new(),
             labels: HashMap::new(),
@@ -120,14 +123,21 @@ impl Pairs {
     fn find_runs(&mut self, batch: &Batch) {
         self.runs.clear();
         self.open.clear();
+        self.now.clear();
         let mut left = batch.pairs.as_slice();
         for (one, new) in batch.series.iter().zip(&batch.new) {
-            let Some((pairs, rest)) = left.split_at_checked(one.labels) else { break };
+            let Some((fresh, rest)) = left.split_at_checked(one.fresh) else { break };
             left = rest;
+            for pair in fresh {
+                match self.now.get_mut(pair.place as usize) {
+                    Some(now) => *now = *pair,
+                    None => self.now.push(*pair),
+                }
+            }
             if !*new {
                 continue;
             }
-            for (place, pair) in pairs.iter().enumerate() {
+            for (place, pair) in self.now.iter().take(one.labels).enumerate() {
                 match self.open.get_mut(place) {
                     Some((hash, at)) if *hash == pair.hash => {
                         if let Some(run) = self.runs.get_mut(*at) {

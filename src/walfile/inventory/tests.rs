@@ -104,6 +104,9 @@ proptest! {
                     (reference, labels)
                 })));
                 log.record(how, &samples(1..50, 0));
+                // Whole by its checksum, and cut off inside: nothing of it may stay.
+                let cut = record((1..).zip(series));
+                log.record(how, &cut[..cut.len() - 1]);
                 all.extend(series.iter().cloned());
             }
             logs.push(log.bytes);
@@ -209,6 +212,39 @@ fn a_torn_end_is_told_apart() {
     assert_eq!(told(&flipped), (1, false));
     // Nothing whole is behind this one any more.
     assert_eq!(told(&flipped[..flipped.len() - 3]), (1, true));
+}
+
+/// Of series behind each other only what differs is handed on: not so over the end of a batch, and not
+/// where labels come at other places, beyond those that are remembered, or are too long to be counted.
+#[test]
+fn series_of_one_record_are_counted_as_those_of_many() {
+    let pair = |name: String, value: &str| (name, value.to_owned());
+    let series: Vec<Labels> = (0..6000)
+        .map(|n| {
+            let shared = (n / 10 % 3..90)
+                .map(|at| pair(format!("a{at:02}"), if at % 7 == 0 { "on" } else { "off" }));
+            let long = "x".repeat(if n % 1000 == 7 { 300 << 10 } else { n % 40 });
+            let more = [("b", &*long), ("c", &*n.to_string()), ("d", "same")];
+            let more = more.map(|(name, value)| pair(name.to_owned(), value));
+            shared.take(if n % 50 < 20 { 80 } else { 20 }).chain(more).collect()
+        })
+        .collect();
+    let told = |each: usize| {
+        let mut log = Writer::default();
+        for series in series.chunks(each) {
+            log.record(Snappy, &record((1..).zip(series)));
+        }
+        let (mut identity, mut pairs) = (Identity::default(), Pairs::default());
+        let found = read(log.bytes.as_slice(), |batch| {
+            let told = identity.tell(batch);
+            pairs.count(&told);
+            told.emptied()
+        });
+        (identity.len(), found.labels_beyond, pairs.ranks(1000), pairs.values(1000))
+    };
+    let in_one = told(6000);
+    assert_eq!((in_one.0, in_one.1), (6000, 6 * 3));
+    assert_eq!(in_one, told(1));
 }
 
 /// `count` series of one metric; all but the first hundred have a pod of their own.
