@@ -9,28 +9,27 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 
-/// It stays the same when so many tries in a row came to it.
+/// A connection is taken for good when so many tries in a row were taken.
 const STEADY: u32 = 6;
 const MOST_TRIES: u32 = 15;
 const PERIOD: Duration = Duration::from_secs(1);
 /// Of one try: longer than a first SYN that was lost takes to be sent again (1 s, RFC 6298).
 const PATIENCE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
-/// Tries once a second until it stays the same, for a network plugin may take its time until it knows
-/// a new pod. Tells of each try the number of its error (`errno.h` of Linux), 0 where it was taken;
+/// Tries once a second until it is taken for good, or has been refused long enough: a network plugin may
+/// take its time until it knows a new pod, and may drop all that it sends until then. Tells of each try the number of its error (`errno.h` of Linux), 0 where it was taken;
 /// returns the last.
-pub fn until_steady(
+pub fn until_taken(
     at: &SocketAddr,
     each: &mut dyn FnMut(i32) -> io::Result<()>,
 ) -> io::Result<i32> {
-    let (mut last, mut same) = (Errno::INVAL.raw_os_error(), 0);
+    let (mut last, mut taken) = (0, 0);
     for _ in 0..MOST_TRIES {
         let begun = Instant::now();
-        let told = once(at).map_or_else(Errno::raw_os_error, |()| 0);
-        same = if told == last { same + 1 } else { 1 };
-        last = told;
-        each(told)?;
-        if same == STEADY {
+        last = once(at).map_or_else(Errno::raw_os_error, |()| 0);
+        taken = if last == 0 { taken + 1 } else { 0 };
+        each(last)?;
+        if taken == STEADY {
             break;
         }
         sleep(PERIOD.saturating_sub(begun.elapsed()));

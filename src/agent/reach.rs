@@ -8,14 +8,15 @@ use std::path::Path;
 use super::{Ended, Screen};
 use crate::dial;
 
-/// Of each try the number of its error, 0 where it was taken; ends as the last one did.
+/// Whom it asked, and of each try the number of its error, 0 where it was taken; ends as the last one did.
 pub fn run(address: &Path, screen: &mut Screen<'_>) -> io::Result<Ended> {
     let Some(at) = address.to_str().and_then(|text| text.parse::<SocketAddr>().ok()) else {
         writeln!(screen.err, "{}: not ADDRESS:PORT", address.display())?;
         return Ok(Ended::Error);
     };
-    let mut before = "{\"tries\": [";
-    let last = dial::until_steady(&at, &mut |errno| {
+    write!(screen.out, "{{\"at\": \"{at}\", \"tries\": ")?;
+    let mut before = "[";
+    let last = dial::until_taken(&at, &mut |errno| {
         write!(screen.out, "{before}{errno}")?;
         before = ", ";
         Ok(())

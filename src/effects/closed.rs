@@ -42,7 +42,8 @@ fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
             created(object, body)?;
             if object.kind == Kind::Pod {
                 let check = if stand_in::is(body) { stand_in::check } else { pods::check };
-                check(plan, index, body).map_err(|why| format!("{} {why}", object.short()))?;
+                check(plan, index, object, body)
+                    .map_err(|why| format!("{} {why}", object.short()))?;
             }
         }
         Action::Delete { object, uid, .. } => {
@@ -73,6 +74,9 @@ fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
         Action::Wait { .. } | Action::Exec { .. } => {}
     }
     if let Undo::Patch(ops) = &step.undo {
+        if !matches!(step.action, Action::Patch { .. }) {
+            return Err(format!("its undo writes {}, which it does not", object.short()));
+        }
         // It may bring back what was there, whatever that was: its own patch has seen it there.
         let seen = |op: &Op| {
             matches!((&step.action, op), (Action::Patch { patch, .. },
@@ -216,6 +220,9 @@ mod tests {
     fn first(action: Action) -> String {
         said(|plan| {
             if let Some(step) = plan.steps.first_mut() {
+                if !matches!(action, Action::Patch { .. }) {
+                    step.undo = Undo::Delete;
+                }
                 step.action = action;
             }
         })

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::object::{ObjectExt, ObjectRef};
 
@@ -11,6 +11,14 @@ use super::object::{ObjectExt, ObjectRef};
 pub const AGENT: &str = "prom-fix-agent";
 /// Plans and receipts name an agent by its sum: `sha256:…` stands where its bytes are sent.
 pub const REFERENCE: &str = "sha256:";
+
+/// The condition of a pod in a client's stead that nobody sets: it is never ready, and no Service leads
+/// to it.
+pub const NEVER_READY: &str = "prom-fix/never-ready";
+/// Annotations by which no mesh puts anything into a pod.
+pub fn no_mesh() -> Value {
+    json!({"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"})
+}
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inside {

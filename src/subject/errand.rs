@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::identity::{self, Who};
 use super::volume::{Store, mount, store, sub_path};
 use super::{Subject, hold, pod, repair};
-use crate::model::inside::{AGENT, REFERENCE};
+use crate::model::inside::{AGENT, REFERENCE, no_mesh};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::{Action, Blocked, Look, Step, Tells, Undo, Until};
 use crate::model::receipt::{MANAGED_BY, MANAGER};
@@ -277,7 +277,7 @@ fn helper_pod(errand: &Errand<'_>, name: &str, carrier: &str, room: Value) -> Va
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
             "name": name, "namespace": volume.pod.namespace(), "labels": labels(),
-            "annotations": {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"},
+            "annotations": no_mesh(),
         },
         "spec": {
             "restartPolicy": "Never",

@@ -1,6 +1,10 @@
 //! A pod in a client's stead: what no object tells, it is told, by a plugin whose rules only the test
 //! knows; and nobody takes it for one of the client's.
 
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+
 use serde_json::{Value, json};
 
 use super::audit::Mark;
@@ -48,15 +52,40 @@ fn only_from(scene: &Scene, tier: &str) -> Value {
                 "podSelector": {"matchLabels": {"tier": tier}}}]}]}})
 }
 
-/// The pods of the client and of its neighbour, and what leads to them: unmoved by a stand-in.
-fn others(of: &Scene) -> Vec<String> {
-    let uids = "jsonpath={.items[*].metadata.uid}";
-    let pods = of.kubectl(&["get", "pods", "-o", uids]).expect(0).stdout;
-    let addresses = "jsonpath={.items[*].endpoints[?(@.conditions.ready==true)].addresses}";
-    let ends = of.kubectl(&["get", "endpointslices", "-o", addresses]).expect(0).stdout;
-    let generation = "jsonpath={.items[*].status.readyReplicas} {.items[*].metadata.uid}";
-    let sets = of.kubectl(&["get", "replicasets", "-o", generation]).expect(0).stdout;
-    vec![pods, ends, sets]
+/// The pods of the client and of its neighbour: unmoved by a stand-in.
+fn others(of: &Scene) -> String {
+    of.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].metadata.uid}"]).expect(0).stdout
+}
+
+/// What objects tell, each time that one changes.
+struct Watch(Child);
+
+impl Watch {
+    fn new(of: &Scene, what: &[&str], told: &str) -> Watch {
+        let mut kubectl = Command::new("kubectl");
+        kubectl.args(["-n", &of.ns, "get"]).args(what).args(["-w", "-o", told]);
+        Watch(kubectl.stdout(Stdio::piped()).spawn().expect("kubectl is there"))
+    }
+
+    /// `true 10.0.0.1;` of each address behind the client's Service.
+    fn ends(of: &Scene) -> Watch {
+        let each = "jsonpath={range .endpoints[*]}{.conditions.ready} {.addresses[0]};{end}{'\\n'}";
+        Watch::new(of, &["endpointslices", "-l", "kubernetes.io/service-name=front"], each)
+    }
+
+    /// `NAME False` of each pod, by whether it is ready.
+    fn pods(of: &Scene) -> Watch {
+        let ready = "{.status.conditions[?(@.type==\"Ready\")].status}";
+        Watch::new(of, &["pods"], &format!("jsonpath={{.metadata.name}} {ready}{{'\\n'}}"))
+    }
+
+    fn told(mut self) -> String {
+        self.0.kill().expect("it watches");
+        let mut text = String::new();
+        self.0.stdout.take().expect("piped").read_to_string(&mut text).expect("text");
+        self.0.wait().expect("it has ended");
+        text
+    }
 }
 
 struct Case {
@@ -76,8 +105,18 @@ impl Case {
     #[track_caller]
     fn send(&self, client: &str, exit: i32) -> Value {
         let (before, mark) = (others(&self.of), Mark::now());
+        let (ends, pods) = (Watch::ends(&self.of), Watch::pods(&self.of));
         let report = self.ask(client, &["--inspect"]).expect(exit).json();
         assert_eq!(others(&self.of), before, "nobody took it for one of the client's");
+        let ends = ends.told();
+        let ready: BTreeSet<&str> =
+            ends.split([';', '\n']).filter(|end| end.starts_with("true ")).collect();
+        assert_eq!(ready.len(), 1, "the Service led to the client alone: {ends}");
+        let pods = pods.told();
+        let ours: Vec<&str> =
+            pods.lines().filter(|line| line.starts_with("prom-fix-reach-")).collect();
+        assert!(ours.iter().any(|line| line.ends_with(" False")), "it was there: {pods}");
+        assert!(!ours.iter().any(|line| line.ends_with(" True")), "and never ready: {pods}");
         mark.only_our_own(&self.of.ns);
         no_helper_is_left(&self.of);
         no_helper_is_left(&self.scene);

@@ -4,9 +4,11 @@ use serde_json::{Value, json};
 
 use super::client::{asked_by, job, says_reached, told};
 use super::fixture::World;
+use crate::classes::bind::Bind;
+use crate::classes::{Class, Given};
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Action, Look, Tells};
-use crate::model::{Fact, Finding, Kind, Need, Next, ObjectRef, Passage, Seen, Severity};
+use crate::model::{Fact, Finding, Kind, Need, Next, ObjectRef, Passage, Seen, Severity, Unknown};
 
 fn grafana() -> Value {
     json!({"apiVersion": "v1", "kind": "Pod",
@@ -25,7 +27,30 @@ fn world() -> World {
     );
     world.seen.inside.consented = true;
     world.seen.inside.agents.insert("amd64".into(), "00".into());
-    world
+    world.set("/status/conditions/0/lastTransitionTime", json!("2026-11-22T10:00:00Z"))
+}
+
+/// Whether its address answers others.
+fn answers(world: World, fact: Fact) -> World {
+    let need = Need::http(&world.subject.pods[0], 9090, "/-/ready");
+    world.fact(need, fact)
+}
+
+fn yes() -> Fact {
+    Fact::Known(Seen::Http { status: 200, body: String::new() })
+}
+
+/// The pods of the client.
+fn pods(world: World, pods: Vec<Value>) -> World {
+    let labels = "app=grafana".into();
+    let need = Need::List { kind: Kind::Pod, namespace: Some("mon".into()), labels };
+    world.fact(need, Fact::Known(Seen::List(pods)))
+}
+
+fn with(mut object: Value, pointer: &str, value: Value) -> Value {
+    let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+    object.pointer_mut(parent).expect("it is there")[key] = value;
+    object
 }
 
 /// A rule of Cilium that selects Prometheus.
@@ -43,7 +68,7 @@ fn of_cilium_with(world: World, ingress: &Value) -> World {
 /// What came of it.
 fn tried(mut world: World, tries: &[i64]) -> World {
     let pod = ObjectRef::new(Kind::Pod, "mon", "p-0");
-    world.seen.inside.reached.insert(pod, json!({ "tries": tries }));
+    world.seen.inside.reached.insert(pod, json!({"at": "10.0.0.1:9090", "tries": tries}));
     world
 }
 
@@ -71,13 +96,34 @@ fn it_bears_the_labels_of_the_client_and_is_nobodys_pod() {
     assert_eq!(pod.label("app"), Some("grafana"));
     assert_eq!(pod.label("app.kubernetes.io/managed-by"), Some("Helm"), "a rule may go by it");
     assert_eq!(pod.label("pod-template-hash"), None, "no ReplicaSet's");
-    assert_eq!(pod.text("/metadata/ownerReferences/0/uid"), "space");
+    assert_eq!(pod.text("/metadata/ownerReferences/0/kind"), "Deployment");
     assert!(pod.is_true("/metadata/ownerReferences/0/controller"), "so that none adopts it");
     assert_eq!(pod.list("/spec/readinessGates").len(), 1, "no Service leads to it");
     assert_eq!(pod.text("/spec/serviceAccountName"), "viewer");
     assert_eq!(pod.pointer("/spec/automountServiceAccountToken"), Some(&json!(false)));
     assert_eq!(pod.list("/spec/containers/0/command")[1..], ["reach", "10.0.0.1:9090"]);
     assert_eq!(pod.pointer("/spec/securityContext/runAsNonRoot"), Some(&json!(true)));
+}
+
+/// A budget counts pods by the `scale` of who owns them: of a Deployment, not of a namespace.
+#[test]
+fn a_pod_alone_is_stood_in_for_where_no_budget_counts_it() {
+    let world = world().object(Kind::Pod, "grafana-a", grafana());
+    let given = Given::from([("client".to_owned(), "mon/pod/grafana-a".to_owned())]);
+    let look = |world: &World| Bind.job(&world.subject, &given).look(&world.seen).expect("a look");
+    let own = look(&world);
+    assert_eq!(own.cannot, None);
+    assert_eq!(sent(&own).text("/metadata/ownerReferences/0/uid"), "space");
+    let budget = |app: &str| {
+        json!({"metadata": {"name": "most", "namespace": "mon"},
+            "spec": {"selector": {"matchLabels": {"app": app}}}})
+    };
+    let world = world.list(Kind::PodDisruptionBudget, vec![budget("other")]);
+    assert_eq!(look(&world).cannot, None);
+    let world = world.list(Kind::PodDisruptionBudget, vec![budget("grafana")]);
+    assert!(look(&world).cannot.is_some_and(|why| why.starts_with("pdb/most would count it")));
+    let of_deployment = self::world().list(Kind::PodDisruptionBudget, vec![budget("grafana")]);
+    assert_eq!(self::look(&of_deployment).expect("a look").cannot, None);
 }
 
 #[test]
@@ -87,7 +133,7 @@ fn it_asks_from_the_clients_node_where_that_has_the_image() {
             "nodeInfo": {"architecture": "amd64"}}});
         world().of_cluster(Kind::Node, "n2", node)
     };
-    let has = with(json!([{"names": ["x"]}, {"names": ["prom/prometheus:v3.5.3"]}]));
+    let has = with(json!([{"names": ["x"]}, {"names": ["docker.io/prom/prometheus:v3.5.3"]}]));
     let pod = look(&has).expect("a look");
     assert_eq!(sent(&pod).text("/spec/nodeName"), "n2");
     assert_eq!(sent(&pod).list("/spec/tolerations").len(), 1);
@@ -114,17 +160,10 @@ fn none_is_sent_where_it_would_tell_nothing_or_was_not_allowed() {
     assert_eq!(look(&refused), None);
     let verdict = told(&refused);
     assert!(verdict.unknown.iter().any(|u| u.why.contains("quota") && !u.vital), "{verdict:#?}");
-    let mut none = asked_by(1, vec![]);
-    none.seen.inside.consented = true;
-    assert_eq!(look(&none), None, "the client does not run");
-    let on_node = world().fact(
-        Need::List { kind: Kind::Pod, namespace: Some("mon".into()), labels: "app=grafana".into() },
-        Fact::Known(Seen::List(vec![{
-            let mut pod = grafana();
-            pod["spec"]["hostNetwork"] = json!(true);
-            pod
-        }])),
-    );
+    assert_eq!(look(&pods(world(), vec![])), None, "the client does not run");
+    let refused = Fact::Unreadable("dial tcp 10.0.0.1:9090: connect: connection refused".into());
+    assert_eq!(look(&answers(world(), refused)), None, "nothing listens there");
+    let on_node = pods(world(), vec![with(grafana(), "/spec/hostNetwork", json!(true))]);
     assert_eq!(look(&on_node), None, "a pod of the pods' network is not like one of the node's");
 }
 
@@ -138,6 +177,33 @@ fn a_service_that_leads_to_pods_that_are_not_ready_keeps_it_from_being_made() {
     assert_eq!(with(vec![service("a", "grafana", false), service("b", "p", true)]), None);
     let why = with(vec![service("c", "grafana", true)]).expect("a reason");
     assert!(why.starts_with("svc/c leads to pods that are not ready"), "{why}");
+    let forbidden = Fact::Unreadable("forbidden".into());
+    let look = look(&world().fact(Need::list(Kind::Service, "mon"), forbidden)).expect("a look");
+    assert!(look.cannot.is_some_and(|why| why.ends_with("services: forbidden")));
+}
+
+#[test]
+fn in_a_mesh_that_takes_connections_itself_none_is_made() {
+    let space = json!({"metadata": {"name": "mon", "labels":
+        {"istio.io/dataplane-mode": "ambient"}}});
+    let ambient = world().of_cluster(Kind::Namespace, "mon", space);
+    let cannot = look(&ambient).expect("a look").cannot.expect("a reason");
+    assert!(cannot.starts_with("mon is in a mesh"), "{cannot}");
+}
+
+#[test]
+fn one_stands_for_all_pods_of_the_client_or_none_does() {
+    let other = || with(grafana(), "/metadata/labels/access", json!("prom"));
+    let new = || with(grafana(), "/metadata/labels/pod-template-hash", json!("def"));
+    assert!(look(&pods(world(), vec![grafana(), new()])).is_some(), "of another rollout");
+    let account = with(grafana(), "/spec/serviceAccountName", json!("other"));
+    for pods in [vec![grafana(), other()], vec![grafana(), account]] {
+        let world = self::pods(of_cilium(world()), pods);
+        assert_eq!(look(&world), None);
+        let verdict = told(&world);
+        let why = |u: &Unknown| u.why.ends_with("name one, --client pod/NAME");
+        assert!(verdict.unknown.iter().any(why), "{verdict:#?}");
+    }
 }
 
 #[test]
@@ -163,9 +229,24 @@ fn let_through_it_settles_what_a_plugin_would_say_and_not_what_a_mesh_would() {
 
 #[test]
 fn a_connection_says_nothing_of_rules_that_read_requests() {
-    let http = json!({"toPorts": [{"rules": {"http": [{"method": "GET"}]}}]});
-    let verdict = told(&tried(of_cilium_with(world(), &http), &[0; 6]));
-    assert!(verdict.unknown.iter().any(|u| u.vital && u.need.contains("closed")), "{verdict:#?}");
+    for more in [
+        json!({"toPorts": [{"rules": {"http": [{"method": "GET"}]}}]}),
+        json!({"toPorts": [{"serverNames": ["prom"]}]}),
+        json!({"fromEndpoints": [{"matchLabels": {"apps.kubernetes.io/pod-index": "0"}}]}),
+    ] {
+        let verdict = told(&tried(of_cilium_with(world(), &more), &[0; 6]));
+        assert!(verdict.unknown.iter().any(|u| u.vital && u.need.contains("closed")), "{more}");
+        assert!(verdict.findings.is_empty(), "{verdict:#?}");
+    }
+}
+
+#[test]
+fn whoever_did_not_allow_it_is_told_the_command() {
+    let mut world = of_cilium(world());
+    world.seen.inside.consented = false;
+    let unknown = told(&world).unknown;
+    let get = "kubectl prom-fix bind sts/p -n mon --client mon/deploy/grafana --inspect";
+    assert!(unknown.iter().any(|u| u.vital && u.get == get), "{unknown:#?}");
 }
 
 fn kept(world: &World) -> (Finding, Vec<String>) {
@@ -180,25 +261,44 @@ fn kept(world: &World) -> (Finding, Vec<String>) {
 
 #[test]
 fn kept_away_it_is_told_and_what_to_change_is_not_ours() {
-    let world = tried(of_cilium(world()), &[SILENT; 6]);
+    let world = answers(tried(of_cilium(world()), &[SILENT; 6]), yes());
     let (finding, ways) = kept(&world);
     assert_eq!((finding.code.0, finding.severity), ("bind/network-policy", Severity::Error));
     assert!(finding.says.starts_with("is not reached by a pod with the labels of"), "{finding:?}");
     let of =
         |field: &str| finding.evidence.iter().find(|e| e.field == field).map(|e| e.value.as_str());
     assert_eq!(of("a pod in its stead"), Some("no answer in time"));
-    assert_eq!(of("asked from node"), Some("n1"));
+    let node = "n1, for n2, where the client is, does not have the image";
+    assert_eq!(of("asked from node"), Some(node));
     assert!(ways[0].contains("ciliumnetworkpolicy/closed"), "{ways:?}");
     let paths = job(&world, |job| job.paths(&world.seen, std::slice::from_ref(&finding)));
     let step = paths[0].steps.iter().find(|step| step.name == "policies").expect("a step");
     assert_eq!(step.passage, Passage::Broken, "{step:?}");
-    let (_, ways) = kept(&tried(self::world(), &[0, REFUSED, REFUSED, REFUSED]));
+    let late = [0, 0, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED, REFUSED];
+    let (_, ways) = kept(&answers(tried(self::world(), &late), yes()));
     assert!(ways[0].starts_with("ask who runs the network plugin"), "{ways:?}");
 }
 
+/// A wrong "kept away" sends a person to the wrong place.
 #[test]
-fn what_goes_now_and_now_not_is_not_known() {
-    let verdict = told(&tried(of_cilium(world()), &[0, SILENT, 0, SILENT, 0]));
-    assert!(verdict.findings.is_empty(), "{verdict:#?}");
-    assert!(verdict.unknown.iter().any(|unknown| unknown.vital), "{verdict:#?}");
+fn what_may_be_the_servers_own_doing_is_not_known() {
+    let down = |world: World| answers(tried(world, &[REFUSED; 15]), yes());
+    let since = "/status/conditions/0/lastTransitionTime";
+    let unread = Fact::Unreadable("forbidden".into());
+    let mut moved = down(world());
+    moved.pod()["status"]["podIP"] = json!("10.0.0.2");
+    for (name, world) in [
+        ("now and now not", answers(tried(world(), &[0, SILENT, 0, SILENT, 0, 0]), yes())),
+        ("ended early", answers(tried(world(), &[SILENT, SILENT]), yes())),
+        ("ready a moment ago", down(world()).set(since, json!("2026-11-22T17:59:30Z"))),
+        ("another pod by now", moved),
+        ("others are not seen to be answered", answers(tried(world(), &[SILENT; 15]), unread)),
+    ] {
+        let verdict = told(&world);
+        assert!(verdict.findings.is_empty(), "{name}: {verdict:#?}");
+        assert!(verdict.unknown.iter().any(|unknown| unknown.vital), "{name}: {verdict:#?}");
+        let paths = job(&world, |job| job.paths(&world.seen, &[]));
+        let step = paths[0].steps.iter().find(|step| step.name == "policies").expect("a step");
+        assert_eq!(step.passage, Passage::NotKnown, "{name}: {step:?}");
+    }
 }

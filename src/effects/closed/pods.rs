@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::model::folder::may_be_own;
 use crate::model::image::is_reference;
 use crate::model::inside::{AGENT, REFERENCE};
-use crate::model::object::{Kind, ObjectExt};
+use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::{Action, Plan};
 
 const SPEC: [&str; 11] = [
@@ -41,7 +41,12 @@ const COMMANDS: [&str; 8] =
 const RIGHTS: [&str; 2] = ["CHOWN", "DAC_OVERRIDE"];
 
 /// Says what of it is not a helper's.
-pub(super) fn check(plan: &Plan, index: usize, body: &Value) -> Result<(), &'static str> {
+pub(super) fn check(
+    plan: &Plan,
+    index: usize,
+    object: &ObjectRef,
+    body: &Value,
+) -> Result<(), &'static str> {
     let (container, words) = container(body, &SPEC)?;
     if !words.get(1).is_some_and(|word| COMMANDS.contains(word)) {
         return Err("does not run our agent");
@@ -52,7 +57,8 @@ pub(super) fn check(plan: &Plan, index: usize, body: &Value) -> Result<(), &'sta
         carrier(body, &words).filter(|_| mounts == [("data", "/data"), ("agent", "/agent")]);
     let carrier =
         carrier.ok_or("mounts something else than one volume for its work and our agent")?;
-    if brings_agent(plan, index, carrier) { Ok(()) } else { Err("runs what is not our agent") }
+    let carrier = ObjectRef::new(Kind::ConfigMap, &object.namespace, carrier);
+    if brings_agent(plan, index, &carrier) { Ok(()) } else { Err("runs what is not our agent") }
 }
 
 /// The one container of a helper with these fields in its spec, and the words of its command, of which
@@ -152,11 +158,9 @@ fn carrier<'a>(body: &'a Value, words: &[&str]) -> Option<&'a str> {
 
 /// Whether the plan itself makes that ConfigMap, with one of our agents in it and nothing else, so
 /// that nobody changes it between.
-pub(super) fn brings_agent(plan: &Plan, index: usize, carrier: &str) -> bool {
+pub(super) fn brings_agent(plan: &Plan, index: usize, carrier: &ObjectRef) -> bool {
     plan.steps.iter().take(index).any(|step| match &step.action {
-        Action::Create { object, body } => {
-            object.kind == Kind::ConfigMap && object.name == carrier && is_agent(body)
-        }
+        Action::Create { object, body } => object == carrier && is_agent(body),
         _ => false,
     })
 }
@@ -175,7 +179,6 @@ pub(super) fn is_agent(body: &Value) -> bool {
 mod tests {
     use super::*;
     use crate::effects::tests::plans;
-    use crate::model::object::ObjectRef;
     use crate::model::plan::{Step, Undo};
     use serde_json::json;
 
@@ -212,6 +215,11 @@ mod tests {
     }
 
     fn said(pod: Value, map: Value) -> String {
+        said_in("mon", pod, map)
+    }
+
+    /// Of a helper in one namespace, with its agent in another.
+    fn said_in(space: &str, pod: Value, map: Value) -> String {
         let mut plan = plans::memory();
         let create = |kind, name: &str, body| Step {
             why: String::new(),
@@ -220,7 +228,8 @@ mod tests {
         };
         plan.steps =
             vec![create(Kind::ConfigMap, "a", map), create(Kind::Pod, "helper", pod.clone())];
-        check(&plan, 1, &pod).err().unwrap_or("fits").to_owned()
+        let object = ObjectRef::new(Kind::Pod, space, "helper");
+        check(&plan, 1, &object, &pod).err().unwrap_or("fits").to_owned()
     }
 
     /// With one value otherwise.
@@ -319,5 +328,6 @@ mod tests {
         for map in [open, other, more] {
             assert_eq!(said(pod(), map.clone()), "runs what is not our agent", "{map}");
         }
+        assert_eq!(said_in("apps", pod(), map()), "runs what is not our agent");
     }
 }

@@ -6,40 +6,62 @@
 use serde_json::{Value, json};
 
 use super::{Who, machine, room, run, security};
+use crate::model::fact::Got;
+use crate::model::inside::{AGENT, NEVER_READY, REFERENCE, no_mesh};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::{Look, Step, Tells, Undo};
 use crate::model::receipt::{MANAGED_BY, MANAGER};
-use crate::model::{Need, Snapshot, inside::AGENT, inside::REFERENCE};
+use crate::model::{Need, Snapshot};
 use crate::subject::{Subject, identity, pod, repair, selector};
 
-/// What its controller gives each pod beside the labels of its template; no rule goes by them.
-const OF_CONTROLLERS: [&str; 5] = [
+/// Labels of the client that it does not bear: what a controller gives each pod by itself, and by what a
+/// token is put into a pod.
+pub const NOT_BORNE: [&str; 6] = [
     "pod-template-hash",
     "controller-revision-hash",
     "pod-template-generation",
     "statefulset.kubernetes.io/pod-name",
     "apps.kubernetes.io/pod-index",
+    "azure.workload.identity/use",
 ];
-/// A condition that nobody sets.
-const NEVER_READY: &str = "prom-fix/never-ready";
+/// By which Istio takes a pod's connections itself, without a sidecar.
+const AMBIENT: &str = "istio.io/dataplane-mode";
 
 /// Who asks whom.
 pub struct StandIn<'a> {
     pub client: &'a ObjectRef,
     /// One of the client's pods.
     pub pod: &'a Value,
-    /// Its namespace, as an object: the owner.
+    /// Its workload and its namespace: one of them owns it.
+    pub workload: &'a Value,
     pub namespace: &'a Value,
     /// A pod of this Prometheus.
     pub server: &'a Value,
 }
 
-/// What has to be read to make one.
-pub fn needs(client: &Value, server: &Value) -> Vec<Need> {
+/// What has to be read of the client's namespace to make one, and what may be done there.
+pub fn needs(namespace: &str) -> Vec<Need> {
+    let may = |verb, kind| Need::May { verb, kind, subresource: "", namespace: namespace.into() };
+    let mut out = vec![
+        Need::list(Kind::LimitRange, namespace),
+        Need::list(Kind::PodDisruptionBudget, namespace),
+    ];
+    for kind in [Kind::Pod, Kind::ConfigMap] {
+        out.extend([may("create", kind), may("delete", kind)]);
+    }
+    out
+}
+
+/// The nodes of both ends.
+pub fn nodes(client: &Value, server: &Value) -> Vec<Need> {
     let nodes = [client, server].map(|pod| pod.text("/spec/nodeName"));
     let known = nodes.into_iter().filter(|node| !node.is_empty());
-    let nodes = known.map(|node| Need::object(Kind::Node, "", node));
-    nodes.chain([Need::list(Kind::LimitRange, client.namespace())]).collect()
+    known.map(|node| Need::object(Kind::Node, "", node)).collect()
+}
+
+/// As rules know a pod: by its labels, and the account it runs under.
+pub fn known_by(pod: &Value) -> (Value, &str, bool) {
+    (labels(pod), pod.text("/spec/serviceAccountName"), pod.is_true("/spec/hostNetwork"))
 }
 
 /// What it is made of: the image of the server's pod, or the one that was named, and a pod of whose
@@ -55,9 +77,15 @@ fn place<'a>(subject: &Subject, seen: &'a Snapshot, stand_in: &StandIn<'a>) -> P
     let image = seen.inside.image.as_deref().unwrap_or(own);
     let node = ObjectRef::new(Kind::Node, "", pod.text("/spec/nodeName"));
     let images = seen.object(&node).known().map_or(&[][..], |node| node.list("/status/images"));
-    let mut names = images.iter().flat_map(|one| one.list("/names"));
-    let beside = if names.any(|name| name == image) { pod } else { server };
+    let mut names = images.iter().flat_map(|one| one.list("/names")).filter_map(Value::as_str);
+    let beside = if names.any(|name| plain(name) == plain(image)) { pod } else { server };
     Place { image, beside }
+}
+
+/// As a person writes it: a node names the registry that is meant where none is.
+fn plain(image: &str) -> &str {
+    let image = image.strip_prefix("docker.io/").unwrap_or(image);
+    image.strip_prefix("library/").unwrap_or(image)
 }
 
 /// The node from which it asks.
@@ -75,20 +103,67 @@ pub fn look(subject: &Subject, seen: &Snapshot, stand_in: &StandIn<'_>) -> Look 
     let steps = steps(subject, seen, stand_in, &place);
     let mut plan = repair::beside(subject, seen, "look", &title, steps);
     plan.undo = "nothing is left behind".into();
-    let cannot = machine::lacks_agent(seen, place.beside).or_else(|| led_to(seen, stand_in));
+    let cannot = machine::lacks_agent(seen, place.beside)
+        .or_else(|| taken_by_mesh(stand_in))
+        .or_else(|| led_to(seen, stand_in))
+        .or_else(|| counted(seen, stand_in));
     let why = "whether a plugin lets it through only a pod with its labels is told".to_owned();
     Look { claim, plan, tells: Tells::Reach, why, ways: Vec::new(), cannot }
 }
 
-/// The Service that would lead to it all the same.
+/// Where a mesh takes every connection of a pod itself, one that is taken tells nothing of the server.
+fn taken_by_mesh(stand_in: &StandIn<'_>) -> Option<String> {
+    let taken = |object: &&&Value| object.label(AMBIENT) == Some("ambient");
+    let by = [stand_in.pod, stand_in.namespace];
+    let by = by.iter().find(taken)?;
+    Some(format!("{} is in a mesh that takes its connections itself ({AMBIENT})", by.name()))
+}
+
+/// The Service that would lead to it all the same, or why that is not known.
 fn led_to(seen: &Snapshot, stand_in: &StandIn<'_>) -> Option<String> {
+    let namespace = stand_in.pod.namespace();
     let labels = labels(stand_in.pod);
     let leads = |service: &&Value| {
         service.is_true("/spec/publishNotReadyAddresses")
             && selector::holds(service.pointer("/spec/selector"), Some(&labels))
     };
-    let service = seen.items(Kind::Service, stand_in.pod.namespace()).find(leads)?;
-    Some(format!("svc/{} leads to pods that are not ready, and would lead to it", service.name()))
+    let why = match seen.list(Kind::Service, namespace) {
+        Got::Known(all) => {
+            let name = all.iter().find(leads)?.name();
+            return Some(format!(
+                "svc/{name} leads to pods that are not ready, and would lead to it"
+            ));
+        }
+        Got::Absent => return None,
+        Got::Unreadable(why) => why,
+        Got::NotAsked => "not read",
+    };
+    Some(format!("a Service of {namespace} might lead to it: services: {why}"))
+}
+
+/// The budget that would allow no eviction while it is there: of its pods' controllers one has no
+/// `scale` (kube-controller-manager, disruption).
+fn counted(seen: &Snapshot, stand_in: &StandIn<'_>) -> Option<String> {
+    if owner(stand_in).text("/kind") != "Namespace" {
+        return None;
+    }
+    let body = json!({"metadata": {"labels": labels(stand_in.pod)}});
+    let counts = |budget: &&Value| {
+        budget.pointer("/spec/selector").is_some_and(|s| selector::selects(s, &body))
+    };
+    let budget = seen.items(Kind::PodDisruptionBudget, stand_in.pod.namespace()).find(counts)?;
+    Some(format!("pdb/{} would count it, and allow no eviction meanwhile", budget.name()))
+}
+
+/// Who adopts no pods: of a Deployment that is itself, by which budgets count; else its namespace.
+fn owner(stand_in: &StandIn<'_>) -> Value {
+    let StandIn { workload, namespace, .. } = stand_in;
+    let (version, kind, object) = match workload.text("/kind") {
+        "Deployment" => ("apps/v1", "Deployment", workload),
+        _ => ("v1", "Namespace", namespace),
+    };
+    json!({"apiVersion": version, "kind": kind, "name": object.name(), "uid": object.uid(),
+        "controller": true})
 }
 
 fn steps(
@@ -128,8 +203,8 @@ fn steps(
     run((carrier, map), (helper, body), &why, Undo::Delete)
 }
 
-/// As `connect` takes it.
-fn address(server: &Value, port: u16) -> String {
+/// Where it asks.
+pub fn address(server: &Value, port: u16) -> String {
     match server.text("/status/podIP") {
         six if six.contains(':') => format!("[{six}]:{port}"),
         four => format!("{four}:{port}"),
@@ -139,10 +214,11 @@ fn address(server: &Value, port: u16) -> String {
 fn labels(pod: &Value) -> Value {
     let mut labels = pod.pointer("/metadata/labels").cloned().unwrap_or(json!({}));
     if let Some(labels) = labels.as_object_mut() {
-        labels.retain(|key, _| !OF_CONTROLLERS.contains(&key.as_str()));
+        labels.retain(|key, _| !NOT_BORNE.contains(&key.as_str()));
         // Its own say of whom it is stays: a rule may go by it.
         labels.entry(MANAGED_BY).or_insert(json!(MANAGER));
         labels.insert("sidecar.istio.io/inject".into(), json!("false"));
+        labels.insert(AMBIENT.into(), json!("none"));
     }
     labels
 }
@@ -150,17 +226,15 @@ fn labels(pod: &Value) -> Value {
 /// Placed without the scheduler, which would keep it from a node where the client's own pods want no
 /// other of their labels.
 fn body(stand_in: &StandIn<'_>, name: &str, node: &Value) -> Value {
-    let StandIn { pod, namespace, .. } = stand_in;
-    let owner = json!({"apiVersion": "v1", "kind": "Namespace", "name": namespace.name(),
-        "uid": namespace.uid(), "controller": true});
+    let pod = stand_in.pod;
     let own = pod.get("spec").unwrap_or(&Value::Null);
     let copied = |from: &Value, field: &str| from.get(field).cloned().unwrap_or(json!([]));
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
             "name": name, "namespace": pod.namespace(), "labels": labels(pod),
-            "annotations": {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"},
-            "ownerReferences": [owner],
+            "annotations": no_mesh(),
+            "ownerReferences": [owner(stand_in)],
         },
         "spec": {
             "restartPolicy": "Never",

@@ -11,6 +11,7 @@ use crate::model::fact::Got;
 use crate::model::object::ObjectExt;
 use crate::model::{Kind, Need, ObjectRef, Snapshot, Unknown};
 use crate::subject::Subject;
+use crate::subject::errand::stand_in::NOT_BORNE;
 use crate::subject::network::Direction;
 use crate::subject::plugin::{MESH_ROOT, Side, concerns, in_istio, root_of};
 
@@ -106,8 +107,36 @@ pub fn check(
     let who = format!("{} -n {}", of.short(), of.namespace);
     let spaces = spaces(subject.namespace(), of);
     let root = mesh_root(seen);
-    let settled = stand_in::settles(subject, seen);
-    rules(seen, &spaces, &scene.sides(&subject.pods, &root), &who, settled)
+    let sides = scene.sides(&subject.pods, &root);
+    let beyond = is_beyond(seen, &spaces, &sides, &root);
+    let view = View {
+        who: &who,
+        settled: !beyond && stand_in::settles(subject, seen),
+        command: stand_in::command(subject, seen, of).filter(|_| !beyond),
+    };
+    rules(seen, &spaces, &sides, &view)
+}
+
+/// For whom rules are looked at.
+struct View<'a> {
+    who: &'a str,
+    /// What rules of plugins say is known.
+    settled: bool,
+    /// What to type for that.
+    command: Option<String>,
+}
+
+/// Whether what a pod in the client's stead was told is all that rules of plugins say of the client.
+pub fn is_told(subject: &Subject, seen: &Snapshot, of: &ObjectRef, scene: &Scene<'_>) -> bool {
+    let root = mesh_root(seen);
+    let sides = scene.sides(&subject.pods, &root);
+    stand_in::settles(subject, seen)
+        && !is_beyond(seen, &spaces(subject.namespace(), of), &sides, &root)
+}
+
+/// Whether a rule that has a say goes by more than who asks.
+fn is_beyond(seen: &Snapshot, spaces: &[&str], sides: &[Side<'_>], root: &str) -> bool {
+    of_plugins(seen, spaces, sides, root).into_iter().any(|(_, rule)| goes_by_more(rule))
 }
 
 /// The first rules of plugins and of the administrator that have a say on the way.
@@ -117,28 +146,40 @@ pub fn selecting(
     of: &ObjectRef,
     scene: &Scene<'_>,
 ) -> Vec<String> {
-    let spaces = spaces(subject.namespace(), of);
     let root = mesh_root(seen);
     let sides = scene.sides(&subject.pods, &root);
-    let of_plugins = places(&spaces, &root).into_iter().filter(|(kind, _)| !is_of_mesh(*kind));
-    let all = of_plugins.flat_map(|(kind, space)| {
-        let rules = seen.list(kind, space).known().into_iter().flatten();
-        let concerned = rules.filter(|rule| sides.iter().any(|side| concerns(rule, side)));
-        concerned.map(move |rule| format!("{}/{}", kind.short(), rule.name()))
-    });
-    all.take(NAMED).collect()
+    let spaces = spaces(subject.namespace(), of);
+    let all = of_plugins(seen, &spaces, &sides, &root).into_iter();
+    all.map(|(kind, rule)| format!("{}/{}", kind.short(), rule.name())).take(NAMED).collect()
 }
 
-/// Whether a rule goes by what is asked, not only by who asks: a connection that is taken says nothing
-/// of that (Cilium `toPorts[].rules`, Calico `http`).
-fn reads_requests(rule: &Value) -> bool {
-    let both = ["ingress", "egress"].iter().flat_map(|direction| {
-        let all = rule.list(&format!("/spec/{direction}")).iter();
-        all.chain(rule.list("/specs").iter().flat_map(move |s| s.list(&format!("/{direction}"))))
-    });
-    both.into_iter().any(|one| {
-        one.get("http").is_some() || one.list("/toPorts").iter().any(|p| p.get("rules").is_some())
-    })
+fn of_plugins<'a>(
+    seen: &'a Snapshot,
+    spaces: &[&str],
+    sides: &[Side<'_>],
+    root: &str,
+) -> Vec<(Kind, &'a Value)> {
+    let mut out = Vec::new();
+    for (kind, space) in places(spaces, root).into_iter().filter(|(kind, _)| !is_of_mesh(*kind)) {
+        let rules = seen.list(kind, space).known().into_iter().flatten();
+        let concerned = rules.filter(|rule| sides.iter().any(|side| concerns(rule, side)));
+        out.extend(concerned.map(|rule| (kind, rule)));
+    }
+    out
+}
+
+/// Whether a rule goes by more than who asks. By what is asked: a proxy of the plugin takes the connection
+/// first (Cilium `toPorts`, its CRD; Calico `http`). Or by a label that no pod in the client's stead bears.
+fn goes_by_more(rule: &Value) -> bool {
+    const READ: [&str; 5] =
+        ["rules", "serverNames", "listener", "terminatingTLS", "originatingTLS"];
+    let specs = rule.get("spec").into_iter().chain(rule.list("/specs"));
+    let both = specs.flat_map(|spec| ["ingress", "egress"].map(|direction| spec.get(direction)));
+    let mut all = both.flatten().filter_map(Value::as_array).flatten();
+    let reads = |port: &Value| READ.iter().any(|field| port.get(field).is_some());
+    let text = rule.to_string();
+    all.any(|one| one.get("http").is_some() || one.list("/toPorts").iter().any(reads))
+        || NOT_BORNE.iter().any(|label| text.contains(label))
 }
 
 fn is_of_mesh(kind: Kind) -> bool {
@@ -153,16 +194,10 @@ pub fn of_anybody(subject: &Subject, seen: &Snapshot, pod: &Value) -> Vec<Unknow
     let port = subject.flags.port();
     let root = mesh_root(seen);
     let side = Side { pod, namespace, direction: Direction::Ingress, port, mesh_root: &root };
-    rules(seen, &[own], &[side], "anybody", false)
+    rules(seen, &[own], &[side], &View { who: "anybody", settled: false, command: None })
 }
 
-fn rules(
-    seen: &Snapshot,
-    spaces: &[&str],
-    sides: &[Side<'_>],
-    who: &str,
-    settled: bool,
-) -> Vec<Unknown> {
+fn rules(seen: &Snapshot, spaces: &[&str], sides: &[Side<'_>], view: &View<'_>) -> Vec<Unknown> {
     let mut out = Vec::new();
     let (mut unread, mut reason) = (Vec::new(), "");
     let root = mesh_root(seen);
@@ -182,11 +217,11 @@ fn rules(
             }
         };
         for rule in all {
-            if settled && !is_of_mesh(kind) && !reads_requests(rule) {
+            if view.settled && !is_of_mesh(kind) {
                 continue;
             }
             let Some(side) = sides.iter().find(|side| concerns(rule, side)) else { continue };
-            out.push(unjudged(kind, rule, side, who));
+            out.push(unjudged(kind, rule, side, view));
         }
     }
     let more = out.len().saturating_sub(NAMED);
@@ -213,7 +248,8 @@ fn rules(
     out
 }
 
-fn unjudged(kind: Kind, rule: &Value, side: &Side<'_>, who: &str) -> Unknown {
+fn unjudged(kind: Kind, rule: &Value, side: &Side<'_>, view: &View<'_>) -> Unknown {
+    let who = view.who;
     let plural = kind.plural();
     let group = rule.text("/apiVersion").split('/').next().unwrap_or("");
     let within = match rule.namespace() {
@@ -227,7 +263,10 @@ fn unjudged(kind: Kind, rule: &Value, side: &Side<'_>, who: &str) -> Unknown {
     Unknown {
         need: format!("whether {}/{} lets {who} through", kind.short(), rule.name()),
         why: format!("it selects {at}, and only {} can judge it", program(kind)),
-        get: format!("kubectl get {plural}.{group} {}{within} -o yaml", rule.name()),
+        get: match view.command.as_ref().filter(|_| !is_of_mesh(kind)) {
+            Some(command) => command.clone(),
+            None => format!("kubectl get {plural}.{group} {}{within} -o yaml", rule.name()),
+        },
         vital: true,
     }
 }

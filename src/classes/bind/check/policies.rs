@@ -183,11 +183,12 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
     verdict.unknown.extend(template_only(seen, of));
     verdict.unknown.extend(foreign::check(subject, seen, of, &scene));
     verdict.unknown.extend(stand_in::unknown(subject, seen, of));
+    let is_told = foreign::is_told(subject, seen, of, &scene);
     let down = absent::check(seen, of);
     let mut open = verdict.unknown.is_empty() && down.is_none();
     for pod in &subject.pods {
-        let told = stand_in::told(seen, pod);
-        if let Some(Told::Kept(word)) = told {
+        let told = stand_in::told(subject, seen, pod);
+        if let Some(Told::Kept(word)) = &told {
             verdict.findings.push(kept(subject, seen, of, &scene, (pod, word)));
         }
         for direction in DIRECTIONS {
@@ -197,11 +198,12 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
                 Ruling::Denied(by) => {
                     verdict.findings.extend(denied(&scene, pod, &who, direction, &by));
                 }
-                Ruling::Plugin(_) if told.is_some_and(Told::is_settled) => {}
+                Ruling::Plugin(_) if is_told => {}
                 Ruling::Plugin(why) => verdict.unknown.push(Unknown {
                     need: format!("whether {who} is let through to pod/{}", pod.name()),
                     why: why.into(),
-                    get: format!("ask from a pod of {who}"),
+                    get: stand_in::command(subject, seen, of)
+                        .unwrap_or_else(|| format!("ask from a pod of {who}")),
                     vital: true,
                 }),
                 Ruling::Open | Ruling::Allowed(_) => {}
@@ -215,7 +217,8 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
         verdict.findings.extend(finding);
     }
     // What it was told holds, whatever else is not known.
-    let taken = told_all(subject, seen, Told::Through);
+    let through = |pod| stand_in::told(subject, seen, pod) == Some(Told::Through);
+    let taken = is_told && subject.pods.iter().all(through);
     if let (true, Some(pod)) = (open || taken, subject.pods.first()) {
         let says = match taken {
             true => format!("takes connections from a pod with the labels of {who}"),
@@ -229,10 +232,6 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
         verdict.findings.push(path(finding, &scene, pod));
     }
     verdict
-}
-
-fn told_all(subject: &Subject, seen: &Snapshot, what: Told) -> bool {
-    subject.pods.iter().all(|pod| stand_in::told(seen, pod) == Some(what))
 }
 
 /// The evidence that a pod in the client's stead was kept away.

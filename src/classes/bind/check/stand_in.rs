@@ -15,37 +15,52 @@ use crate::subject::knock::{self, Door};
 use crate::subject::network::Ruling;
 use crate::subject::pod;
 
-/// How it went on for so many tries at the end is what it came to.
-const STEADY: usize = 3;
+/// As many tries at the end are what it came to (`dial`).
+const STEADY: usize = 6;
+/// A stand-in is done by then, from before it was made.
+const ASKED_WITHIN: i64 = 60;
 
 /// What became of it at one pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
     Through,
-    /// In the words for its error.
+    /// In the words for its error; others are answered.
     Kept(&'static str),
-    /// Some tries were taken and some not, to the end.
-    Wavers,
-}
-
-impl Told {
-    pub fn is_settled(self) -> bool {
-        self != Told::Wavers
-    }
+    /// It tells nothing, for this reason.
+    Open(String),
 }
 
 /// None where nothing was sent there.
-pub fn told(seen: &Snapshot, server: &Value) -> Option<Told> {
+pub fn told(subject: &Subject, seen: &Snapshot, server: &Value) -> Option<Told> {
     let report = seen.inside.reached.get(&pod::reference(server))?;
+    if report.text("/at") != stand_in::address(server, subject.flags.port()) {
+        return Some(Told::Open("the pod that it asked is gone".into()));
+    }
     let tries: Vec<i64> = report.list("/tries").iter().filter_map(Value::as_i64).collect();
-    let last = tries.last()?;
-    let end = tries.get(tries.len().saturating_sub(STEADY)..).unwrap_or_default();
+    let end = tries.last_chunk::<STEADY>().map_or(&[][..], |end| end);
     let taken = end.iter().filter(|errno| **errno == 0).count();
-    Some(match taken {
-        0 => Told::Kept(word(*last)),
-        all if all == end.len() => Told::Through,
-        _ => Told::Wavers,
+    Some(match (end, taken) {
+        ([], _) => Told::Open("it was ended before it knew".into()),
+        ([.., last], 0) => kept(subject, seen, server, word(*last)),
+        (_, STEADY) => Told::Through,
+        _ => Told::Open("it was now let through, and now not".into()),
     })
+}
+
+/// Nobody is kept away from a server that was down meanwhile, or answers nobody.
+fn kept(subject: &Subject, seen: &Snapshot, server: &Value, word: &'static str) -> Told {
+    let since = pod::condition(server, "Ready").map(|one| pod::time(one, "/lastTransitionTime"));
+    let since = since.flatten().filter(|_| pod::is_ready(server));
+    let open = |why: &str| Told::Open(format!("{word}; {why}"));
+    if since.is_none_or(|since| seen.clock.as_second() - since.as_second() < ASKED_WITHIN) {
+        return open("and the pod was not ready all the while: ask again in a minute");
+    }
+    match knock::at_address(subject, seen, server) {
+        Door::Answers(..) => Told::Kept(word),
+        Door::Refused(_) | Door::Silent | Door::Unread(_) | Door::NotAsked => {
+            open("and that it answers others was not seen")
+        }
+    }
 }
 
 /// Of the numbers of `errno.h` those with which a connection fails.
@@ -61,27 +76,36 @@ fn word(errno: i64) -> &'static str {
     }
 }
 
-/// Whether every pod was asked, and its answer stayed the same: then no rule of a plugin is open.
+/// Whether every pod was asked, and it is known what came of it.
 pub fn settles(subject: &Subject, seen: &Snapshot) -> bool {
-    let settled = |server: &Value| told(seen, server).is_some_and(Told::is_settled);
-    !subject.pods.is_empty() && subject.pods.iter().all(settled)
+    let known =
+        |server: &Value| matches!(told(subject, seen, server), Some(Told::Through | Told::Kept(_)));
+    !subject.pods.is_empty() && subject.pods.iter().all(known)
 }
 
-/// Why it could not be sent, or what it was told is nothing to go by.
-pub fn unknown(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Option<Unknown> {
+/// Why none could be sent, or what it was told is nothing to go by.
+pub fn unknown(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Vec<Unknown> {
     let who = format!("{} -n {}", of.short(), of.namespace);
-    subject.pods.iter().find_map(|server| {
+    let unknown = |object: &ObjectRef, why: String, vital: bool| Unknown {
+        need: format!("whether {who} is let through to {}", object.short()),
+        why,
+        get: format!("ask from a pod of {who}"),
+        vital,
+    };
+    let mut out = Vec::new();
+    for server in &subject.pods {
         let object = pod::reference(server);
-        let why = match (seen.inside.refused.get(&object), told(seen, server)) {
-            (Some(why), _) => format!("no pod asked in its stead: {why}"),
-            (None, Some(Told::Wavers)) => {
-                "a pod in its stead was now let through, and now not".to_owned()
-            }
-            (None, Some(Told::Through | Told::Kept(_)) | None) => return None,
-        };
-        let need = format!("whether {who} is let through to {}", object.short());
-        Some(Unknown { need, why, get: format!("ask from a pod of {who}"), vital: false })
-    })
+        if let Some(why) = seen.inside.refused.get(&object) {
+            out.push(unknown(&object, format!("no pod asked in its stead: {why}"), false));
+        }
+        if let Some(Told::Open(why)) = told(subject, seen, server) {
+            out.push(unknown(&object, format!("of a pod in its stead: {why}"), true));
+        }
+    }
+    if let (true, Err(Some(why))) = (seen.inside.consented, asker(seen, of)) {
+        out.push(unknown(&subject.root, format!("no pod asked in its stead: {why}"), false));
+    }
+    out
 }
 
 /// What has to be read to send one, where that was allowed.
@@ -89,8 +113,21 @@ pub fn needs(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Vec<Need> {
     if !seen.inside.consented {
         return Vec::new();
     }
-    let Some(client) = asker(seen, of) else { return Vec::new() };
-    subject.pods.iter().flat_map(|server| stand_in::needs(client, server)).collect()
+    let mut out = stand_in::needs(&of.namespace);
+    if let Ok(client) = asker(seen, of) {
+        out.extend(subject.pods.iter().flat_map(|server| stand_in::nodes(client, server)));
+    }
+    out
+}
+
+/// The command that sends one, where that might tell more.
+pub fn command(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Option<String> {
+    if seen.inside.consented || asker(seen, of).is_err() {
+        return None;
+    }
+    let (root, namespace) = (subject.root.short(), subject.namespace());
+    let client = format!("{}/{}", of.namespace, of.short());
+    Some(format!("kubectl prom-fix bind {root} -n {namespace} --client {client} --inspect"))
 }
 
 /// The next one to send.
@@ -103,18 +140,17 @@ pub fn look(subject: &Subject, seen: &Snapshot, of: &ObjectRef, scene: &Scene<'_
         rulings.iter().any(|ruling| matches!(ruling, Ruling::Denied(_)))
     };
     // Of one that nobody reaches, it would tell nothing of the client.
-    let answers = |server: &Value| match knock::at_address(subject, seen, server) {
-        Door::Answers(..) => true,
-        Door::Refused(_) => false,
-        Door::Silent | Door::Unread(_) | Door::NotAsked => pod::is_ready(server),
+    let refuses = |server: &Value| {
+        matches!(knock::at_address(subject, seen, server), Door::Refused(_))
+            || !pod::is_ready(server)
     };
     let open = |server: &&Value| {
         let object = pod::reference(server);
-        told(seen, server).is_none()
+        told(subject, seen, server).is_none()
             && !seen.inside.refused.contains_key(&object)
             && !server.text("/status/podIP").is_empty()
     };
-    if subject.pods.iter().any(|server| denied(server) || !answers(server)) {
+    if subject.pods.iter().any(|server| denied(server) || refuses(server)) {
         return None;
     }
     let server = subject.pods.iter().find(open)?;
@@ -123,26 +159,35 @@ pub fn look(subject: &Subject, seen: &Snapshot, of: &ObjectRef, scene: &Scene<'_
 
 fn sent<'a>(seen: &'a Snapshot, of: &'a ObjectRef, server: &'a Value) -> Option<StandIn<'a>> {
     let namespace = seen.object(&ObjectRef::new(Kind::Namespace, "", &of.namespace)).known()?;
-    Some(StandIn { client: of, pod: asker(seen, of)?, namespace, server })
+    let workload = seen.object(of).known()?;
+    Some(StandIn { client: of, pod: asker(seen, of).ok()?, workload, namespace, server })
 }
 
-/// The node from which it asked.
-pub fn node<'a>(
-    subject: &Subject,
-    seen: &'a Snapshot,
-    of: &'a ObjectRef,
-    server: &'a Value,
-) -> &'a str {
-    sent(seen, of, server).map_or("", |sent| stand_in::node(subject, seen, &sent))
+/// The node from which it asked, and whether that is the client's.
+pub fn node(subject: &Subject, seen: &Snapshot, of: &ObjectRef, server: &Value) -> String {
+    let Some(sent) = sent(seen, of, server) else { return String::new() };
+    let (node, own) = (stand_in::node(subject, seen, &sent), sent.pod.text("/spec/nodeName"));
+    match node == own {
+        true => node.to_owned(),
+        false => format!("{node}, for {own}, where the client is, does not have the image"),
+    }
 }
 
-/// A pod of the client that runs, and is one of the pods' network.
-fn asker<'a>(seen: &'a Snapshot, of: &ObjectRef) -> Option<&'a Value> {
-    let pods = client::pods(seen, seen.object(of).known()?).ok()?;
-    let runs = |pod: &&Value| {
-        pod.text("/status/phase") == "Running"
-            && !pod.is_true("/spec/hostNetwork")
-            && !pod.text("/spec/nodeName").is_empty()
+/// A pod of the client that runs, and stands for all of them; else why none does, where that is to be
+/// said.
+fn asker<'a>(seen: &'a Snapshot, of: &ObjectRef) -> Result<&'a Value, Option<&'static str>> {
+    let workload = seen.object(of).known().ok_or(None)?;
+    let pods = client::pods(seen, workload).map_err(|_| None)?;
+    let runs = |pod: &&&Value| {
+        pod.text("/status/phase") == "Running" && !pod.text("/spec/nodeName").is_empty()
     };
-    pods.into_iter().find(runs)
+    let first = pods.iter().find(runs).ok_or(None)?;
+    // Of them one may be let through, and another not.
+    if pods.iter().any(|pod| stand_in::known_by(pod) != stand_in::known_by(first)) {
+        return Err(Some("its pods differ in labels or account: name one, --client pod/NAME"));
+    }
+    match first.is_true("/spec/hostNetwork") {
+        true => Err(Some("it is on its node's network, where none of ours is")),
+        false => Ok(first),
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::check::policies::{DIRECTIONS, IN_ITS_STEAD, RULES, scene};
+use super::super::check::policies::{DIRECTIONS, IN_ITS_STEAD, RULES, Scene, scene};
 use super::super::client;
 use super::Case;
 use crate::model::object::{Kind, ObjectRef};
@@ -14,11 +14,11 @@ use crate::subject::{commit, repair};
 
 pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
     let of = case.client.ok_or_else(|| case.blocked("which client it is for was not said"))?;
-    if let Some(rules) = not_ours(case) {
-        return Err(rules);
-    }
     let scene = scene(case.subject, case.seen, of)
         .map_err(|unknown| case.blocked(format!("{}: {}", unknown.need, unknown.why)))?;
+    if let Some(blocked) = not_ours(case, &scene) {
+        return Err(blocked);
+    }
     let denied = |direction| {
         let pods = case.subject.pods.iter();
         pods.filter(|pod| matches!(scene.ruling(pod, direction), Ruling::Denied(_))).count()
@@ -73,21 +73,32 @@ pub(super) fn plan(case: &Case<'_>) -> Result<Plan, Blocked> {
     Ok(plan)
 }
 
-/// What keeps it away is no NetworkPolicy: one more may change nothing of it.
-fn not_ours(case: &Case<'_>) -> Option<Blocked> {
+/// What keeps it away is no NetworkPolicy, as far as these can be judged: one more may change nothing of
+/// it.
+fn not_ours(case: &Case<'_>, scene: &Scene<'_>) -> Option<Blocked> {
     let evidence = |field: &str| case.root.evidence.iter().find(|one| one.field == field);
     evidence(IN_ITS_STEAD)?;
-    let why = "no NetworkPolicy keeps it away: a rule of the network plugin, of a firewall or of the \
-               administrator does";
+    let rulings = |pod| DIRECTIONS.map(|direction| scene.ruling(pod, direction));
+    let mut rulings = case.subject.pods.iter().flat_map(rulings);
+    let open = rulings.find_map(|ruling| match ruling {
+        Ruling::Plugin(why) => Some(why),
+        Ruling::Open | Ruling::Allowed(_) | Ruling::Denied(_) => None,
+    });
+    let why = match open {
+        Some(why) => format!("whether a NetworkPolicy keeps it away is not known: {why}"),
+        None => {
+            "no NetworkPolicy keeps it away: a rule of the network plugin, of a firewall or of \
+                 the administrator does"
+                .to_owned()
+        }
+    };
     let way = match evidence(RULES) {
         Some(rules) => format!("let this client in on this port there: {}", rules.value),
         None => "ask who runs the network plugin what it drops between the two pods".to_owned(),
     };
-    let pods = format!(
-        "on the node of {}, its log of drops says which rule it was",
-        case.root.object.short()
-    );
-    Some(Blocked { ways: vec![way, pods], ..case.blocked(why) })
+    let log = "its log of drops says which rule it was";
+    let log = format!("on the node of {}, {log}", case.root.object.short());
+    Some(Blocked { ways: vec![way, log], ..case.blocked(why) })
 }
 
 /// Both ends, by the labels of their pods.

@@ -60,23 +60,24 @@ fn of_client(case: &Case<'_>, of: &ObjectRef) -> PathStep {
     if rulings.iter().any(|ruling| matches!(ruling, Ruling::Denied(_))) {
         return PathStep::broken(POLICIES, Some(POLICY), says);
     }
-    let told = stand_in::told(case.seen, case.pod);
-    let says = match told {
+    let is_told = foreign::is_told(case.subject, case.seen, of, &scene);
+    let says = match stand_in::told(case.subject, case.seen, case.pod) {
         Some(Told::Kept(word)) => {
             let says = format!("{says}; a pod in its stead: {word}");
             return PathStep::broken(POLICIES, Some(POLICY), says);
         }
+        Some(Told::Open(why)) => {
+            return PathStep::not_known(POLICIES, format!("{says}; a pod in its stead: {why}"));
+        }
         Some(Told::Through) => format!("{says}; a pod in its stead was let through"),
-        Some(Told::Wavers) | None => says,
+        None => says,
     };
     let others = foreign::check(case.subject, case.seen, of, &scene);
     match policies::template_only(case.seen, of).iter().chain(&others).next() {
         Some(other) => {
             PathStep::not_known(POLICIES, format!("{says}; {}: {}", other.need, other.why))
         }
-        None if told != Some(Told::Through)
-            && rulings.iter().any(|ruling| ruling.passes().is_none()) =>
-        {
+        None if !is_told && rulings.iter().any(|ruling| ruling.passes().is_none()) => {
             PathStep::not_known(POLICIES, says)
         }
         None => PathStep::ok(POLICIES, says),
