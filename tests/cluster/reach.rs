@@ -1,12 +1,13 @@
 //! Up and not reached, where names lead elsewhere, TLS is spoken, or packets are dropped without a word.
 
 use super::bind::{
-    ASKS, CLIENT, CLOSED, SERVICE, WHOLE, answered, client, install, is_answered, lives, states,
+    ASKS, CLIENT, CLOSED, SERVICE, WHOLE, answered, client, install, is_answered, is_answered_to,
+    lives, states,
 };
 use super::enforcer::{Enforcer, Silence};
 use super::install::{Install, Kind};
 use super::life::{carry_out_as, first, text, until_told};
-use super::scene::{Scene, kubectl, until};
+use super::scene::{Scene, until};
 
 /// Its pods' ports have the name that the resource gives them; that of the config-reloader keeps its own.
 #[test]
@@ -219,15 +220,16 @@ fn probes_ask_with_tls_where_it_speaks_that() {
     scene.apply(&manifest);
     scene.apply(SERVICE);
     scene.apply(&CLIENT.replace("@URL@", ASKS));
-    let asked = format!("/api/v1/namespaces/{}/services/https:front:9090/proxy/-/ready", scene.ns);
-    let answers = || kubectl(&["get", "--raw", &asked]).stdout.contains("is Ready");
+    let secure = CLIENT.replace("@URL@", "https://front:9090/-/ready");
+    scene.apply(&secure.replace("grafana", "secure"));
+    let answers = || is_answered_to(&scene, "secure");
     until_told(&scene, "sts/prom", &["bind/scheme-or-path"]);
     // It runs, and is not ready behind the Service.
-    assert!(!answers());
+    until("who asks with TLS is refused", 60, || answers() == Some(false));
     carry_out_as("bind", &scene, "sts/prom", &[]);
     let at = "/spec/template/spec/containers/0/readinessProbe/httpGet/scheme";
     assert_eq!(text(&scene.get("sts/prom"), at), "HTTPS");
-    until("the Service answers", 30, answers);
+    until("who asks with TLS is answered", 60, || answers() == Some(true));
 
     // Who asks in plain HTTP is told the address with TLS.
     assert_eq!(is_answered(&scene), Some(false));
@@ -244,5 +246,5 @@ fn probes_ask_with_tls_where_it_speaks_that() {
     );
     scene.plugin(&["undo", "sts/prom", "--yes"]).expect(0);
     assert_eq!(text(&scene.get("sts/prom"), at), "HTTP");
-    until("the Service answers no more", 60, || !answers());
+    until("who asks with TLS is refused again", 60, || answers() == Some(false));
 }
