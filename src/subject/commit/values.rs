@@ -6,6 +6,7 @@ use super::fragment::{self, parts};
 use crate::model::Kind;
 use crate::model::object::ObjectExt;
 use crate::model::patch::Change;
+use crate::model::probe::Probe;
 use crate::subject::{Flags, Install, Subject, install, manager};
 
 /// Charts whose paths are known.
@@ -98,6 +99,8 @@ pub struct Values {
     pub missing: Vec<String>,
     /// The paths are those of another chart of the same shape.
     pub assumed: bool,
+    /// A startup probe that waits for a replay is said as a delay: no value of the chart gives one.
+    pub delays: bool,
 }
 
 impl Values {
@@ -109,11 +112,16 @@ impl Values {
         changes: &[Change],
     ) -> Option<Values> {
         let chart = chart(subject, object)?;
-        let mut out = Values { set: Vec::new(), missing: Vec::new(), assumed: false };
-        out.assumed = subject.install == Install::Helm;
+        let assumed = subject.install == Install::Helm;
+        let mut out = Values { set: Vec::new(), missing: Vec::new(), assumed, delays: false };
         for change in changes {
             if let Some(flags) = args(subject, chart, object, after, &change.pointer) {
                 flags.into_iter().for_each(|(path, value)| out.put(path, value));
+                continue;
+            }
+            if let Some(seconds) = delay(subject, chart, object, change) {
+                out.put(["server", "livenessProbeInitialDelay"].map(str::to_owned).into(), seconds);
+                out.delays = true;
                 continue;
             }
             match place(subject, chart, object, &change.pointer) {
@@ -167,6 +175,12 @@ impl Values {
         let mut out = String::new();
         if self.assumed {
             out.push_str("; these paths are assumed to be those of chart prometheus");
+        }
+        if self.delays {
+            out.push_str(
+                "; its liveness probe waits instead: the startup probe of its values asks \
+                 /-/healthy, which is answered while the log is replayed",
+            );
         }
         if !self.missing.is_empty() {
             out.push_str(&format!("; without {}", self.missing.join(", ")));
@@ -273,6 +287,18 @@ fn place(
         }
     }
     Some((out, None))
+}
+
+/// Of a whole startup probe, the seconds that it gives. The chart's own asks `/-/healthy`, whatever its
+/// values say (charts/prometheus templates/deploy.yaml, 29.27), and so passes at once.
+fn delay(subject: &Subject, chart: Chart, object: &Value, change: &Change) -> Option<Value> {
+    let own = container(subject, object).filter(|_| chart == Chart::Server)?;
+    if change.pointer != format!("{own}/startupProbe") {
+        return None;
+    }
+    let probe = change.value.as_ref()?;
+    let seconds = Probe::of(probe, &Value::Null).allows_seconds();
+    Some(json!(seconds))
 }
 
 /// A change of `args` of chart `prometheus` as its map `server.extraArgs`: flags that are new or

@@ -119,6 +119,13 @@ fn a_startup_probe_holds_off_a_liveness_probe_that_kills() {
     let liveness = "/spec/template/spec/containers/1/livenessProbe";
     let after = guarded(&subject.root_object, &more.changes, 0).after;
     assert_eq!(after.pointer(liveness), subject.root_object.pointer(liveness), "it stays");
+    // The startup probe that its values switch on asks at the path that is answered all the while.
+    let said = commit::snippets(&subject, &subject.root_object, &more.changes);
+    let values = "server:\n  livenessProbeInitialDelay: 210\n";
+    let line = "--set server.livenessProbeInitialDelay=210\n";
+    assert!(said.iter().any(|snippet| snippet.text == values), "{said:#?}");
+    assert!(said.iter().any(|snippet| snippet.text.ends_with(line)), "{said:#?}");
+    assert!(said.iter().all(|snippet| !snippet.text.contains("kustomiz")), "{said:#?}");
 }
 
 #[test]
