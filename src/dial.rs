@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -15,6 +15,12 @@ const MOST_TRIES: u32 = 15;
 const PERIOD: Duration = Duration::from_secs(1);
 /// Of one try: longer than a first SYN that was lost takes to be sent again (1 s, RFC 6298).
 const PATIENCE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+
+/// Seconds since 1970, by the clock of the node.
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
 
 /// Tries once a second until it is taken for good, or has been refused long enough: a network plugin may
 /// take its time until it knows a new pod, and may drop all that it sends until then. Tells of each try the number of its error (`errno.h` of Linux), 0 where it was taken;

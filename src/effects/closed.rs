@@ -2,6 +2,7 @@
 //! this program, from a file that somebody edited, or from a receipt that anybody with the right
 //! to ConfigMaps may have written; its digest proves only that it hangs together.
 
+mod created;
 mod pods;
 mod rivals;
 mod stand_in;
@@ -9,7 +10,7 @@ mod stand_in;
 use serde_json::Value;
 
 use super::error::Error;
-use crate::model::object::{Kind, ObjectExt, ObjectRef};
+use crate::model::object::{Kind, ObjectRef};
 use crate::model::patch::Op;
 use crate::model::plan::{Action, Plan, Server, Step, Undo, Until};
 
@@ -39,7 +40,7 @@ fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
             }
         }
         Action::Create { object, body } => {
-            created(object, body)?;
+            created::check(object, body)?;
             if object.kind == Kind::Pod {
                 let check = if stand_in::is(body) { stand_in::check } else { pods::check };
                 check(plan, index, object, body)
@@ -73,21 +74,33 @@ fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
         }
         Action::Wait { .. } | Action::Exec { .. } => {}
     }
-    if let Undo::Patch(ops) = &step.undo {
-        if !matches!(step.action, Action::Patch { .. }) {
-            return Err(format!("its undo writes {}, which it does not", object.short()));
+    undone(object, step)
+}
+
+/// What an undo may do: take away what its step has made, write what its step has written.
+fn undone(object: &ObjectRef, step: &Step) -> Result<(), String> {
+    let short = object.short();
+    let ops = match &step.undo {
+        Undo::Words(_) => return Ok(()),
+        Undo::Delete | Undo::Restore(_) => {
+            let creates = matches!(step.action, Action::Create { .. });
+            let why = || format!("its undo removes {short}, which it does not make");
+            return creates.then_some(()).ok_or_else(why);
         }
-        // It may bring back what was there, whatever that was: its own patch has seen it there.
-        let seen = |op: &Op| {
-            matches!((&step.action, op), (Action::Patch { patch, .. },
-            Op::Add { path, value } | Op::Replace { path, value })
+        Undo::Patch(ops) => ops,
+    };
+    let Action::Patch { patch, .. } = &step.action else {
+        return Err(format!("its undo writes {short}, which it does not"));
+    };
+    // It may bring back what was there, whatever that was: its own patch has seen it there.
+    let seen = |op: &Op| {
+        matches!(op, Op::Add { path, value } | Op::Replace { path, value }
             if patch.contains(&Op::Test { path: path.clone(), value: value.clone() }))
-        };
-        for op in ops {
-            untouchable(object, op)?;
-            if !seen(op) {
-                unprivileged(op)?;
-            }
+    };
+    for op in ops {
+        untouchable(object, op)?;
+        if !seen(op) {
+            unprivileged(op)?;
         }
     }
     Ok(())
@@ -100,8 +113,10 @@ fn place(plan: &Plan, index: usize, action: &Action) -> Result<(), String> {
     if !is_name(&object.name) {
         return Err(format!("{:?} is no name of an object", object.name));
     }
-    let made = || !matches!(action, Action::Patch { .. }) && stand_in::made(plan, index, object);
-    let elsewhere = || rivals::is_elsewhere(object.kind) || made();
+    let elsewhere = || match action {
+        Action::Patch { .. } => rivals::is_elsewhere(object.kind),
+        _ => stand_in::made(plan, index, object),
+    };
     let there =
         object.namespace == plan.target.namespace || (is_name(&object.namespace) && elsewhere());
     if !there || !object.kind.namespaced() {
@@ -187,20 +202,6 @@ fn forbidden(key: &str, value: &Value) -> Option<String> {
     }
 }
 
-/// Only our own: helpers, what they run, policies.
-fn created(object: &ObjectRef, body: &Value) -> Result<(), String> {
-    let short = object.short();
-    if !matches!(object.kind, Kind::Pod | Kind::ConfigMap | Kind::NetworkPolicy) {
-        return Err(format!("it creates {short}"));
-    }
-    let is = Kind::of(body.text("/apiVersion"), body.text("/kind"));
-    let there = ["", object.namespace.as_str()].contains(&body.namespace());
-    if is != Some(object.kind) || body.name() != object.name || !there {
-        return Err(format!("what it creates as {short} is another object"));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,7 +222,7 @@ mod tests {
         said(|plan| {
             if let Some(step) = plan.steps.first_mut() {
                 if !matches!(action, Action::Patch { .. }) {
-                    step.undo = Undo::Delete;
+                    step.undo = Undo::Words(String::new());
                 }
                 step.action = action;
             }
@@ -320,6 +321,26 @@ mod tests {
     fn of_other_kinds_nothing_is_created() {
         let object = ObjectRef::new(Kind::Service, "mon", "s");
         assert!(first(Action::Create { object, body: json!({}) }).contains("creates svc/s"));
+    }
+
+    /// What a receipt says that a step has made is removed by its undo.
+    #[test]
+    fn no_undo_removes_what_its_step_does_not_make() {
+        let undo = |object: ObjectRef, undo: Undo| {
+            said(|plan| {
+                plan.steps.truncate(1);
+                plan.steps[0].action =
+                    Action::Wait { object: object.clone(), until: Until::Completed };
+                plan.steps[0].undo = undo.clone();
+            })
+        };
+        let claim = || ObjectRef::new(Kind::PersistentVolumeClaim, "mon", "data");
+        assert_eq!(undo(claim(), Undo::Words(String::new())), "fits");
+        for other in [Undo::Delete, Undo::Restore(Vec::new())] {
+            assert!(undo(claim(), other).contains("its undo removes"));
+        }
+        let elsewhere = ObjectRef::new(Kind::Application, "gitops", "a");
+        assert!(undo(elsewhere, Undo::Words(String::new())).contains("not in the namespace"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::object::{ObjectExt, ObjectRef};
+use super::receipt::{MANAGED_BY, MANAGER};
 
 /// The name of the agent's file, in its ConfigMap and in a helper pod.
 pub const AGENT: &str = "prom-fix-agent";
@@ -15,6 +16,12 @@ pub const REFERENCE: &str = "sha256:";
 /// The condition of a pod in a client's stead that nobody sets: it is never ready, and no Service leads
 /// to it.
 pub const NEVER_READY: &str = "prom-fix/never-ready";
+
+/// The labels of a helper pod.
+pub fn labels() -> Value {
+    json!({MANAGED_BY: MANAGER, "sidecar.istio.io/inject": "false"})
+}
+
 /// Annotations by which no mesh puts anything into a pod.
 pub fn no_mesh() -> Value {
     json!({"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"})

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::identity::{self, Who};
 use super::volume::{Store, mount, store, sub_path};
 use super::{Subject, hold, pod, repair};
-use crate::model::inside::{AGENT, REFERENCE, no_mesh};
+use crate::model::inside::{AGENT, REFERENCE, labels, no_mesh};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::{Action, Blocked, Look, Step, Tells, Undo, Until};
 use crate::model::receipt::{MANAGED_BY, MANAGER};
@@ -263,10 +263,6 @@ pub fn look(
     plan.undo = "nothing is left behind".into();
     let cannot = machine::lacks_agent(seen, errand.volume.pod);
     Look { claim, plan, tells, why, ways: Vec::new(), cannot }
-}
-
-fn labels() -> Value {
-    json!({MANAGED_BY: MANAGER, "sidecar.istio.io/inject": "false"})
 }
 
 fn helper_pod(errand: &Errand<'_>, name: &str, carrier: &str, room: Value) -> Value {

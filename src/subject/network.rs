@@ -66,7 +66,7 @@ impl Ruling<'_> {
 
 const OWN_NODE: &str = "it is on its node's network, where policies do not select pods";
 const OTHER_NODE: &str = "the other end is on its node's network, and looks like the node";
-const BLOCK_OF_POD: &str = "only an ipBlock holds the pod's address; some plugins match pods by \
+pub const BLOCK_OF_POD: &str = "only an ipBlock holds the pod's address; some plugins match pods by \
                             their labels alone";
 
 /// What the policies say; any order, any namespace.

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::directory::{agent, json, run};
 
@@ -13,6 +13,8 @@ const REFUSED: i64 = 111;
 fn tries(at: &str, exit: i32) -> Vec<i64> {
     let told = json(&run(&["reach"], Path::new(at), exit));
     assert_eq!(told["at"], at);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("later").as_secs();
+    assert!(told["since"].as_u64().is_some_and(|since| since <= now && now - since < 60));
     let tries = told["tries"].as_array().expect("a list");
     tries.iter().map(|errno| errno.as_i64().expect("a number")).collect()
 }

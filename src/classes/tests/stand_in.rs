@@ -65,10 +65,17 @@ fn of_cilium_with(world: World, ingress: &Value) -> World {
     world.list(Kind::CiliumNetworkPolicy, vec![rule])
 }
 
+/// 2026-11-22T17:50:00Z, ten minutes ago.
+const SINCE: i64 = 1_795_369_800;
+
 /// What came of it.
 fn tried(mut world: World, tries: &[i64]) -> World {
     let pod = ObjectRef::new(Kind::Pod, "mon", "p-0");
-    world.seen.inside.reached.insert(pod, json!({"at": "10.0.0.1:9090", "tries": tries}));
+    world
+        .seen
+        .inside
+        .reached
+        .insert(pod, json!({"at": "10.0.0.1:9090", "since": SINCE, "tries": tries}));
     world
 }
 
@@ -111,6 +118,9 @@ fn a_pod_alone_is_stood_in_for_where_no_budget_counts_it() {
     let world = world().object(Kind::Pod, "grafana-a", grafana());
     let given = Given::from([("client".to_owned(), "mon/pod/grafana-a".to_owned())]);
     let look = |world: &World| Bind.job(&world.subject, &given).look(&world.seen).expect("a look");
+    let cannot = look(&world).cannot.expect("none was read");
+    assert!(cannot.starts_with("a budget of mon might count it"), "{cannot}");
+    let world = world.list(Kind::PodDisruptionBudget, vec![]);
     let own = look(&world);
     assert_eq!(own.cannot, None);
     assert_eq!(sent(&own).text("/metadata/ownerReferences/0/uid"), "space");
@@ -180,6 +190,14 @@ fn a_service_that_leads_to_pods_that_are_not_ready_keeps_it_from_being_made() {
     let forbidden = Fact::Unreadable("forbidden".into());
     let look = look(&world().fact(Need::list(Kind::Service, "mon"), forbidden)).expect("a look");
     assert!(look.cannot.is_some_and(|why| why.ends_with("services: forbidden")));
+}
+
+#[test]
+fn none_is_made_whose_answer_may_not_be_read() {
+    let namespace = "mon".to_owned();
+    let log = Need::May { verb: "get", kind: Kind::Pod, subresource: "log", namespace };
+    let cannot = look(&world().fact(log, Fact::Known(Seen::May(false)))).expect("a look").cannot;
+    assert_eq!(cannot.as_deref(), Some("you may not read its answer: get pods/log in mon"));
 }
 
 #[test]
@@ -261,7 +279,8 @@ fn kept(world: &World) -> (Finding, Vec<String>) {
 
 #[test]
 fn kept_away_it_is_told_and_what_to_change_is_not_ours() {
-    let world = answers(tried(of_cilium(world()), &[SILENT; 6]), yes());
+    // A plugin may keep the API server away, too; the kubelet of its node it does not.
+    let world = tried(of_cilium(world()), &[SILENT; 15]);
     let (finding, ways) = kept(&world);
     assert_eq!((finding.code.0, finding.severity), ("bind/network-policy", Severity::Error));
     assert!(finding.says.starts_with("is not reached by a pod with the labels of"), "{finding:?}");
@@ -285,14 +304,23 @@ fn what_may_be_the_servers_own_doing_is_not_known() {
     let down = |world: World| answers(tried(world, &[REFUSED; 15]), yes());
     let since = "/status/conditions/0/lastTransitionTime";
     let unread = Fact::Unreadable("forbidden".into());
+    let exec = json!({"exec": {"command": ["true"]}});
+    let probed = |probe| world().set("/spec/containers/0/readinessProbe", probe);
+    let by_label =
+        json!({"fromEndpoints": [{"matchLabels": {"apps.kubernetes.io/pod-index": "0"}}]});
+    let by_address = json!({"metadata": {"name": "block", "namespace": "mon"},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"],
+            "ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.9/32"}}]}]}});
     let mut moved = down(world());
     moved.pod()["status"]["podIP"] = json!("10.0.0.2");
     for (name, world) in [
         ("now and now not", answers(tried(world(), &[0, SILENT, 0, SILENT, 0, 0]), yes())),
         ("ended early", answers(tried(world(), &[SILENT, SILENT]), yes())),
-        ("ready a moment ago", down(world()).set(since, json!("2026-11-22T17:59:30Z"))),
+        ("ready since", down(world()).set(since, json!("2026-11-22T17:50:05Z"))),
         ("another pod by now", moved),
-        ("others are not seen to be answered", answers(tried(world(), &[SILENT; 15]), unread)),
+        ("others are not seen to be answered", answers(tried(probed(exec), &[SILENT; 15]), unread)),
+        ("a rule by a label of its controller", down(of_cilium_with(world(), &by_label))),
+        ("a policy by addresses", down(world().list(Kind::NetworkPolicy, vec![by_address]))),
     ] {
         let verdict = told(&world);
         assert!(verdict.findings.is_empty(), "{name}: {verdict:#?}");

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::model::folder::may_be_own;
 use crate::model::image::is_reference;
-use crate::model::inside::{AGENT, REFERENCE};
+use crate::model::inside::{AGENT, REFERENCE, labels, no_mesh};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::{Action, Plan};
 
@@ -23,6 +23,7 @@ const SPEC: [&str; 11] = [
     "containers",
     "volumes",
 ];
+const METADATA: [&str; 4] = ["name", "namespace", "labels", "annotations"];
 const CONTAINER: [&str; 7] =
     ["name", "image", "imagePullPolicy", "command", "resources", "securityContext", "volumeMounts"];
 const POD_SECURITY: [&str; 6] = [
@@ -48,6 +49,13 @@ pub(super) fn check(
     body: &Value,
 ) -> Result<(), &'static str> {
     let (container, words) = container(body, &SPEC)?;
+    // By labels a Service could lead to it, and by both a webhook put something into it.
+    let metadata = only(body.get("metadata"), &METADATA);
+    let fits = body.pointer("/metadata/annotations") == Some(&no_mesh())
+        && body.pointer("/metadata/labels") == Some(&labels());
+    if metadata.is_none() || !fits {
+        return Err("is marked as no helper is");
+    }
     if !words.get(1).is_some_and(|word| COMMANDS.contains(word)) {
         return Err("does not run our agent");
     }
@@ -184,7 +192,8 @@ mod tests {
 
     fn pod() -> Value {
         json!({
-            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "helper", "namespace": "mon"},
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "helper", "namespace": "mon", "labels": labels(),
+                "annotations": no_mesh()},
             "spec": {
                 "automountServiceAccountToken": false,
                 "securityContext": {"runAsUser": 65534},
@@ -250,6 +259,9 @@ mod tests {
         let of = "/spec/containers/0";
         for (pointer, value) in [
             ("/spec/hostNetwork", json!(true)),
+            ("/metadata/labels/app", json!("prom")),
+            ("/metadata/annotations/sidecar.istio.io~1proxyImage", json!("x")),
+            ("/metadata/finalizers", json!(["x"])),
             ("/spec/serviceAccount", json!("other")),
             ("/spec/serviceAccountName", json!("other")),
             ("/spec/initContainers", json!([{"name": "x"}])),

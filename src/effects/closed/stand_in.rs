@@ -140,7 +140,12 @@ mod tests {
 
     fn step(kind: Kind, namespace: &str, name: &str, action: impl Fn(ObjectRef) -> Action) -> Step {
         let object = ObjectRef::new(kind, namespace, name);
-        Step { why: String::new(), action: action(object), undo: Undo::Delete }
+        let action = action(object);
+        let undo = match action {
+            Action::Create { .. } => Undo::Delete,
+            _ => Undo::Words(String::new()),
+        };
+        Step { why: String::new(), action, undo }
     }
 
     fn said(pod: &Value, more: Option<Step>) -> String {

@@ -133,7 +133,10 @@ fn a_created_object_is_deleted_by_its_uid() {
         let body = json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
             "metadata": {"name": "prom-fix-allow", "namespace": "mon"},
-            "spec": {"podSelector": {}},
+            "spec": {
+                "podSelector": {"matchLabels": {"app": "p"}}, "policyTypes": ["Ingress"],
+                "ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 9090}]}],
+            },
         });
         let mut plan = plans::memory();
         let action = Action::Create { object: policy.clone(), body };

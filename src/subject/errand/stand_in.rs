@@ -11,7 +11,7 @@ use crate::model::inside::{AGENT, NEVER_READY, REFERENCE, no_mesh};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::{Look, Step, Tells, Undo};
 use crate::model::receipt::{MANAGED_BY, MANAGER};
-use crate::model::{Need, Snapshot};
+use crate::model::{Need, Snapshot, rules};
 use crate::subject::{Subject, identity, pod, repair, selector};
 
 /// Labels of the client that it does not bear: what a controller gives each pod by itself, and by what a
@@ -49,7 +49,14 @@ pub fn needs(namespace: &str) -> Vec<Need> {
     for kind in [Kind::Pod, Kind::ConfigMap] {
         out.extend([may("create", kind), may("delete", kind)]);
     }
+    out.push(may_read(namespace));
     out
+}
+
+/// What it was told is its log.
+fn may_read(namespace: &str) -> Need {
+    let namespace = namespace.to_owned();
+    Need::May { verb: "get", kind: Kind::Pod, subresource: "log", namespace }
 }
 
 /// The nodes of both ends.
@@ -105,10 +112,16 @@ pub fn look(subject: &Subject, seen: &Snapshot, stand_in: &StandIn<'_>) -> Look 
     plan.undo = "nothing is left behind".into();
     let cannot = machine::lacks_agent(seen, place.beside)
         .or_else(|| taken_by_mesh(stand_in))
+        .or_else(|| unheard(seen, stand_in.pod.namespace()))
         .or_else(|| led_to(seen, stand_in))
         .or_else(|| counted(seen, stand_in));
     let why = "whether a plugin lets it through only a pod with its labels is told".to_owned();
     Look { claim, plan, tells: Tells::Reach, why, ways: Vec::new(), cannot }
+}
+
+fn unheard(seen: &Snapshot, namespace: &str) -> Option<String> {
+    let refused = rules::may(seen, &may_read(namespace), "") == Some(false);
+    refused.then(|| format!("you may not read its answer: get pods/log in {namespace}"))
 }
 
 /// Where a mesh takes every connection of a pod itself, one that is taken tells nothing of the server.
@@ -151,8 +164,17 @@ fn counted(seen: &Snapshot, stand_in: &StandIn<'_>) -> Option<String> {
     let counts = |budget: &&Value| {
         budget.pointer("/spec/selector").is_some_and(|s| selector::selects(s, &body))
     };
-    let budget = seen.items(Kind::PodDisruptionBudget, stand_in.pod.namespace()).find(counts)?;
-    Some(format!("pdb/{} would count it, and allow no eviction meanwhile", budget.name()))
+    let namespace = stand_in.pod.namespace();
+    let why = match seen.list(Kind::PodDisruptionBudget, namespace) {
+        Got::Known(all) => {
+            let name = all.iter().find(counts)?.name();
+            return Some(format!("pdb/{name} would count it, and allow no eviction meanwhile"));
+        }
+        Got::Absent => return None,
+        Got::Unreadable(why) => why,
+        Got::NotAsked => "not read",
+    };
+    Some(format!("a budget of {namespace} might count it: poddisruptionbudgets: {why}"))
 }
 
 /// Who adopts no pods: of a Deployment that is itself, by which budgets count; else its namespace.

@@ -11,9 +11,6 @@ use super::sketch::{Distinct, Frequent};
 
 /// Pairs that are counted exactly.
 pub const MOST: u64 = 6 << 20;
-/// Places in the labels of a series at which it matters whether the series before has the same pair
-/// there. Prometheus itself has no bound on the labels of a series.
-const PLACES: usize = 64;
 /// Labels that are told apart by name.
 const MOST_LABELS: usize = 1 << 12;
 
@@ -120,6 +117,11 @@ impl Pairs {
         self.runs = runs;
     }
 
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.runs.len()
+    }
+
     fn find_runs(&mut self, batch: &Batch) {
         self.runs.clear();
         self.open.clear();
@@ -146,8 +148,8 @@ impl Pairs {
                         continue;
                     }
                     Some(open) => *open = (pair.hash, self.runs.len()),
-                    None if place < PLACES => self.open.push((pair.hash, self.runs.len())),
-                    None => {}
+                    // At every place: what is not handed on again must not come as many times.
+                    None => self.open.push((pair.hash, self.runs.len())),
                 }
                 self.runs.push(Run { pair: *pair, series: 1 });
             }

@@ -247,6 +247,29 @@ fn series_of_one_record_are_counted_as_those_of_many() {
     assert_eq!(in_one, told(1));
 }
 
+/// However many labels series have in common, what is held of a batch is bounded by what it hands on.
+#[test]
+fn what_repeats_at_a_late_place_takes_no_room() {
+    let series: Vec<Labels> = (0..2000)
+        .map(|n: u64| {
+            let shared = (0..1000).map(|at| (format!("a{at:04}"), String::new()));
+            std::iter::once(("__name__".to_owned(), n.to_string())).chain(shared).collect()
+        })
+        .collect();
+    let mut log = Writer::default();
+    log.record(Snappy, &record((1..).zip(&series)));
+    let (mut identity, mut pairs) = (Identity::default(), Pairs::default());
+    let mut most = 0;
+    read(log.bytes.as_slice(), |batch| {
+        let told = identity.tell(batch);
+        pairs.count(&told);
+        most = most.max(pairs.held());
+        told.emptied()
+    });
+    assert_eq!(identity.len(), 2000);
+    assert!(most <= 2000 + 1000, "{most} runs");
+}
+
 /// `count` series of one metric; all but the first hundred have a pod of their own.
 fn many(count: u64) -> Vec<u8> {
     let series: Vec<Labels> = (0..count)

@@ -128,15 +128,19 @@ struct View<'a> {
 
 /// Whether what a pod in the client's stead was told is all that rules of plugins say of the client.
 pub fn is_told(subject: &Subject, seen: &Snapshot, of: &ObjectRef, scene: &Scene<'_>) -> bool {
+    stand_in::settles(subject, seen) && !goes_by_more(subject, seen, of, scene)
+}
+
+/// The same of the way of a client.
+pub fn goes_by_more(subject: &Subject, seen: &Snapshot, of: &ObjectRef, scene: &Scene<'_>) -> bool {
     let root = mesh_root(seen);
     let sides = scene.sides(&subject.pods, &root);
-    stand_in::settles(subject, seen)
-        && !is_beyond(seen, &spaces(subject.namespace(), of), &sides, &root)
+    is_beyond(seen, &spaces(subject.namespace(), of), &sides, &root)
 }
 
 /// Whether a rule that has a say goes by more than who asks.
 fn is_beyond(seen: &Snapshot, spaces: &[&str], sides: &[Side<'_>], root: &str) -> bool {
-    of_plugins(seen, spaces, sides, root).into_iter().any(|(_, rule)| goes_by_more(rule))
+    of_plugins(seen, spaces, sides, root).into_iter().any(|(_, rule)| asks_for_more(rule))
 }
 
 /// The first rules of plugins and of the administrator that have a say on the way.
@@ -169,8 +173,9 @@ fn of_plugins<'a>(
 }
 
 /// Whether a rule goes by more than who asks. By what is asked: a proxy of the plugin takes the connection
-/// first (Cilium `toPorts`, its CRD; Calico `http`). Or by a label that no pod in the client's stead bears.
-fn goes_by_more(rule: &Value) -> bool {
+/// first (Cilium `toPorts`, its CRD; Calico `http`). By addresses (Calico `nets`), of which a pod in the
+/// client's stead has another; or by a label that it does not bear.
+fn asks_for_more(rule: &Value) -> bool {
     const READ: [&str; 5] =
         ["rules", "serverNames", "listener", "terminatingTLS", "originatingTLS"];
     let specs = rule.get("spec").into_iter().chain(rule.list("/specs"));
@@ -178,7 +183,12 @@ fn goes_by_more(rule: &Value) -> bool {
     let mut all = both.flatten().filter_map(Value::as_array).flatten();
     let reads = |port: &Value| READ.iter().any(|field| port.get(field).is_some());
     let text = rule.to_string();
-    all.any(|one| one.get("http").is_some() || one.list("/toPorts").iter().any(reads))
+    let end = |one: &Value| {
+        ["/source/nets", "/source/notNets", "/destination/nets", "/destination/notNets"]
+            .iter()
+            .any(|nets| one.pointer(nets).is_some())
+    };
+    all.any(|one| one.get("http").is_some() || end(one) || one.list("/toPorts").iter().any(reads))
         || NOT_BORNE.iter().any(|label| text.contains(label))
 }
 

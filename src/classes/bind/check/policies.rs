@@ -10,7 +10,8 @@ use crate::model::fact::Got;
 use crate::model::object::ObjectExt;
 use crate::model::{Code, Finding, Kind, ObjectRef, Severity, Snapshot, Unknown, Verdict};
 use crate::subject::Subject;
-use crate::subject::network::{Direction, End, Ruling, Way, rule};
+use crate::subject::errand::stand_in::NOT_BORNE;
+use crate::subject::network::{BLOCK_OF_POD, Direction, End, Ruling, Way, rule};
 use crate::subject::plugin::Side;
 
 pub const POLICY: Code = Code("bind/network-policy");
@@ -189,7 +190,13 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
     for pod in &subject.pods {
         let told = stand_in::told(subject, seen, pod);
         if let Some(Told::Kept(word)) = &told {
-            verdict.findings.push(kept(subject, seen, of, &scene, (pod, word)));
+            match unlike(subject, seen, of, &scene, pod) {
+                None => verdict.findings.push(kept(subject, seen, of, &scene, (pod, word))),
+                Some(why) => {
+                    let why = format!("of a pod in its stead: {word}; but {why}");
+                    verdict.unknown.push(open_to(&who, pod, why, None));
+                }
+            }
         }
         for direction in DIRECTIONS {
             let ruling = scene.ruling(pod, direction);
@@ -199,13 +206,10 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
                     verdict.findings.extend(denied(&scene, pod, &who, direction, &by));
                 }
                 Ruling::Plugin(_) if is_told => {}
-                Ruling::Plugin(why) => verdict.unknown.push(Unknown {
-                    need: format!("whether {who} is let through to pod/{}", pod.name()),
-                    why: why.into(),
-                    get: stand_in::command(subject, seen, of)
-                        .unwrap_or_else(|| format!("ask from a pod of {who}")),
-                    vital: true,
-                }),
+                Ruling::Plugin(why) => {
+                    let command = stand_in::command(subject, seen, of);
+                    verdict.unknown.push(open_to(&who, pod, why.into(), command));
+                }
                 Ruling::Open | Ruling::Allowed(_) => {}
             }
         }
@@ -216,22 +220,61 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
         let finding = by.first().map(|p| Finding::new(POLICY, &reference(p), Severity::Warn, says));
         verdict.findings.extend(finding);
     }
-    // What it was told holds, whatever else is not known.
-    let through = |pod| stand_in::told(subject, seen, pod) == Some(Told::Through);
-    let taken = is_told && subject.pods.iter().all(through);
-    if let (true, Some(pod)) = (open || taken, subject.pods.first()) {
-        let says = match taken {
-            true => format!("takes connections from a pod with the labels of {who}"),
-            false => format!("is reached by {who}, as far as NetworkPolicies have a say"),
-        };
-        let object = crate::subject::pod::reference(pod);
-        let mut finding = Finding::new(POLICY, &object, Severity::Info, says);
-        if taken {
-            finding = finding.with(FROM_NODE, stand_in::node(subject, seen, of, pod));
-        }
-        verdict.findings.push(path(finding, &scene, pod));
-    }
+    verdict.findings.extend(through(subject, seen, of, &scene, open));
     verdict
+}
+
+/// That the client is let through, where that is known.
+fn through(
+    subject: &Subject,
+    seen: &Snapshot,
+    of: &ObjectRef,
+    scene: &Scene<'_>,
+    open: bool,
+) -> Option<Finding> {
+    let who = format!("{} -n {}", of.short(), of.namespace);
+    let pod = subject.pods.first()?;
+    let object = crate::subject::pod::reference(pod);
+    let info = |says: String| Finding::new(POLICY, &object, Severity::Info, says);
+    let through = |pod| stand_in::told(subject, seen, pod) == Some(Told::Through);
+    // What it was told holds, whatever else is not known.
+    if foreign::is_told(subject, seen, of, scene) && subject.pods.iter().all(through) {
+        let says = format!("takes connections from a pod with the labels of {who}");
+        let from = stand_in::node(subject, seen, of, pod);
+        return Some(path(info(says).with(FROM_NODE, from), scene, pod));
+    }
+    let says = format!("is reached by {who}, as far as NetworkPolicies have a say");
+    open.then(|| path(info(says), scene, pod))
+}
+
+fn open_to(who: &str, pod: &Value, why: String, command: Option<String>) -> Unknown {
+    Unknown {
+        need: format!("whether {who} is let through to pod/{}", pod.name()),
+        why,
+        get: command.unwrap_or_else(|| format!("ask from a pod of {who}")),
+        vital: true,
+    }
+}
+
+/// Why the client may be let through where a pod in its stead is not.
+pub fn unlike(
+    subject: &Subject,
+    seen: &Snapshot,
+    of: &ObjectRef,
+    scene: &Scene<'_>,
+    pod: &Value,
+) -> Option<&'static str> {
+    let by_address = |direction| matches!(scene.ruling(pod, direction), Ruling::Plugin(why) if why == BLOCK_OF_POD);
+    if DIRECTIONS.into_iter().any(by_address) {
+        return Some("a policy goes by addresses, and it has another than the client");
+    }
+    let by_label = |policy: &&&Value| {
+        let text = policy.to_string();
+        NOT_BORNE.iter().any(|label| text.contains(label))
+    };
+    let is_beyond = foreign::goes_by_more(subject, seen, of, scene);
+    (is_beyond || scene.policies.iter().any(|policy| by_label(&policy)))
+        .then_some("a rule goes by what it does not have of the client")
 }
 
 /// The evidence that a pod in the client's stead was kept away.

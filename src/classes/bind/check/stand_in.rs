@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::client;
 use super::policies::{DIRECTIONS, Scene};
+use super::probes::asked_port;
 use crate::model::object::ObjectExt;
 use crate::model::plan::Look;
 use crate::model::{Kind, Need, ObjectRef, Snapshot, Unknown};
@@ -17,8 +18,6 @@ use crate::subject::pod;
 
 /// As many tries at the end are what it came to (`dial`).
 const STEADY: usize = 6;
-/// A stand-in is done by then, from before it was made.
-const ASKED_WITHIN: i64 = 60;
 
 /// What became of it at one pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,26 +40,38 @@ pub fn told(subject: &Subject, seen: &Snapshot, server: &Value) -> Option<Told> 
     let taken = end.iter().filter(|errno| **errno == 0).count();
     Some(match (end, taken) {
         ([], _) => Told::Open("it was ended before it knew".into()),
-        ([.., last], 0) => kept(subject, seen, server, word(*last)),
+        ([.., last], 0) => kept(subject, seen, server, (report.number("/since"), word(*last))),
         (_, STEADY) => Told::Through,
         _ => Told::Open("it was now let through, and now not".into()),
     })
 }
 
 /// Nobody is kept away from a server that was down meanwhile, or answers nobody.
-fn kept(subject: &Subject, seen: &Snapshot, server: &Value, word: &'static str) -> Told {
+fn kept(
+    subject: &Subject,
+    seen: &Snapshot,
+    server: &Value,
+    (asked, word): (Option<i64>, &'static str),
+) -> Told {
     let since = pod::condition(server, "Ready").map(|one| pod::time(one, "/lastTransitionTime"));
     let since = since.flatten().filter(|_| pod::is_ready(server));
     let open = |why: &str| Told::Open(format!("{word}; {why}"));
-    if since.is_none_or(|since| seen.clock.as_second() - since.as_second() < ASKED_WITHIN) {
+    if since.is_none_or(|since| asked.is_none_or(|asked| since.as_second() > asked)) {
         return open("and the pod was not ready all the while: ask again in a minute");
     }
-    match knock::at_address(subject, seen, server) {
-        Door::Answers(..) => Told::Kept(word),
-        Door::Refused(_) | Door::Silent | Door::Unread(_) | Door::NotAsked => {
-            open("and that it answers others was not seen")
-        }
+    let answered = matches!(knock::at_address(subject, seen, server), Door::Answers(..));
+    if answered || is_probed(subject, server) {
+        return Told::Kept(word);
     }
+    open("and that it answers others was not seen")
+}
+
+/// Whether the kubelet is answered at its port, by which a pod is ready.
+fn is_probed(subject: &Subject, server: &Value) -> bool {
+    let mut all = server.list("/spec/containers").iter();
+    let own = all.find(|container| container.text("/name") == subject.container);
+    let asked = own.and_then(|own| asked_port(own, own.get("readinessProbe")?));
+    pod::is_ready(server) && asked == Some(subject.flags.port())
 }
 
 /// Of the numbers of `errno.h` those with which a connection fails.

@@ -64,7 +64,11 @@ fn of_client(case: &Case<'_>, of: &ObjectRef) -> PathStep {
     let says = match stand_in::told(case.subject, case.seen, case.pod) {
         Some(Told::Kept(word)) => {
             let says = format!("{says}; a pod in its stead: {word}");
-            return PathStep::broken(POLICIES, Some(POLICY), says);
+            let unlike = policies::unlike(case.subject, case.seen, of, &scene, case.pod);
+            return match unlike {
+                None => PathStep::broken(POLICIES, Some(POLICY), says),
+                Some(why) => PathStep::not_known(POLICIES, format!("{says}; but {why}")),
+            };
         }
         Some(Told::Open(why)) => {
             return PathStep::not_known(POLICIES, format!("{says}; a pod in its stead: {why}"));
