@@ -160,9 +160,8 @@ impl<'a> Server<'a> {
         let (pod, target) = (self.pod(), install.target());
         let status = ".status.containerStatuses[0]";
         let of = |path: &str| scene.field(&format!("pod/{pod}"), &format!("{status}.{path}"));
-        let quit = format!("/api/v1/namespaces/{}/pods/{pod}:9090/proxy/-/quit", scene.ns);
         let starts = || of("restartCount").parse::<u32>().unwrap_or(0);
-        let told = || kubectl(&["create", "--raw", &quit, "-f", "-"]).code == 0;
+        let told = || quit(scene, &pod);
         // So often that the kubelet waits 20 s for the next start, and 40 s for that after it. Its answer
         // may be lost with it: then it is told once more, and may start once more than was meant.
         for times in 1..=2 {
@@ -188,6 +187,12 @@ impl<'a> Server<'a> {
         assert!(words.contains("comes up without most of WAL checkpoint 0"), "{words}");
         scene.plugin(&["freeze", target, "--yes"]).expect(0);
     }
+}
+
+/// Asks a pod's server to quit. Whether it said that it will: it may be gone before its answer is.
+pub fn quit(scene: &Scene, pod: &str) -> bool {
+    let path = format!("/api/v1/namespaces/{}/pods/{pod}:9090/proxy/-/quit", scene.ns);
+    kubectl(&["create", "--raw", &path, "-f", "-"]).code == 0
 }
 
 pub fn flip(file: &Path) {

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::damage::quit;
 use super::install::{Install, Kind, ROOMY, taken};
 use super::keeper::Keeper;
 use super::left::nothing_is_left;
 use super::life::{first, text, until_told};
-use super::scene::{Scene, essence, kubectl, until};
+use super::scene::{Scene, essence, until};
 
 /// What a pod needs of its node and its registry, and so whoever mounts its volume beside it.
 const OF_POD: &[&str] = &[
@@ -137,15 +138,10 @@ fn a_log_in_an_empty_dir_is_left_where_it_is() {
         .replace("      volumes:\n", "      volumes:\n      - {name: data, emptyDir: {}}\n");
     scene.apply(&manifest);
     let uid = || scene.field("pod/prom-0", ".metadata.uid");
-    let quit = || {
-        let path = format!("/api/v1/namespaces/{}/pods/prom-0:9090/proxy/-/quit", scene.ns);
-        // It may be gone before its answer is; that it quits is seen by its next start.
-        kubectl(&["create", "--raw", &path, "-f", "-"]);
-    };
     let restarts = || scene.field("pod/prom-0", ".status.containerStatuses[0].restartCount");
     for time in 1..=2 {
         scene.until_ready("prom-0", 60);
-        quit();
+        quit(&scene, "prom-0");
         until("it is started again", 60, || restarts() == time.to_string());
     }
     scene.until_ready("prom-0", 90);
@@ -153,7 +149,7 @@ fn a_log_in_an_empty_dir_is_left_where_it_is() {
     let run = PathBuf::from(std::env::var("PROM_FIX_VOLUMES").expect("of tests/cluster/env"));
     let data = format!("../kubelet/pods/{pod}/volumes/kubernetes.io~empty-dir/data");
     std::fs::remove_file(run.join(data).join("wal/00000001")).expect("a segment in the middle");
-    quit();
+    quit(&scene, "prom-0");
     until_told(&scene, "sts/prom", &["wal/gap"]);
     let blocked = |args: &[&str], code: i32| {
         let said = scene.plugin(&[args, &["-o", "json"]].concat()).expect(code).json();
