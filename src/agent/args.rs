@@ -65,23 +65,14 @@ pub enum Command {
     Linux { dir: PathBuf, act: Act },
 }
 
-/// What is done on Linux only: see [`crate::datadir`].
+/// What is done on Linux only: see [`crate::datadir`]. The DIR of `Reach` is an ADDRESS:PORT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    Owners {
-        user: Option<User>,
-    },
-    Chown {
-        change: Change,
-        how: How,
-    },
-    /// Its DIR is an ADDRESS:PORT.
+    Owners { user: Option<User> },
+    Chown { change: Change, how: How },
     Reach,
     Space,
-    Salvage {
-        dry_run: bool,
-        terms: terms::Salvage,
-    },
+    Salvage { dry_run: bool, terms: terms::Salvage },
     Resume,
     Restore(terms::Restore),
     Cleanup(terms::Cleanup),

@@ -1,6 +1,5 @@
 //! `chown`, and what puts it back: their runs and their words.
 
-use crate::datadir::json;
 use std::io;
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use super::salvage::refused;
 use super::words::path;
 use super::{Ended, Screen};
 use crate::datadir::chown::{self, Change, Report};
+use crate::datadir::json;
 use crate::datadir::salvage::NotDone;
 
 /// Paths that are told to a person one by one.

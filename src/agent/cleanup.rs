@@ -1,12 +1,12 @@
 //! `cleanup`: what was set aside, and that it is gone. Always JSON, written by hand: the plugin words
 //! it, and the agent's size counts.
 
-use crate::datadir::json;
 use std::io;
 use std::path::Path;
 
 use super::{Ended, Screen, salvage};
 use crate::datadir::cleanup::{Found, cleanup};
+use crate::datadir::json;
 use crate::datadir::salvage::NotDone;
 use crate::datadir::terms;
 

@@ -1,6 +1,5 @@
 //! `inventory`: who fills the head, in words.
 
-use crate::datadir::json;
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
@@ -12,6 +11,7 @@ use super::words::{grouped, path, printable};
 use super::{Ended, Screen};
 use crate::datadir::calendar::Utc;
 use crate::datadir::inventory::{self, Bound, Churn, Inventory};
+use crate::datadir::json;
 use crate::walfile::inventory::MOST_LABELS;
 use crate::walfile::inventory::hours::Hour;
 use crate::walfile::inventory::memory::{LINES, Line, Need, need};

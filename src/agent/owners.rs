@@ -1,11 +1,11 @@
 //! `owners`: whose the files are, in words.
 
-use crate::datadir::json;
 use std::io::{self, Write};
 use std::path::Path;
 
 use super::Ended;
 use super::words::path;
+use crate::datadir::json;
 use crate::datadir::owners::{self, Bits, Group, Lack, Offender, Owned, Owners, Unread, User};
 
 pub fn run(

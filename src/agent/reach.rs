@@ -8,7 +8,8 @@ use std::path::Path;
 use super::{Ended, Screen};
 use crate::dial;
 
-/// Whom it asked, since when, and of each try the number of its error, 0 where it was taken; ends as the last one did.
+/// Whom it asked, since when, and of each try the number of its error, 0 where it was taken; ends as
+/// the last one did.
 pub fn run(address: &Path, screen: &mut Screen<'_>) -> io::Result<Ended> {
     let Some(at) = address.to_str().and_then(|text| text.parse::<SocketAddr>().ok()) else {
         writeln!(screen.err, "{}: not ADDRESS:PORT", address.display())?;

@@ -1,11 +1,11 @@
 //! `resume` and `restore`: their runs and their words.
 
-use crate::datadir::json;
 use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
 
+use crate::datadir::json;
 use crate::datadir::restore::{self, Restored, Resumed};
 use crate::datadir::terms;
 

@@ -1,12 +1,12 @@
 //! `salvage`: its run and its words.
 
-use crate::datadir::json;
 use std::io;
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::datadir::inventory;
+use crate::datadir::json;
 use crate::datadir::layout;
 use crate::datadir::plan::{Act, Why};
 use crate::datadir::salvage::{self, NotDone, Report, Touched};

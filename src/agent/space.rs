@@ -1,11 +1,11 @@
 //! `space`: what takes the volume's room. For the plugin, which words it: always JSON, written by
 //! hand, for the agent's size counts.
 
-use crate::datadir::json;
 use std::io::{self, Write};
 use std::path::Path;
 
 use super::Ended;
+use crate::datadir::json;
 use crate::datadir::space::{self, Entry, Space};
 use crate::walfile::count::Span;
 

@@ -6,7 +6,6 @@ pub mod map;
 mod start;
 pub mod uploads;
 
-use crate::datadir::json;
 use std::fmt::{self, Write as _};
 use std::io;
 use std::path::Path;
@@ -16,6 +15,7 @@ use super::progress::told;
 use super::words::{count, grouped, path, size, utc};
 use super::{Caller, Ended, Screen};
 use crate::datadir::inventory;
+use crate::datadir::json;
 use crate::datadir::survey::fold::NextStart;
 use crate::datadir::survey::{self, SegmentFile, Survey};
 use crate::walfile::count::{Counts, Kept};

@@ -7,7 +7,6 @@
 //! folder that is swapped for another under way leads nowhere. Of each it can be told by looking at
 //! it whether it was changed, so a run that was killed anywhere goes on, or back.
 
-use super::json;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
@@ -18,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::{Disk, Done, Failed};
 use super::journal::Journal as Salvage;
+use super::json;
 use super::layout;
 use super::lock::{self, Lock, NotTaken};
 use super::owners::{Seen, walk};

@@ -8,13 +8,13 @@
 //! prom-fix-<time>/old/<path>      an old file from then on, until a cleanup frees it
 //! ```
 
-use super::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
 use super::disk::{Disk, Done, Failed, Sum};
+use super::json;
 use super::salvage::Report;
 
 /// Of the form of the manifest; a newer one is not touched.

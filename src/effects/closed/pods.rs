@@ -192,7 +192,8 @@ mod tests {
 
     fn pod() -> Value {
         json!({
-            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "helper", "namespace": "mon", "labels": labels(),
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": "helper", "namespace": "mon", "labels": labels(),
                 "annotations": no_mesh()},
             "spec": {
                 "automountServiceAccountToken": false,
