@@ -5,7 +5,7 @@ use super::{Ask, examine};
 use crate::classes::{self, Class, Job};
 use crate::model::fact::Got;
 use crate::model::finding::{Finding, Unknown};
-use crate::model::plan::{Action, Look, Next, Plan};
+use crate::model::plan::{Action, Next, Plan};
 use crate::model::{Code, Kind, Need, Snapshot, receipt, rules};
 use crate::subject::{Subject, discover};
 
@@ -55,7 +55,7 @@ fn of_one(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> Vec<Need> {
     }
     let (fix, next) = match root.and_then(class_of).map(|class| class.job(subject, ask.given)) {
         Some(job) => (job.needs_to_fix(seen, &verdict.findings), job.next(seen, &verdict.findings)),
-        None => (Vec::new(), unfounded(ask, subject, seen).map_or(Next::Done, Next::Look)),
+        None => (Vec::new(), unfounded(ask, subject, seen)),
     };
     let plan = match next {
         Next::Fix(plan) => Some(plan),
@@ -81,8 +81,9 @@ fn of_one(subject: &Subject, ask: &Ask<'_>, seen: &Snapshot) -> Vec<Need> {
 }
 
 /// The look that the class asks for whose command was typed, where nothing was found.
-pub fn unfounded(ask: &Ask<'_>, subject: &Subject, seen: &Snapshot) -> Option<Look> {
-    asked_class(ask)?.job(subject, ask.given).look(seen)
+pub fn unfounded(ask: &Ask<'_>, subject: &Subject, seen: &Snapshot) -> Next {
+    let look = asked_class(ask).and_then(|class| class.job(subject, ask.given).look(seen));
+    look.map_or(Next::Done, Next::Look)
 }
 
 /// The class whose command was typed.

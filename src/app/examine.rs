@@ -149,7 +149,7 @@ fn look(run: &Run<'_>, ask: &Ask<'_>, seen: &Rc<Snapshot>, subject: Subject) -> 
             held_back(job.next(seen, &findings), danger.as_ref(), &findings)
         }
         Some(_) => Next::Done,
-        None => asks::unfounded(ask, &subject, seen).map_or(Next::Done, Next::Look),
+        None => asks::unfounded(ask, &subject, seen),
     };
     let pathfinder = asks::asked_class(ask).or_else(|| root.and_then(asks::class_of));
     let paths = pathfinder.map(|class| class.job(&subject, ask.given).paths(seen, &findings));

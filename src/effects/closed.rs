@@ -55,7 +55,7 @@ fn one(plan: &Plan, index: usize, step: &Step) -> Result<(), String> {
                 return Err(format!("it deletes {}, which is no pod", object.short()));
             }
             // A helper that another plan of ours has left at work.
-            let left = plan.undoes.is_some() && object.name.starts_with("prom-fix-");
+            let left = plan.undoes.is_some() && object.name.starts_with(created::OWN);
             if !own && !left && (uid.is_empty() || !plan.impact.restarts.contains(&object.name)) {
                 return Err(format!(
                     "{} is not among the pods it says it restarts",

@@ -13,6 +13,9 @@ pub const AGENT: &str = "prom-fix-agent";
 /// Plans and receipts name an agent by its sum: `sha256:…` stands where its bytes are sent.
 pub const REFERENCE: &str = "sha256:";
 
+/// How a pod in a client's stead is called, and the ConfigMap with its agent.
+pub const STAND_IN: &str = "prom-fix-reach-";
+pub const STAND_IN_AGENT: &str = "prom-fix-agent-reach-";
 /// The condition of a pod in a client's stead that nobody sets: it is never ready, and no Service leads
 /// to it.
 pub const NEVER_READY: &str = "prom-fix/never-ready";

@@ -2,6 +2,7 @@
 //! this Prometheus, with no more rights than its work needs. The agent comes in a ConfigMap, and its
 //! report is its log: no registry, no shell, no exec.
 
+mod agent;
 mod machine;
 mod room;
 pub mod stand_in;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use super::identity::{self, Who};
 use super::volume::{Store, mount, store, sub_path};
 use super::{Subject, hold, pod, repair};
-use crate::model::inside::{AGENT, REFERENCE, labels, no_mesh};
+use crate::model::inside::{AGENT, labels, no_mesh};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::{Action, Blocked, Look, Step, Tells, Undo, Until};
 use crate::model::receipt::{MANAGED_BY, MANAGER};
@@ -193,12 +194,7 @@ pub fn steps(seen: &Snapshot, errand: &Errand<'_>) -> Vec<Step> {
     let carrier =
         ObjectRef::new(Kind::ConfigMap, namespace, &format!("prom-fix-agent-{name}-{short}"));
     let helper = ObjectRef::new(Kind::Pod, namespace, &format!("prom-fix-{name}-{short}"));
-    let map = json!({
-        "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {"name": carrier.name, "namespace": namespace, "labels": labels()},
-        "binaryData": {AGENT: format!("{REFERENCE}{sum}")},
-        "immutable": true,
-    });
+    let map = agent::carried(&carrier, &sum);
     let room = room::resources(seen, namespace, errand.command);
     let mut pod = helper_pod(errand, &helper.name, &carrier.name, room);
     let undo = errand.back.clone().map_or(Undo::Delete, Undo::Restore);
@@ -288,7 +284,7 @@ fn helper_pod(errand: &Errand<'_>, name: &str, carrier: &str, room: Value) -> Va
             "containers": [container(errand, room)],
             "volumes": [
                 data(volume, *writes),
-                {"name": "agent", "configMap": {"name": carrier, "defaultMode": 0o555}},
+                agent::volume(carrier),
             ],
         },
     })
@@ -343,22 +339,8 @@ fn container(errand: &Errand<'_>, room: Value) -> Value {
         }
         _ => json!({"drop": ["ALL"]}),
     };
-    json!({
-        "name": "agent",
-        "image": volume.image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": words,
-        "resources": room,
-        "securityContext": {
-            "allowPrivilegeEscalation": false,
-            "readOnlyRootFilesystem": true,
-            "capabilities": capabilities,
-        },
-        "volumeMounts": [
-            {"name": "data", "mountPath": "/data", "readOnly": !writes},
-            {"name": "agent", "mountPath": "/agent", "readOnly": true},
-        ],
-    })
+    let data = json!({"name": "data", "mountPath": "/data", "readOnly": !writes});
+    agent::in_container(&volume.image, &words, &room, &capabilities, Some(data))
 }
 
 /// The label of SELinux that the pod asks for.

@@ -28,7 +28,7 @@ pub(super) fn check(object: &ObjectRef, body: &Value) -> Result<(), String> {
 }
 
 /// What every object of ours is called.
-const OWN: &str = "prom-fix-";
+pub(super) const OWN: &str = "prom-fix-";
 
 /// Whether a policy selects pods by labels, and in one direction names ports and ends.
 fn lets_one_in(policy: &Value) -> bool {

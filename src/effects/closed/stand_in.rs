@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use super::pods::{brings_agent, container, is_agent, mounts, only, rights};
-use crate::model::inside::{NEVER_READY, no_mesh};
+use crate::model::inside::{NEVER_READY, STAND_IN, STAND_IN_AGENT, no_mesh};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::{Action, Plan};
 
@@ -86,8 +86,8 @@ fn is_nobodys(body: &Value) -> bool {
 pub(super) fn made(plan: &Plan, index: usize, object: &ObjectRef) -> bool {
     plan.steps.iter().take(index + 1).any(|step| match &step.action {
         Action::Create { object: made, body } if made == object => match made.kind {
-            Kind::Pod => made.name.starts_with("prom-fix-reach-") && is(body),
-            Kind::ConfigMap => made.name.starts_with("prom-fix-agent-reach-") && is_agent(body),
+            Kind::Pod => made.name.starts_with(STAND_IN) && is(body),
+            Kind::ConfigMap => made.name.starts_with(STAND_IN_AGENT) && is_agent(body),
             _ => false,
         },
         _ => false,

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Look, held_up, not_yet};
 use crate::effects::cluster::Cluster;
 use crate::effects::errand::{exit, how_far, lacks_image};
+use crate::model::inside::STAND_IN;
 use crate::model::object::{ObjectExt, ObjectRef};
 
 pub(super) async fn look(cluster: &Cluster, pod: &ObjectRef, live: &Value) -> Look {
@@ -32,7 +33,7 @@ pub(super) async fn look(cluster: &Cluster, pod: &ObjectRef, live: &Value) -> Lo
 /// what the server says.
 fn is_taken_in(live: &Value) -> bool {
     let more = live.list("/spec/containers").len() + live.list("/spec/initContainers").len() > 1;
-    live.name().starts_with("prom-fix-reach-") && more
+    live.name().starts_with(STAND_IN) && more
 }
 
 fn completed(name: &str, live: &Value) -> Look {

@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Who, machine, room, run, security};
+use super::{Who, agent, machine, room, run, security};
 use crate::model::fact::Got;
-use crate::model::inside::{AGENT, NEVER_READY, REFERENCE, no_mesh};
+use crate::model::inside::{AGENT, NEVER_READY, STAND_IN, STAND_IN_AGENT, no_mesh};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::{Look, Step, Tells, Undo};
 use crate::model::receipt::{MANAGED_BY, MANAGER};
@@ -16,7 +16,7 @@ use crate::subject::{Subject, identity, pod, repair, selector};
 
 /// Labels of the client that it does not bear: what a controller gives each pod by itself, and by what a
 /// token is put into a pod.
-pub const NOT_BORNE: [&str; 6] = [
+const NOT_BORNE: [&str; 6] = [
     "pod-template-hash",
     "controller-revision-hash",
     "pod-template-generation",
@@ -26,6 +26,12 @@ pub const NOT_BORNE: [&str; 6] = [
 ];
 /// By which Istio takes a pod's connections itself, without a sidecar.
 const AMBIENT: &str = "istio.io/dataplane-mode";
+
+/// Whether a rule goes by one of them.
+pub fn names_unborne(rule: &Value) -> bool {
+    let text = rule.to_string();
+    NOT_BORNE.iter().any(|label| text.contains(label))
+}
 
 /// Who asks whom.
 pub struct StandIn<'a> {
@@ -132,6 +138,21 @@ fn taken_by_mesh(stand_in: &StandIn<'_>) -> Option<String> {
     Some(format!("{} is in a mesh that takes its connections itself ({AMBIENT})", by.name()))
 }
 
+/// The first of a kind in a namespace that is so; else why that is not known.
+fn first<'a>(
+    seen: &'a Snapshot,
+    kind: Kind,
+    namespace: &str,
+    is: impl Fn(&&Value) -> bool,
+) -> Result<Option<&'a Value>, &'a str> {
+    match seen.list(kind, namespace) {
+        Got::Known(all) => Ok(all.iter().find(is)),
+        Got::Absent => Ok(None),
+        Got::Unreadable(why) => Err(why),
+        Got::NotAsked => Err("not read"),
+    }
+}
+
 /// The Service that would lead to it all the same, or why that is not known.
 fn led_to(seen: &Snapshot, stand_in: &StandIn<'_>) -> Option<String> {
     let namespace = stand_in.pod.namespace();
@@ -140,18 +161,12 @@ fn led_to(seen: &Snapshot, stand_in: &StandIn<'_>) -> Option<String> {
         service.is_true("/spec/publishNotReadyAddresses")
             && selector::holds(service.pointer("/spec/selector"), Some(&labels))
     };
-    let why = match seen.list(Kind::Service, namespace) {
-        Got::Known(all) => {
-            let name = all.iter().find(leads)?.name();
-            return Some(format!(
-                "svc/{name} leads to pods that are not ready, and would lead to it"
-            ));
-        }
-        Got::Absent => return None,
-        Got::Unreadable(why) => why,
-        Got::NotAsked => "not read",
-    };
-    Some(format!("a Service of {namespace} might lead to it: services: {why}"))
+    match first(seen, Kind::Service, namespace, leads) {
+        Ok(found) => found.map(|service| {
+            format!("svc/{} leads to pods that are not ready, and would lead to it", service.name())
+        }),
+        Err(why) => Some(format!("a Service of {namespace} might lead to it: services: {why}")),
+    }
 }
 
 /// The budget that would allow no eviction while it is there: of its pods' controllers one has no
@@ -160,21 +175,19 @@ fn counted(seen: &Snapshot, stand_in: &StandIn<'_>) -> Option<String> {
     if owner(stand_in).text("/kind") != "Namespace" {
         return None;
     }
+    let namespace = stand_in.pod.namespace();
     let body = json!({"metadata": {"labels": labels(stand_in.pod)}});
     let counts = |budget: &&Value| {
         budget.pointer("/spec/selector").is_some_and(|s| selector::selects(s, &body))
     };
-    let namespace = stand_in.pod.namespace();
-    let why = match seen.list(Kind::PodDisruptionBudget, namespace) {
-        Got::Known(all) => {
-            let name = all.iter().find(counts)?.name();
-            return Some(format!("pdb/{name} would count it, and allow no eviction meanwhile"));
+    match first(seen, Kind::PodDisruptionBudget, namespace, counts) {
+        Ok(found) => found.map(|budget| {
+            format!("pdb/{} would count it, and allow no eviction meanwhile", budget.name())
+        }),
+        Err(why) => {
+            Some(format!("a budget of {namespace} might count it: poddisruptionbudgets: {why}"))
         }
-        Got::Absent => return None,
-        Got::Unreadable(why) => why,
-        Got::NotAsked => "not read",
-    };
-    Some(format!("a budget of {namespace} might count it: poddisruptionbudgets: {why}"))
+    }
 }
 
 /// Who adopts no pods: of a Deployment that is itself, by which budgets count; else its namespace.
@@ -198,24 +211,15 @@ fn steps(
     let pair: String = format!("{}-{}", client.name, server.name()).chars().take(180).collect();
     let pair = pair.trim_end_matches(['-', '.']);
     let object = |kind, name: String| ObjectRef::new(kind, pod.namespace(), &name);
-    let carrier = object(Kind::ConfigMap, format!("prom-fix-agent-reach-{pair}"));
-    let helper = object(Kind::Pod, format!("prom-fix-reach-{pair}"));
-    let map = json!({
-        "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {
-            "name": carrier.name, "namespace": carrier.namespace, "labels": {MANAGED_BY: MANAGER},
-        },
-        "binaryData": {AGENT: format!("{REFERENCE}{}", machine::agent(seen, place.beside))},
-        "immutable": true,
-    });
+    let carrier = object(Kind::ConfigMap, format!("{STAND_IN_AGENT}{pair}"));
+    let helper = object(Kind::Pod, format!("{STAND_IN}{pair}"));
+    let map = agent::carried(&carrier, &machine::agent(seen, place.beside));
     let room = room::resources(seen, pod.namespace(), "reach");
     let address = address(server, subject.flags.port());
-    let mut body = body(stand_in, &helper.name, place.beside);
-    if let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.insert("containers".into(), json!([container(place.image, &address, &room)]));
-        let agent = json!({"name": carrier.name, "defaultMode": 0o555});
-        spec.insert("volumes".into(), json!([{"name": "agent", "configMap": agent}]));
-    }
+    let words = [format!("/agent/{AGENT}"), "reach".into(), address];
+    let container =
+        agent::in_container(place.image, &words, &room, &json!({"drop": ["ALL"]}), None);
+    let body = body(stand_in, &helper.name, place.beside, (&container, &carrier.name));
     let why = format!(
         "asks {} as a pod of {} would, on node {}; removed again",
         server.name(),
@@ -247,7 +251,12 @@ fn labels(pod: &Value) -> Value {
 
 /// Placed without the scheduler, which would keep it from a node where the client's own pods want no
 /// other of their labels.
-fn body(stand_in: &StandIn<'_>, name: &str, node: &Value) -> Value {
+fn body(
+    stand_in: &StandIn<'_>,
+    name: &str,
+    node: &Value,
+    (container, carrier): (&Value, &str),
+) -> Value {
     let pod = stand_in.pod;
     let own = pod.get("spec").unwrap_or(&Value::Null);
     let copied = |from: &Value, field: &str| from.get(field).cloned().unwrap_or(json!([]));
@@ -270,22 +279,8 @@ fn body(stand_in: &StandIn<'_>, name: &str, node: &Value) -> Value {
             "imagePullSecrets": copied(own, "imagePullSecrets"),
             "readinessGates": [{"conditionType": NEVER_READY}],
             "securityContext": security(&Who::nobody(), None),
+            "containers": [container],
+            "volumes": [agent::volume(carrier)],
         },
-    })
-}
-
-fn container(image: &str, address: &str, resources: &Value) -> Value {
-    json!({
-        "name": "agent",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": [format!("/agent/{AGENT}"), "reach", address],
-        "resources": resources,
-        "securityContext": {
-            "allowPrivilegeEscalation": false,
-            "readOnlyRootFilesystem": true,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [{"name": "agent", "mountPath": "/agent", "readOnly": true}],
     })
 }

@@ -11,7 +11,7 @@ use crate::model::fact::Got;
 use crate::model::object::ObjectExt;
 use crate::model::{Kind, Need, ObjectRef, Snapshot, Unknown};
 use crate::subject::Subject;
-use crate::subject::errand::stand_in::NOT_BORNE;
+use crate::subject::errand::stand_in::names_unborne;
 use crate::subject::network::Direction;
 use crate::subject::plugin::{MESH_ROOT, Side, concerns, in_istio, root_of};
 
@@ -105,16 +105,14 @@ pub fn check(
     scene: &Scene<'_>,
 ) -> Vec<Unknown> {
     let who = format!("{} -n {}", of.short(), of.namespace);
-    let spaces = spaces(subject.namespace(), of);
-    let root = mesh_root(seen);
-    let sides = scene.sides(&subject.pods, &root);
-    let beyond = is_beyond(seen, &spaces, &sides, &root);
+    let beyond = goes_by_more(subject, seen, of, scene);
     let view = View {
         who: &who,
         settled: !beyond && stand_in::settles(subject, seen),
         command: stand_in::command(subject, seen, of).filter(|_| !beyond),
     };
-    rules(seen, &spaces, &sides, &view)
+    let root = mesh_root(seen);
+    rules(seen, &spaces(subject.namespace(), of), &scene.sides(&subject.pods, &root), &view)
 }
 
 /// For whom rules are looked at.
@@ -131,16 +129,9 @@ pub fn is_told(subject: &Subject, seen: &Snapshot, of: &ObjectRef, scene: &Scene
     stand_in::settles(subject, seen) && !goes_by_more(subject, seen, of, scene)
 }
 
-/// The same of the way of a client.
-pub fn goes_by_more(subject: &Subject, seen: &Snapshot, of: &ObjectRef, scene: &Scene<'_>) -> bool {
-    let root = mesh_root(seen);
-    let sides = scene.sides(&subject.pods, &root);
-    is_beyond(seen, &spaces(subject.namespace(), of), &sides, &root)
-}
-
 /// Whether a rule that has a say goes by more than who asks.
-fn is_beyond(seen: &Snapshot, spaces: &[&str], sides: &[Side<'_>], root: &str) -> bool {
-    of_plugins(seen, spaces, sides, root).into_iter().any(|(_, rule)| asks_for_more(rule))
+pub fn goes_by_more(subject: &Subject, seen: &Snapshot, of: &ObjectRef, scene: &Scene<'_>) -> bool {
+    of_plugins(subject, seen, of, scene).into_iter().any(|(_, rule)| asks_for_more(rule))
 }
 
 /// The first rules of plugins and of the administrator that have a say on the way.
@@ -150,21 +141,21 @@ pub fn selecting(
     of: &ObjectRef,
     scene: &Scene<'_>,
 ) -> Vec<String> {
-    let root = mesh_root(seen);
-    let sides = scene.sides(&subject.pods, &root);
-    let spaces = spaces(subject.namespace(), of);
-    let all = of_plugins(seen, &spaces, &sides, &root).into_iter();
+    let all = of_plugins(subject, seen, of, scene).into_iter();
     all.map(|(kind, rule)| format!("{}/{}", kind.short(), rule.name())).take(NAMED).collect()
 }
 
 fn of_plugins<'a>(
+    subject: &Subject,
     seen: &'a Snapshot,
-    spaces: &[&str],
-    sides: &[Side<'_>],
-    root: &str,
+    of: &ObjectRef,
+    scene: &Scene<'_>,
 ) -> Vec<(Kind, &'a Value)> {
+    let root = mesh_root(seen);
+    let sides = scene.sides(&subject.pods, &root);
+    let places = places(&spaces(subject.namespace(), of), &root);
     let mut out = Vec::new();
-    for (kind, space) in places(spaces, root).into_iter().filter(|(kind, _)| !is_of_mesh(*kind)) {
+    for (kind, space) in places.into_iter().filter(|(kind, _)| !is_of_mesh(*kind)) {
         let rules = seen.list(kind, space).known().into_iter().flatten();
         let concerned = rules.filter(|rule| sides.iter().any(|side| concerns(rule, side)));
         out.extend(concerned.map(|rule| (kind, rule)));
@@ -182,14 +173,13 @@ fn asks_for_more(rule: &Value) -> bool {
     let both = specs.flat_map(|spec| ["ingress", "egress"].map(|direction| spec.get(direction)));
     let mut all = both.flatten().filter_map(Value::as_array).flatten();
     let reads = |port: &Value| READ.iter().any(|field| port.get(field).is_some());
-    let text = rule.to_string();
     let end = |one: &Value| {
         ["/source/nets", "/source/notNets", "/destination/nets", "/destination/notNets"]
             .iter()
             .any(|nets| one.pointer(nets).is_some())
     };
     all.any(|one| one.get("http").is_some() || end(one) || one.list("/toPorts").iter().any(reads))
-        || NOT_BORNE.iter().any(|label| text.contains(label))
+        || names_unborne(rule)
 }
 
 fn is_of_mesh(kind: Kind) -> bool {

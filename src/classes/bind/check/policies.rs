@@ -10,7 +10,7 @@ use crate::model::fact::Got;
 use crate::model::object::ObjectExt;
 use crate::model::{Code, Finding, Kind, ObjectRef, Severity, Snapshot, Unknown, Verdict};
 use crate::subject::Subject;
-use crate::subject::errand::stand_in::NOT_BORNE;
+use crate::subject::errand::stand_in::names_unborne;
 use crate::subject::network::{BLOCK_OF_POD, Direction, End, Ruling, Way, rule};
 use crate::subject::plugin::Side;
 
@@ -188,15 +188,16 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
     let down = absent::check(seen, of);
     let mut open = verdict.unknown.is_empty() && down.is_none();
     for pod in &subject.pods {
-        let told = stand_in::told(subject, seen, pod);
-        if let Some(Told::Kept(word)) = &told {
-            match unlike(subject, seen, of, &scene, pod) {
-                None => verdict.findings.push(kept(subject, seen, of, &scene, (pod, word))),
-                Some(why) => {
-                    let why = format!("of a pod in its stead: {word}; but {why}");
-                    verdict.unknown.push(open_to(&who, pod, why, None));
-                }
+        let told = told(subject, seen, of, &scene, pod);
+        match &told {
+            Some(Told::Kept(word)) => {
+                verdict.findings.push(kept(subject, seen, of, &scene, (pod, word)));
             }
+            Some(Told::Open(why)) => {
+                let why = format!("of a pod in its stead: {why}");
+                verdict.unknown.push(open_to(&who, pod, why, None));
+            }
+            Some(Told::Through) | None => {}
         }
         for direction in DIRECTIONS {
             let ruling = scene.ruling(pod, direction);
@@ -220,7 +221,7 @@ pub fn check(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Verdict {
         let finding = by.first().map(|p| Finding::new(POLICY, &reference(p), Severity::Warn, says));
         verdict.findings.extend(finding);
     }
-    verdict.findings.extend(through(subject, seen, of, &scene, open));
+    verdict.findings.extend(through(subject, seen, of, &scene, (open, is_told)));
     verdict
 }
 
@@ -230,7 +231,7 @@ fn through(
     seen: &Snapshot,
     of: &ObjectRef,
     scene: &Scene<'_>,
-    open: bool,
+    (open, is_told): (bool, bool),
 ) -> Option<Finding> {
     let who = format!("{} -n {}", of.short(), of.namespace);
     let pod = subject.pods.first()?;
@@ -238,7 +239,7 @@ fn through(
     let info = |says: String| Finding::new(POLICY, &object, Severity::Info, says);
     let through = |pod| stand_in::told(subject, seen, pod) == Some(Told::Through);
     // What it was told holds, whatever else is not known.
-    if foreign::is_told(subject, seen, of, scene) && subject.pods.iter().all(through) {
+    if is_told && subject.pods.iter().all(through) {
         let says = format!("takes connections from a pod with the labels of {who}");
         let from = stand_in::node(subject, seen, of, pod);
         return Some(path(info(says).with(FROM_NODE, from), scene, pod));
@@ -256,8 +257,22 @@ fn open_to(who: &str, pod: &Value, why: String, command: Option<String>) -> Unkn
     }
 }
 
+/// What a pod in the client's stead was told at one pod; open where the client may be told otherwise.
+pub fn told(
+    subject: &Subject,
+    seen: &Snapshot,
+    of: &ObjectRef,
+    scene: &Scene<'_>,
+    pod: &Value,
+) -> Option<Told> {
+    let told = stand_in::told(subject, seen, pod)?;
+    let Told::Kept(word) = told else { return Some(told) };
+    let unlike = unlike(subject, seen, of, scene, pod);
+    Some(unlike.map_or(told, |why| Told::Open(format!("{word}; but {why}"))))
+}
+
 /// Why the client may be let through where a pod in its stead is not.
-pub fn unlike(
+fn unlike(
     subject: &Subject,
     seen: &Snapshot,
     of: &ObjectRef,
@@ -268,12 +283,8 @@ pub fn unlike(
     if DIRECTIONS.into_iter().any(by_address) {
         return Some("a policy goes by addresses, and it has another than the client");
     }
-    let by_label = |policy: &&&Value| {
-        let text = policy.to_string();
-        NOT_BORNE.iter().any(|label| text.contains(label))
-    };
     let is_beyond = foreign::goes_by_more(subject, seen, of, scene);
-    (is_beyond || scene.policies.iter().any(|policy| by_label(&policy)))
+    (is_beyond || scene.policies.iter().any(|policy| names_unborne(policy)))
         .then_some("a rule goes by what it does not have of the client")
 }
 

@@ -94,27 +94,24 @@ pub fn settles(subject: &Subject, seen: &Snapshot) -> bool {
     !subject.pods.is_empty() && subject.pods.iter().all(known)
 }
 
-/// Why none could be sent, or what it was told is nothing to go by.
+/// Why none could be sent.
 pub fn unknown(subject: &Subject, seen: &Snapshot, of: &ObjectRef) -> Vec<Unknown> {
     let who = format!("{} -n {}", of.short(), of.namespace);
-    let unknown = |object: &ObjectRef, why: String, vital: bool| Unknown {
+    let unknown = |object: &ObjectRef, why: &str| Unknown {
         need: format!("whether {who} is let through to {}", object.short()),
-        why,
+        why: format!("no pod asked in its stead: {why}"),
         get: format!("ask from a pod of {who}"),
-        vital,
+        vital: false,
     };
     let mut out = Vec::new();
     for server in &subject.pods {
         let object = pod::reference(server);
         if let Some(why) = seen.inside.refused.get(&object) {
-            out.push(unknown(&object, format!("no pod asked in its stead: {why}"), false));
-        }
-        if let Some(Told::Open(why)) = told(subject, seen, server) {
-            out.push(unknown(&object, format!("of a pod in its stead: {why}"), true));
+            out.push(unknown(&object, why));
         }
     }
     if let (true, Err(Some(why))) = (seen.inside.consented, asker(seen, of)) {
-        out.push(unknown(&subject.root, format!("no pod asked in its stead: {why}"), false));
+        out.push(unknown(&subject.root, why));
     }
     out
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::check::foreign;
 use super::super::check::knock::{self, Door};
 use super::super::check::policies::{self, DIRECTIONS, POLICY, names, word};
-use super::super::check::stand_in::{self, Told};
+use super::super::check::stand_in::Told;
 use super::{Case, Who};
 use crate::model::object::{Kind, ObjectExt};
 use crate::model::{ObjectRef, Passage, PathStep, Unknown};
@@ -61,14 +61,10 @@ fn of_client(case: &Case<'_>, of: &ObjectRef) -> PathStep {
         return PathStep::broken(POLICIES, Some(POLICY), says);
     }
     let is_told = foreign::is_told(case.subject, case.seen, of, &scene);
-    let says = match stand_in::told(case.subject, case.seen, case.pod) {
+    let says = match policies::told(case.subject, case.seen, of, &scene, case.pod) {
         Some(Told::Kept(word)) => {
             let says = format!("{says}; a pod in its stead: {word}");
-            let unlike = policies::unlike(case.subject, case.seen, of, &scene, case.pod);
-            return match unlike {
-                None => PathStep::broken(POLICIES, Some(POLICY), says),
-                Some(why) => PathStep::not_known(POLICIES, format!("{says}; but {why}")),
-            };
+            return PathStep::broken(POLICIES, Some(POLICY), says);
         }
         Some(Told::Open(why)) => {
             return PathStep::not_known(POLICIES, format!("{says}; a pod in its stead: {why}"));
