@@ -84,27 +84,49 @@ fn end(rows: &mut Rows, first: u64, length: u64) {
     }
 }
 
+/// A sample whose ref is written in two bytes and its time in one.
+const SIZE: usize = 2 + 1 + VALUE;
+/// So many of them are looked at together, where the refs of all differ in their low seven bits only.
+const ABREAST: usize = 4;
+const LAST: u64 = 0x7f - 2 * (ABREAST as u64 - 1);
+
 /// How many samples are each of the next ref and at the same time, where that is written in two
 /// bytes and one; and what follows them.
 #[inline]
 fn alike(mut left: &[u8], mut due: u64, time: u64) -> (u64, &[u8]) {
-    const SIZE: usize = 2 + 1 + VALUE;
     let mut more = 0;
-    if time < 0x80 && due & 1 == 0 {
-        while (0x80..0x4000).contains(&due)
-            && let Some(sample) = left.first_chunk::<SIZE>()
-        {
-            let [a, b, c, ..] = *sample;
-            let written = u64::from(u32::from_le_bytes([a, b, c, 0]));
-            if written != (due & 0x7f | 0x80 | due >> 7 << 8 | time << 16) {
-                break;
-            }
-            left = left.get(SIZE..).unwrap_or_default();
-            due += 2;
-            more += 1;
-        }
+    if time >= 0x80 || due & 1 != 0 {
+        return (more, left);
+    }
+    while (0x80..0x4000).contains(&due) {
+        let written = due & 0x7f | 0x80 | due >> 7 << 8 | time << 16;
+        let samples = left.first_chunk::<{ ABREAST * SIZE }>().filter(|_| due & 0x7f <= LAST);
+        let count = if samples.is_some_and(|samples| begin(samples, written)) {
+            ABREAST
+        } else if left.first_chunk::<SIZE>().is_some_and(|one| differs(one, 0, written) == 0) {
+            1
+        } else {
+            break;
+        };
+        left = left.get(count * SIZE..).unwrap_or_default();
+        due += 2 * count as u64;
+        more += count as u64;
     }
     (more, left)
+}
+
+/// Whether the first of the samples begins so, and each of the others is of the next ref.
+#[inline]
+fn begin(samples: &[u8; ABREAST * SIZE], written: u64) -> bool {
+    let at = |which: usize| differs(samples, which, written);
+    at(0) | at(1) | at(2) | at(3) == 0
+}
+
+#[inline]
+fn differs(samples: &[u8], which: usize, written: u64) -> u64 {
+    let sample = samples.get(which * SIZE..).and_then(<[u8]>::first_chunk);
+    let begins = sample.map_or(u32::MAX, |bytes| u32::from_le_bytes(*bytes));
+    u64::from(begins & 0xff_ffff) ^ (written + 2 * which as u64)
 }
 
 /// The steps of ref and time of a sample, and how long it is; `None` where one of them is long.

@@ -136,3 +136,21 @@ fn long_batches_are_counted_as_they_are_read() {
         assert_eq!(batched(&record), entries(&record), "{steps:?}");
     }
 }
+
+/// Bytes that would be three more samples of the next refs if the low bits of a ref ran over into the
+/// high ones, and are four shorter ones.
+#[test]
+fn samples_that_look_alike_across_the_bytes_of_a_ref_are_told_apart() {
+    let mut record = vec![2];
+    record.extend(50_000_u64.to_be_bytes());
+    record.extend(1_000_000_u64.to_be_bytes());
+    for step in [190, 191] {
+        record.extend([varint(step), varint(0), vec![0; 8]].concat());
+    }
+    record.extend([0, 3, 0, 0, 0, 0, 0, 0, 0, 0]);
+    record.extend([0, 2, 3, 0, 0, 0, 0, 0, 0, 0]);
+    record.extend([0, 0, 4, 3, 0, 0, 0, 0, 0, 0]);
+    record.extend([0; 10]);
+    assert_eq!(entries(&record).map(|(counts, _)| counts.samples), Some(6));
+    assert_eq!(batched(&record), entries(&record));
+}
