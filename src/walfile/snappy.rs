@@ -86,8 +86,9 @@ fn elements<'a>(mut left: &'a [u8], room: &mut [u8], mut end: usize) -> Option<(
             let back = usize::from(tag >> 5) << 8 | usize::from(low);
             // So far back that all of it is whole.
             if back >= AT_ONCE {
-                let from: [u8; AT_ONCE] = *room.get(end.checked_sub(back)?..)?.first_chunk()?;
-                *room.get_mut(end..)?.first_chunk_mut()? = from;
+                let (done, free) = room.split_at_mut_checked(end)?;
+                let from = done.get(end.checked_sub(back)?..)?.first_chunk::<AT_ONCE>()?;
+                *free.first_chunk_mut()? = *from;
                 end += usize::from(tag >> 2 & 7) + 4;
                 left = left.get(short + 3..)?;
                 continue;
