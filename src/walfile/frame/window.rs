@@ -6,8 +6,10 @@ use std::ops::Range;
 use super::{HEADER, PAGE};
 
 /// All that is held of a file, but for the record under way. Up to three pages of it are moved to its
-/// start before the rest is read anew: the larger, the less that costs.
+/// start before it is filled anew: the larger, the less that costs.
 const SIZE: usize = 16 * PAGE;
+/// Read at a time: so little that it still lies in the processor's cache when it is looked at.
+const CHUNK: usize = 4 * PAGE;
 /// A fragment that begins at the end of a page is whole in it.
 const AHEAD: usize = 2 * PAGE;
 
@@ -88,13 +90,16 @@ impl<R: Read> Window<R> {
         if self.filled - self.at >= AHEAD || self.size.is_some() {
             return Ok(());
         }
-        // The page before is kept, to compare with.
-        let used = (self.at / PAGE).saturating_sub(1) * PAGE;
-        self.bytes.copy_within(used..self.filled, 0);
-        self.base += used as u64;
-        self.at -= used;
-        self.filled -= used;
-        while let Some(room) = self.bytes.get_mut(self.filled..).filter(|r| !r.is_empty()) {
+        if self.bytes.len() - self.filled < CHUNK {
+            // The page before is kept, to compare with.
+            let used = (self.at / PAGE).saturating_sub(1) * PAGE;
+            self.bytes.copy_within(used..self.filled, 0);
+            self.base += used as u64;
+            self.at -= used;
+            self.filled -= used;
+        }
+        let until = self.filled + CHUNK;
+        while let Some(room) = self.bytes.get_mut(self.filled..until).filter(|r| !r.is_empty()) {
             let most = usize::try_from(self.most).map_or(room.len(), |most| most.min(room.len()));
             match self.input.read(room.get_mut(..most).unwrap_or_default()) {
                 Ok(0) => {
