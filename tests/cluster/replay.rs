@@ -150,10 +150,9 @@ fn a_liveness_probe_that_kills_stays_and_is_held_off() {
     assert!(!patch.contains("livenessProbe"), "{patch}");
 }
 
-/// helm writes the probe, so helm has to be told: by the line that is printed, the release is well.
-#[test]
-#[ignore = "needs the cluster: tests/run"]
-fn the_line_for_a_release_gives_its_server_more_tries() {
+/// helm writes the probe, so helm has to be told: by the line that is printed, which gives this value
+/// another number, the release is well.
+fn the_line_for_a_release(probe: &str, path: &str) {
     let scene = Scene::new("values");
     serve(&scene, "load", MANY);
     let install = Install::new(Kind::Release, "v2.53.3", "500Mi");
@@ -172,18 +171,16 @@ fn the_line_for_a_release_gives_its_server_more_tries() {
         let bound = !scene.field(&format!("pvc/{claim}"), ".spec.volumeName").is_empty();
         bound && scene.folder(claim).join("wal/00000002").exists()
     });
-    let slow = "server.resources.limits.cpu=35m,server.startupProbe.enabled=true,\
-                server.startupProbe.periodSeconds=3,server.startupProbe.failureThreshold=6";
+    let slow = format!("server.resources.limits.cpu=35m,{probe}");
     helm(
         &chart,
-        &["--reuse-values", "--set", slow, "--set-json", "server.config.scrape_configs=[]"],
+        &["--reuse-values", "--set", &slow, "--set-json", "server.config.scrape_configs=[]"],
     );
     let target = install.target();
     until_told(&scene, target, KILLED);
     let commit = scene.plugin(&["wal", target, "-o", "commit"]).stdout;
     let line = commit.lines().find(|line| line.starts_with("helm upgrade prom ")).expect("a line");
-    let value =
-        line.split(' ').find(|word| word.starts_with("server.startupProbe.failureThreshold="));
+    let value = line.split(' ').find(|word| word.starts_with(&format!("{path}=")));
     let told = line.split(' ').skip_while(|word| *word != "--reset-then-reuse-values");
     let told: Vec<&str> = told.collect();
     assert!(value.is_some() && told.len() > 2, "{commit}");
@@ -192,6 +189,23 @@ fn the_line_for_a_release_gives_its_server_more_tries() {
     scene.kubectl(&["delete", "pod", "prom-server-0"]).expect(0);
     scene.until_ready("prom-server-0", 200);
     assert_eq!(scene.field("pod/prom-server-0", ".status.containerStatuses[0].restartCount"), "0");
+}
+
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn the_line_for_a_release_gives_its_server_more_tries() {
+    let probe = "server.startupProbe.enabled=true,server.startupProbe.periodSeconds=3,\
+                 server.startupProbe.failureThreshold=6";
+    the_line_for_a_release(probe, "server.startupProbe.failureThreshold");
+}
+
+/// No value of the chart makes a startup probe that waits for a replay.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn the_line_for_a_release_without_a_startup_probe_delays_the_other() {
+    let probe = "server.livenessProbePath=/-/ready,server.livenessProbePeriodSeconds=3,\
+                 server.livenessProbeFailureThreshold=6";
+    the_line_for_a_release(probe, "server.livenessProbeInitialDelay");
 }
 
 /// An element of `spec.containers` with times of its own beats the field.
