@@ -97,11 +97,7 @@ impl<'a> Server<'a> {
                 server.ends.push(now());
             }
         }
-        let path = ".spec.volumes[*].persistentVolumeClaim.claimName";
-        let claim = scene.field(&format!("pod/{}", server.pod()), path);
-        let root = scene.folder(&claim);
-        let below = root.join("prometheus-db");
-        server.data = if below.exists() { below } else { root };
+        server.data = data_of(scene, &server.pod());
         let before = samples(scene, &server.pod());
         (server, before)
     }
@@ -129,17 +125,13 @@ impl<'a> Server<'a> {
                 }
                 install.apply(scene);
             }
-            Damage::Checkpoint if install.kind == Kind::Set => self.crashes(),
-            Damage::Flip | Damage::Checkpoint => {
+            Damage::Checkpoint => self.crashes(),
+            Damage::Flip => {
                 // It serves, and is to be stopped all the same.
                 scene.until_ready(&self.pod(), 60);
                 scene.plugin(&["freeze", target, "--yes"]).expect(3);
                 scene.plugin(&["freeze", target, "--yes", "--allow-downtime"]).expect(0);
-                if damage == Damage::Checkpoint {
-                    self.tear_checkpoint();
-                } else {
-                    flip(&self.segment(1));
-                }
+                flip(&self.segment(1));
             }
         }
     }
@@ -158,7 +150,8 @@ impl<'a> Server<'a> {
     fn crashes(&self) {
         let Server { scene, install, .. } = self;
         let (pod, target) = (self.pod(), install.target());
-        let status = ".status.containerStatuses[0]";
+        let name = if install.kind == Kind::Release { "prometheus-server" } else { "prometheus" };
+        let status = format!(".status.containerStatuses[?(@.name==\"{name}\")]");
         let of = |path: &str| scene.field(&format!("pod/{pod}"), &format!("{status}.{path}"));
         let starts = || of("restartCount").parse::<u32>().unwrap_or(0);
         let told = || quit(scene, &pod);
@@ -187,6 +180,14 @@ impl<'a> Server<'a> {
         assert!(words.contains("comes up without most of WAL checkpoint 0"), "{words}");
         scene.plugin(&["freeze", target, "--yes"]).expect(0);
     }
+}
+
+/// Where a pod has its data.
+pub fn data_of(scene: &Scene, pod: &str) -> PathBuf {
+    let path = ".spec.volumes[*].persistentVolumeClaim.claimName";
+    let root = scene.folder(&scene.field(&format!("pod/{pod}"), path));
+    let below = root.join("prometheus-db");
+    if below.exists() { below } else { root }
 }
 
 /// Asks a pod's server to quit. Whether it said that it will: it may be gone before its answer is.

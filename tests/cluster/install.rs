@@ -72,7 +72,7 @@ pub struct Install {
     pub uneven: bool,
     /// The pods' security context, in the flow style of YAML.
     pub security: String,
-    /// Arguments beside its own; of a set or a Deployment.
+    /// Arguments beside its own; not of a resource.
     pub arguments: &'static [&'static str],
     /// Lines of the pod's spec, and of its container's, beside their own; of a set or a Deployment.
     pub of_pod: &'static [&'static str],
@@ -224,6 +224,10 @@ impl Install {
         command.args(["--set", &format!("server.readinessProbeInitialDelay={delay}")]);
         command.args(["--set-json", &format!("server.config={jobs}")]);
         command.args(["--set-json", &format!("server.securityContext={}", json(&self.security))]);
+        command.args([
+            "--set-json",
+            &format!("server.extraArgs={}", serde_json::json!(self.arguments)),
+        ]);
         if let Some(class) = self.class {
             command.args(["--set", &format!("server.persistentVolume.storageClass={class}")]);
         }

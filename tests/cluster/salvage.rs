@@ -44,7 +44,7 @@ pub fn served_again(server: &Server<'_>, damage: Damage, before: &Samples) {
         // One record: one scrape at the most. What a start deleted nothing brings back.
         Damage::Flip | Damage::Checkpoint => {
             let mut times = lost.clone();
-            if (kind, damage) == (Kind::Set, Damage::Checkpoint) {
+            if damage == Damage::Checkpoint {
                 times.retain(|at| *at < from);
             }
             times.sort_unstable();
@@ -105,7 +105,8 @@ fn of_row(scene: &Scene, kind: Kind, image: &str, damage: Damage) -> Install {
     let install = Install::new(kind, image, ROOMY);
     match (kind, damage) {
         (Kind::Set, Damage::Gap) => restricted(scene, install),
-        (Kind::Set, Damage::Checkpoint) => Install { arguments: LIFECYCLE, ..install },
+        // An operator's own has it anyway.
+        (_, Damage::Checkpoint) => Install { arguments: LIFECYCLE, ..install },
         (Kind::Deployment, Damage::Gap) => Install { of_pod: SIDECAR, ..install },
         _ => install,
     }
