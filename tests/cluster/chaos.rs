@@ -11,7 +11,7 @@ use super::left::{no_helper_is_left, nothing_is_left};
 use super::life::until_told;
 use super::salvage::served_again;
 use super::scene::{Scene, essence, until};
-use super::wal::{is_beside_its_pod, with_gap};
+use super::wal::{is_beside_its_pod, with_gap_in};
 
 const TARGET: &str = "sts/prom";
 const HELPER: &str = "prom-fix-salvage-data-prom-0";
@@ -60,21 +60,24 @@ fn some(all: &[&'static str], from: usize, every: usize) -> Vec<&'static str> {
 
 /// A set that no start gets past the gap of; where its data is, and what lies there.
 pub fn gap(name: &str) -> (Scene, PathBuf, Files) {
+    gap_of(Kind::Set, TARGET, name)
+}
+
+pub fn gap_of(kind: Kind, target: &str, name: &str) -> (Scene, PathBuf, Files) {
     let scene = Scene::new(name);
-    with_gap(&scene, true);
-    until_told(&scene, TARGET, &["wal/gap"]);
-    let data = scene.folder("data-prom-0");
+    let data = with_gap_in(&scene, kind, true);
+    until_told(&scene, target, &["wal/gap"]);
     let broken = files(&data);
     assert!(broken.len() >= 2, "there is something to be lost: {:?}", broken.keys());
     (scene, data, broken)
 }
 
 /// The plan that mends it, as a file.
-pub fn planned(scene: &Scene) -> tempfile::NamedTempFile {
+fn planned(scene: &Scene) -> tempfile::NamedTempFile {
     planned_for(scene, TARGET)
 }
 
-fn planned_for(scene: &Scene, target: &str) -> tempfile::NamedTempFile {
+pub fn planned_for(scene: &Scene, target: &str) -> tempfile::NamedTempFile {
     // Between two crashes, when a start is under way, there is a moment without an answer.
     let mut plan = String::new();
     until("a plan is made", 60, || {

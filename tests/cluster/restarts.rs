@@ -11,56 +11,64 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::chaos::{gap, planned};
+use super::chaos::{gap_of, planned_for};
 use super::damage::{Files, files};
+use super::install::{Install, Kind, ROOMY};
 use super::keeper;
 use super::kill::WAITS;
 use super::left::nothing_is_left;
 use super::life::until_told;
 use super::scene::{Said, Scene, essence, kubectl, until};
 
-const TARGET: &str = "sts/prom";
 /// The cluster that the scripts beside this file have made says so here.
 const OWN: &str = "/run/prom-fix-cluster/owner";
-/// How many scenes stand at once: each is a Prometheus, and a helper beside it.
-const AT_ONCE: usize = 6;
+/// Where one stands at a restart while it mends, and where at the next, while that is taken back.
+type Places = (Kind, &'static str, &'static str);
 
-/// Steps: hold, delete, wait, agent, helper, wait, helper gone, agent gone, let go, wait.
-const MENDING: &[&str] = &[
-    "step-1-began",
-    "step-2-sent",
-    "step-3-began",
-    "step-5-sent",
-    "step-6-began",
-    "step-8-did",
-    "journal-created",
-    "step-1-sent",
-    "step-4-sent",
-    "step-7-sent",
-    "step-9-sent",
-    "step-10-began",
+/// Of every owner some, which always have their turn. Steps of a set and of a resource: hold, delete,
+/// wait, agent, helper, wait, helper gone, agent gone, let go, wait; of a Deployment: to none, wait,
+/// agent, helper, wait, helper gone, agent gone, to as many as before, wait. The plan that takes it
+/// back has the same steps; then the rest is undone, last step first.
+const ALWAYS: &[Places] = &[
+    (Kind::Set, "step-2-sent", "step-5-began"),
+    (Kind::Set, "step-6-began", "step-9-began"),
+    (Kind::Deployment, "step-1-sent", "step-8-sent"),
+    (Kind::Deployment, "step-4-sent", "step-4-began"),
+    (Kind::Resource, "step-3-began", "step-6-began"),
+    (Kind::Resource, "step-9-sent", "step-1-sent"),
 ];
-/// The plan that takes it back has the same steps; then the rest is undone, last step first.
-const TAKING_BACK: &[&str] = &[
-    "step-1-sent",
-    "step-3-began",
-    "step-5-began",
-    "step-6-began",
-    "step-9-began",
-    "undo-5-began",
-    "step-2-began",
-    "step-4-began",
-    "step-7-began",
-    "step-8-sent",
-    "undo-4-sent",
-    "undo-1-began",
+const OF_SETS: &[Places] = &[
+    (Kind::Set, "step-1-began", "step-1-sent"),
+    (Kind::Set, "step-3-began", "step-3-began"),
+    (Kind::Set, "step-5-sent", "step-6-began"),
+    (Kind::Set, "step-8-did", "undo-5-began"),
+    (Kind::Set, "journal-created", "step-2-began"),
+    (Kind::Set, "step-9-sent", "undo-1-began"),
+];
+const MORE_OF_SETS: &[Places] = &[
+    (Kind::Set, "step-1-sent", "step-4-began"),
+    (Kind::Set, "step-4-sent", "step-7-began"),
+    (Kind::Set, "step-7-sent", "step-8-sent"),
+    (Kind::Set, "step-10-began", "undo-4-sent"),
+    (Kind::Release, "step-2-sent", "step-2-began"),
+    (Kind::Release, "step-5-sent", "step-9-began"),
+];
+const OF_OTHERS: &[Places] = &[
+    (Kind::Deployment, "journal-created", "step-1-sent"),
+    (Kind::Deployment, "step-2-began", "step-6-began"),
+    (Kind::Deployment, "step-5-began", "undo-1-began"),
+    (Kind::Deployment, "step-9-began", "step-3-sent"),
+    (Kind::Resource, "step-1-sent", "step-9-sent"),
+    (Kind::Resource, "step-6-began", "undo-4-sent"),
 ];
 
 struct Broken {
+    places: Places,
     scene: Scene,
+    target: &'static str,
     data: PathBuf,
     files: Files,
-    set: Value,
+    owner: Value,
 }
 
 /// Whether this cluster may be disturbed.
@@ -76,15 +84,16 @@ fn matrix() -> bool {
     std::env::var("PROM_FIX_MATRIX").is_ok_and(|v| v == "1")
 }
 
-/// As many broken sets, at the same time.
-fn broken(count: usize) -> Vec<Broken> {
-    let one = || {
-        let (scene, data, files) = gap("restart");
-        let set = essence(&scene.get(TARGET));
-        Broken { scene, data, files, set }
+/// All of them at the same time.
+fn broken(all: &[Places]) -> Vec<Broken> {
+    let one = |places: Places| {
+        let target = Install::new(places.0, "v3.16.0", ROOMY).target();
+        let (scene, data, files) = gap_of(places.0, target, "restart");
+        let owner = essence(&scene.get(target));
+        Broken { places, scene, target, data, files, owner }
     };
     std::thread::scope(|scope| {
-        let all: Vec<_> = (0..count).map(|_| scope.spawn(one)).collect();
+        let all: Vec<_> = all.iter().map(|places| scope.spawn(|| one(*places))).collect();
         all.into_iter().map(|one| one.join().expect("it is broken as it should")).collect()
     })
 }
@@ -165,44 +174,50 @@ fn all<T: Sync>(
 }
 
 /// One round: mended while `first` is restarted, taken back while `second` is.
-fn round(first: &[&str], mending: &[&'static str], second: &[&str], back: &[&'static str]) {
+fn round(first: &[&str], second: &[&str], places: &[Places]) {
     let began = Instant::now();
-    let scenes = broken(mending.len());
+    let scenes = broken(places);
     let plans: Vec<_> = std::thread::scope(|scope| {
-        let all: Vec<_> = scenes.iter().map(|one| scope.spawn(|| planned(&one.scene))).collect();
+        let plan = |one: &Broken| planned_for(&one.scene, one.target);
+        let all: Vec<_> = scenes.iter().map(|one| scope.spawn(move || plan(one))).collect();
         all.into_iter().map(|one| one.join().expect("a plan")).collect()
     });
-    eprintln!("{} sets are broken: {} s", scenes.len(), began.elapsed().as_secs());
-    let files_of = |one: &Broken| files(&one.data);
+    eprintln!("{} are broken: {} s", scenes.len(), began.elapsed().as_secs());
 
-    let of: Vec<_> = scenes.iter().zip(&plans).zip(mending.iter().copied()).collect();
+    let of: Vec<_> = scenes.iter().zip(&plans).map(|of| (of, of.0.places.1)).collect();
     let said = all(&of, first, |(one, plan), env| {
         let path = plan.path().to_str().expect("a plain path");
         let args = [&["apply", "-f", path, "--yes"], &WAITS[..]].concat();
         one.scene.plugin_with(&args, env)
     });
     for (((one, _), place), said) in of.iter().zip(said) {
-        let what = format!("{first:?} at {place}");
+        let what = format!("{first:?} at {place} of {}", one.target);
         assert_eq!(said.code, 0, "{what}\n{}\n{}", said.stdout, said.stderr);
         assert!(one.data.join("wal/00000001").exists(), "{what}: the missing segment is there");
-        assert_eq!(essence(&one.scene.get(TARGET)), one.set, "{what}");
+        let now = essence(&one.scene.get(one.target));
+        if one.places.0 == Kind::Deployment {
+            // Who scaled it back owns its replicas, until the undo.
+            assert_eq!(now["spec"], one.owner["spec"], "{what}");
+        } else {
+            assert_eq!(now, one.owner, "{what}");
+        }
         nothing_is_left(&one.scene);
         eprintln!("mended, {what}");
     }
     let at = began.elapsed().as_secs();
     eprintln!("{} mended while {first:?} was restarted: {at} s", of.len());
 
-    let of: Vec<_> = scenes.iter().zip(back.iter().copied()).collect();
+    let of: Vec<_> = scenes.iter().map(|one| (one, one.places.2)).collect();
     let said = all(&of, second, |one, env| {
-        one.scene.plugin_with(&["undo", TARGET, "--yes", "--force"], env)
+        one.scene.plugin_with(&["undo", one.target, "--yes", "--force"], env)
     });
     for ((one, place), said) in of.iter().zip(said) {
-        let what = format!("{second:?} at {place} of the undo");
+        let what = format!("{second:?} at {place} of the undo of {}", one.target);
         assert_eq!(said.code, 0, "{what}\n{}\n{}", said.stdout, said.stderr);
-        assert_eq!(files_of(one), one.files, "{what}: to the last byte");
-        assert_eq!(essence(&one.scene.get(TARGET)), one.set, "{what}");
+        assert_eq!(files(&one.data), one.files, "{what}: to the last byte");
+        assert_eq!(essence(&one.scene.get(one.target)), one.owner, "{what}");
         nothing_is_left(&one.scene);
-        until_told(&one.scene, TARGET, &["wal/gap"]);
+        until_told(&one.scene, one.target, &["wal/gap"]);
         eprintln!("taken back, {what}");
     }
     let at = began.elapsed().as_secs();
@@ -224,19 +239,13 @@ const API_SERVER: &[&str] = &["apiserver", "4", "KILL"];
 const API_SERVER_ENDS: &[&str] = &["apiserver", "4", "TERM"];
 const KUBELET: &[&str] = &["kubelet", "4", "KILL"];
 
-/// The half of the places that always has its turn, or the other.
-fn half(all: &'static [&'static str], first: bool) -> &'static [&'static str] {
-    let (one, other) = all.split_at(AT_ONCE);
-    if first { one } else { other }
-}
-
 macro_rules! rounds {
-    ($($name:ident: $always:expr, $first:expr, $mending:expr, $second:expr, $back:expr;)*) => {$(
+    ($($name:ident: $always:expr, $first:expr, $second:expr, $places:expr;)*) => {$(
         #[test]
         #[ignore = "restarts parts of the cluster: tests/run"]
         fn $name() {
             if is_ours() && ($always || matrix()) {
-                round($first, half(MENDING, $mending), $second, half(TAKING_BACK, $back));
+                round($first, $second, $places);
             }
         }
     )*};
@@ -245,9 +254,13 @@ macro_rules! rounds {
 // All together: each of the two killed at each place, of the mending and of its undo. An API server
 // that is ended takes a minute for it, in which it takes no connection.
 rounds! {
-    a_salvage_and_its_undo_survive_restarts: true, API_SERVER, true, KUBELET, true;
-    matrix_2: false, KUBELET, false, API_SERVER, false;
-    matrix_3: false, KUBELET, true, API_SERVER, true;
-    matrix_4: false, API_SERVER, false, KUBELET, false;
-    matrix_5: false, API_SERVER_ENDS, true, API_SERVER_ENDS, false;
+    a_salvage_and_its_undo_survive_restarts: true, API_SERVER, KUBELET, ALWAYS;
+    matrix_2: false, KUBELET, API_SERVER, ALWAYS;
+    matrix_3: false, API_SERVER, KUBELET, OF_SETS;
+    matrix_4: false, KUBELET, API_SERVER, OF_SETS;
+    matrix_5: false, API_SERVER, KUBELET, MORE_OF_SETS;
+    matrix_6: false, KUBELET, API_SERVER, MORE_OF_SETS;
+    matrix_7: false, API_SERVER, KUBELET, OF_OTHERS;
+    matrix_8: false, KUBELET, API_SERVER, OF_OTHERS;
+    matrix_9: false, API_SERVER_ENDS, API_SERVER_ENDS, MORE_OF_SETS;
 }

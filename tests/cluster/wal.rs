@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::damage::quit;
+use super::damage::{data_of, quit};
 use super::install::{Install, Kind, ROOMY, taken};
 use super::keeper::Keeper;
 use super::left::nothing_is_left;
@@ -21,23 +21,37 @@ const SECURITY: &str = "{fsGroup: 65534, runAsUser: 65534, runAsNonRoot: true, \
 
 /// A segment in the middle of the log is gone; `itself`: of one that scrapes itself, so that there are
 /// samples to be lost.
-pub fn with_gap(scene: &Scene, itself: bool) {
-    let install = Install::new(Kind::Set, "v3.16.0", ROOMY);
-    let security = SECURITY.to_owned();
-    let install = Install { scrapes: false, itself, of_pod: OF_POD, security, ..install };
+pub fn with_gap(scene: &Scene, itself: bool) -> PathBuf {
+    with_gap_in(scene, Kind::Set, itself)
+}
+
+/// The same of any owner; where its data is.
+pub fn with_gap_in(scene: &Scene, kind: Kind, itself: bool) -> PathBuf {
+    let install = Install::new(kind, "v3.16.0", ROOMY);
+    let install = Install { scrapes: false, itself, ..install };
+    let install = match kind {
+        Kind::Set => Install { of_pod: OF_POD, security: SECURITY.to_owned(), ..install },
+        Kind::Deployment | Kind::Resource | Kind::Release => install,
+    };
     install.apply(scene);
+    let ready = || {
+        until("it has a pod", 60, || !install.pods(scene).is_empty());
+        let pod = install.pods(scene).first().cloned().unwrap_or_default();
+        scene.until_ready(&pod, 60);
+        pod
+    };
     // Each start begins a segment.
     for _ in 0..3 {
-        scene.until_ready("prom-0", 60);
-        until("it has samples", 60, || !itself || taken(&scene.ns, "prom-0") > 100.0);
-        scene.kubectl(&["delete", "pod", "prom-0"]).expect(0);
+        let pod = ready();
+        until("it has samples", 60, || !itself || taken(&scene.ns, &pod) > 100.0);
+        scene.kubectl(&["delete", "pod", &pod]).expect(0);
     }
-    scene.until_ready("prom-0", 60);
+    let data = data_of(scene, &ready());
     Install { replicas: 0, ..install.clone() }.apply(scene);
     install.until_no_pods(scene);
-    std::fs::remove_file(scene.folder("data-prom-0").join("wal/00000001"))
-        .expect("a segment in the middle");
+    std::fs::remove_file(data.join("wal/00000001")).expect("a segment in the middle");
     install.apply(scene);
+    data
 }
 
 #[test]
