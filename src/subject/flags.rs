@@ -147,8 +147,11 @@ impl Flags {
 
     /// Agent mode: `--agent` since 3.0, a feature from 2.32 to 2.55.
     pub fn is_agent(&self) -> bool {
-        self.is_on("agent") == Some(true)
-            || self.every("enable-feature").flat_map(|f| f.split(',')).any(|f| f.trim() == "agent")
+        self.is_on("agent") == Some(true) || self.has_feature("agent")
+    }
+
+    pub fn has_feature(&self, name: &str) -> bool {
+        self.every("enable-feature").flat_map(|some| some.split(',')).any(|one| one.trim() == name)
     }
 }
 

@@ -72,7 +72,13 @@ pub fn write(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
 }
 
 fn starts(found: &Survey, out: &mut String) -> fmt::Result {
-    writeln!(out, " starts: nothing is deleted")?;
+    match found.judged.deletes_snapshots.as_slice() {
+        [] => writeln!(out, " starts: nothing is deleted")?,
+        deleted => {
+            writeln!(out, " starts; 2.43 and later, where they read snapshots, delete one that")?;
+            writeln!(out, " stands for more than the log has: {}", deleted.join(", "))?;
+        }
+    }
     if found.judged.problems.iter().any(|p| matches!(p, Problem::NumbersRestart { .. })) {
         writeln!(
             out,

@@ -210,7 +210,7 @@ fn soft_limit(subject: &Subject, lines: &[Line], kill: &Kill<'_>) -> Option<Stri
     }
     kill.limit.as_ref()?;
     let version = subject.version?;
-    let feature = subject.flags.every("enable-feature").any(|f| f.contains("auto-gomemlimit"));
+    let feature = subject.flags.has_feature("auto-gomemlimit");
     if version >= Version::new(3, 0, 0) && subject.flags.get("no-auto-gomemlimit").is_some() {
         Some(
             "switched off by --no-auto-gomemlimit; with it the collector works harder first".into(),

@@ -281,6 +281,27 @@ fn what_a_look_inside_saw_is_a_danger_too() {
 }
 
 #[test]
+fn a_snapshot_that_a_start_deletes_is_a_danger() {
+    let of = |minor: u32, feature: &str| {
+        let mut world = owned(healthy()).crashed(137, "OOMKilled", &log(&[STARTING, LOADED]));
+        let claim = ObjectRef::new(Kind::PersistentVolumeClaim, "mon", "data-p-0");
+        let judged = json!({"nextStart": {"does": "starts"}, "deletesSnapshots": ["a"]});
+        world.seen.inside.surveys.insert(claim, json!({"judged": judged}));
+        world.subject.version = Some(Version::new(2, minor, 0));
+        world.flag("enable-feature", feature)
+    };
+    let snapshots = "exemplar-storage,memory-snapshot-on-shutdown";
+    let takes = "its next start (in about 4m00s) deletes the snapshot of the head \
+                 (chunk_snapshot), which stands for more than the log has";
+    check(vec![
+        (takes, of(43, snapshots)),
+        // It does not read it, or loads it.
+        ("none", of(43, "exemplar-storage")),
+        ("none", of(42, snapshots)),
+    ]);
+}
+
+#[test]
 fn the_time_is_the_kubelets() {
     let at = |restarts: i64, finished: &str, message: &str| {
         crashed(&[LOADED, &segment()])

@@ -41,6 +41,10 @@ pub struct Judged {
     pub crashed_starts: u64,
     /// The highest ref in all of it; none where records were not decoded.
     pub highest_ref: Option<u64>,
+    /// Snapshots of the head that stand for more than the log has, and may hold what it lost: from
+    /// 2.43 on a start that reads snapshots deletes them (tsdb/head.go `Init`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deletes_snapshots: Vec<String>,
 }
 
 /// One thing that is wrong.
@@ -190,7 +194,15 @@ pub fn judge(contents: &Contents) -> Judged {
         ignored: ignored.iter().map(|file| file.number).collect(),
         crashed_starts,
         highest_ref: refs::highest(contents),
+        deletes_snapshots: deleted_snapshots(contents).collect(),
     }
+}
+
+/// The start makes a segment before it looks.
+fn deleted_snapshots(contents: &Contents) -> impl Iterator<Item = String> {
+    let made = contents.segments.iter().map(|file| file.number + 1).max().unwrap_or(0);
+    let ahead = contents.snapshots.iter().filter(move |snapshot| snapshot.segment > made);
+    ahead.map(|snapshot| name(&snapshot.path))
 }
 
 /// The last number of the WAL, whichever file stands for it.

@@ -209,6 +209,8 @@ fn a_snapshot_of_the_head_loses_no_sample_and_gives_none_to_another_series() {
                 assert_eq!(told["snapshots"][0]["size"], size, "{at_release}");
                 let problems = told["judged"]["problems"].as_array().map_or(0, Vec::len);
                 assert_eq!(problems, row.problems, "{at_release}: {told}");
+                let deleted = told["judged"]["deletesSnapshots"].is_array();
+                assert_eq!(deleted, row.says.starts_with("Last WAL"), "{at_release}: {told}");
                 run(&["salvage"], &data, 0);
                 assert_eq!(snapshots(&data).next().is_some(), row.stays, "{at_release}");
                 let (first, later, words) = follow(&release, &data, flags, &whole);

@@ -11,15 +11,28 @@ use crate::subject::{Subject, Version, errand};
 /// The first release that repairs the out-of-order log itself, and leaves the WAL alone
 /// (prometheus `tsdb/db.go`, v2.48.0).
 pub const REPAIRS_WBL: Version = Version::new(2, 48, 0);
+/// The first release that deletes a snapshot which the log is behind (v2.43.0; `tsdb/head.go`, `Init`):
+/// those before load it.
+const DELETES_SNAPSHOTS: Version = Version::new(2, 43, 0);
+const READS_SNAPSHOTS: &str = "memory-snapshot-on-shutdown";
 
 /// What a start on the files of this pod's volume takes away that can be read. None also where nobody
 /// looked.
 pub fn told(subject: &Subject, seen: &Snapshot, pod: &Value) -> Option<Loss> {
     let claim = errand::volume(subject, pod).ok()?.claim;
     match seen.inside.surveys.get(&claim) {
-        Some(survey) => by_survey(survey, subject.version),
+        Some(survey) => by_survey(survey, subject.version).or_else(|| snapshot(subject, survey)),
         None => seen.inside.log_faults(&claim).filter(|faults| *faults > 0).map(Loss::Faults),
     }
+}
+
+/// A start that gets so far deletes nothing of the log.
+fn snapshot(subject: &Subject, survey: &Value) -> Option<Loss> {
+    let starts = survey.text("/judged/nextStart/does") == "starts";
+    let ahead = !survey.list("/judged/deletesSnapshots").is_empty();
+    let deletes = subject.version.is_none_or(|version| version >= DELETES_SNAPSHOTS)
+        && subject.flags.has_feature(READS_SNAPSHOTS);
+    (starts && ahead && deletes).then_some(Loss::Snapshot)
 }
 
 fn by_survey(survey: &Value, version: Option<Version>) -> Option<Loss> {

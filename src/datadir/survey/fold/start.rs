@@ -12,7 +12,7 @@ use crate::walfile::head_chunks::ChunkFault;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "does")]
 pub enum NextStart {
-    /// It starts, and deletes nothing.
+    /// It starts, and deletes nothing of the log.
     #[default]
     Starts,
     /// It starts, after it cut this file where its first fault is and deleted all segments after it.

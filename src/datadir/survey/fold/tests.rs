@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use super::{Judged, LogName, Losses, NextStart, Problem, Refusal, judge};
 use crate::datadir::survey::{
-    BlockSurvey, Checkpoint, ChunkFile, Contents, FileFault, Lock, SegmentFile, UnfinishedRepair,
+    BlockSurvey, Checkpoint, ChunkFile, Contents, FileFault, Lock, SegmentFile, SnapshotSurvey,
+    UnfinishedRepair,
 };
 use crate::walfile::block::BlockFault;
 use crate::walfile::count::{Kept, RefRange};
@@ -90,8 +91,23 @@ fn a_whole_directory_has_no_problem() {
         ignored: vec![3],
         crashed_starts: 0,
         highest_ref: Some(43),
+        deletes_snapshots: Vec::new(),
     };
     assert_eq!(judged(|_| {}), expected);
+}
+
+#[test]
+fn a_snapshot_is_deleted_where_the_log_ends_before_it_with_the_segment_that_a_start_makes() {
+    let of = |segment: u64| {
+        let path = format!("chunk_snapshot.{segment:06}.0000000000").into();
+        let snapshot = SnapshotSurvey { path, segment, size: 9, ..SnapshotSurvey::default() };
+        let found = judged(|c| c.snapshots = vec![snapshot]);
+        assert_eq!(found.next_start, NextStart::Starts);
+        (found.problems.len(), found.deletes_snapshots)
+    };
+    assert_eq!(of(7), (0, vec![]));
+    assert_eq!(of(8), (1, vec![]));
+    assert_eq!(of(9), (1, vec!["chunk_snapshot.000009.0000000000".to_owned()]));
 }
 
 #[test]
