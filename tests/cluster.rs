@@ -19,8 +19,12 @@ mod cleanup;
 mod closed;
 #[path = "cluster/damage.rs"]
 mod damage;
+#[path = "cluster/definitions.rs"]
+mod definitions;
 #[path = "cluster/enforcer.rs"]
 mod enforcer;
+#[path = "cluster/flux.rs"]
+mod flux;
 #[path = "cluster/folder.rs"]
 mod folder;
 #[path = "cluster/foreign.rs"]

@@ -1,49 +1,19 @@
 //! Who scales a Deployment up again while it is held: the autoscaler of Kubernetes for real; of Argo
-//! CD, Flux and KEDA the objects alone, since none of their controllers is here.
+//! CD, Flux and KEDA the objects alone; [`super::flux`] has one of their controllers.
 
 use serde_json::Value;
 
+use super::definitions::{Definitions, Of};
 use super::install::{Install, Kind, ROOMY};
 use super::left::nothing_is_left;
 use super::life::{first, text, until_told};
-use super::scene::{Scene, essence, kubectl, kubectl_in, until};
+use super::scene::{Scene, essence, kubectl_in, until};
 
-/// Kinds of others, as loose as a definition can be; gone again at the end.
-struct Kinds;
-
-const KINDS: [(&str, &str, &str, &str); 3] = [
+const KINDS: &[Of] = &[
     ("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects"),
     ("argoproj.io", "v1alpha1", "Application", "applications"),
     ("helm.toolkit.fluxcd.io", "v2", "HelmRelease", "helmreleases"),
 ];
-
-impl Kinds {
-    fn new() -> Kinds {
-        for (group, version, kind, plural) in KINDS {
-            let definition = format!(
-                r#"{{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition,
-  metadata: {{name: {plural}.{group}}}, spec: {{group: {group}, scope: Namespaced,
-  names: {{kind: {kind}, plural: {plural}, singular: {}}},
-  versions: [{{name: {version}, served: true, storage: true, schema: {{openAPIV3Schema:
-    {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}}}]}}}}"#,
-                kind.to_lowercase()
-            );
-            kubectl_in(&["apply", "-f", "-"], &definition).expect(0);
-            let name = format!("crd/{plural}.{group}");
-            kubectl(&["wait", "--for=condition=Established", &name, "--timeout=30s"]).expect(0);
-        }
-        Kinds
-    }
-}
-
-impl Drop for Kinds {
-    fn drop(&mut self) {
-        for (group, .., plural) in KINDS {
-            let name = format!("{plural}.{group}");
-            let _ = kubectl(&["delete", "crd", &name, "--ignore-not-found", "--wait=false"]);
-        }
-    }
-}
 
 /// As if each of them had rendered the number of replicas.
 fn written_by(scene: &Scene, manager: &str, metadata: &str) {
@@ -91,7 +61,7 @@ fn all_at_once(scene: &Scene, other: &Scene) {
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn who_would_start_it_is_paused_while_its_log_is_mended() {
-    let _kinds = Kinds::new();
+    let _kinds = Definitions::new(KINDS);
     let (scene, other) = (Scene::new("rivals"), Scene::new("gitops"));
     let install = Install::new(Kind::Deployment, "v3.16.0", ROOMY);
     let install = Install { scrapes: false, ..install };

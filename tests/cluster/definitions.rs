@@ -1,0 +1,41 @@
+//! Kinds of others, as loose as a definition can be; gone again at the end.
+
+use super::scene::{kubectl, kubectl_in};
+
+/// Group, version, kind and plural.
+pub type Of = (&'static str, &'static str, &'static str, &'static str);
+
+pub struct Definitions(&'static [Of]);
+
+impl Definitions {
+    pub fn new(all: &'static [Of]) -> Definitions {
+        for (group, version, kind, plural) in all {
+            let definition = format!(
+                r#"{{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition,
+  metadata: {{name: {plural}.{group}}}, spec: {{group: {group}, scope: Namespaced,
+  names: {{kind: {kind}, plural: {plural}, singular: {}}},
+  versions: [{{name: {version}, served: true, storage: true, schema: {{openAPIV3Schema:
+    {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}}}]}}}}"#,
+                kind.to_lowercase()
+            );
+            applied(&definition, &format!("{plural}.{group}"));
+        }
+        Definitions(all)
+    }
+}
+
+/// A definition as it is written, and by its name.
+pub fn applied(definition: &str, name: &str) {
+    kubectl_in(&["apply", "--server-side", "-f", "-"], definition).expect(0);
+    let name = format!("crd/{name}");
+    kubectl(&["wait", "--for=condition=Established", &name, "--timeout=30s"]).expect(0);
+}
+
+impl Drop for Definitions {
+    fn drop(&mut self) {
+        for (group, .., plural) in self.0 {
+            let name = format!("{plural}.{group}");
+            let _ = kubectl(&["delete", "crd", &name, "--ignore-not-found", "--wait=false"]);
+        }
+    }
+}
