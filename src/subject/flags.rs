@@ -151,7 +151,7 @@ impl Flags {
     }
 
     pub fn has_feature(&self, name: &str) -> bool {
-        self.every("enable-feature").flat_map(|some| some.split(',')).any(|one| one.trim() == name)
+        self.every("enable-feature").flat_map(|some| some.split(',')).any(|one| one == name)
     }
 }
 

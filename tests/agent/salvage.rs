@@ -171,9 +171,8 @@ fn samples_that_a_salvage_gives_up_are_told_before() {
     for words in [
         "ends at segment 3, and the checkpoint stands for all up to 9",
         "costs  the head at each restart, and 4 730 samples, which no start",
-        "starts; 2.43 and later, where they read snapshots, delete one that\n stands for more than \
-         the log has: chunk_snapshot.",
-        "\n but neither the segments are read",
+        "starts: of the log nothing is deleted\n but neither the segments are read",
+        "deletes snapshots of the head, for the log ends before one of them (2.43",
         "and mend it:",
     ] {
         assert!(told.contains(words), "{words}: {told}");

@@ -18,6 +18,7 @@ pub fn write(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
     } else {
         format!("{} ({})", count(records, "record"), share(records, kept.fragment.records))
     };
+    let deleted = &found.judged.deletes_snapshots;
     match &found.judged.next_start {
         NextStart::Starts => starts(found, out)?,
         NextStart::Repairs { log, number, offset, deletes } => {
@@ -40,9 +41,15 @@ pub fn write(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
             writeln!(out, " for good, though they can be read: {loses}")?;
         }
         NextStart::Fails { why } => {
-            write!(out, " does not start, and changes nothing: ")?;
+            let nothing = if deleted.is_empty() { "changes nothing" } else { "leaves the log" };
+            write!(out, " does not start, and {nothing}: ")?;
             refusal(why, out)?;
         }
+    }
+    if !deleted.is_empty() {
+        let names: Vec<&str> = deleted.iter().map(|snapshot| snapshot.name.as_str()).collect();
+        writeln!(out, " deletes snapshots of the head, for the log ends before one of them (2.43")?;
+        writeln!(out, " and later, where they read any): {}", names.join(", "))?;
     }
     if found.judged.crashed_starts > 1 {
         writeln!(
@@ -51,6 +58,10 @@ pub fn write(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
             count(found.judged.crashed_starts, "start"),
         )?;
     }
+    instead(found, caller, out)
+}
+
+fn instead(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
     if found.contents.is_unreadable() {
         writeln!(
             out,
@@ -72,13 +83,8 @@ pub fn write(found: &Survey, caller: Caller, out: &mut String) -> fmt::Result {
 }
 
 fn starts(found: &Survey, out: &mut String) -> fmt::Result {
-    match found.judged.deletes_snapshots.as_slice() {
-        [] => writeln!(out, " starts: nothing is deleted")?,
-        deleted => {
-            writeln!(out, " starts; 2.43 and later, where they read snapshots, delete one that")?;
-            writeln!(out, " stands for more than the log has: {}", deleted.join(", "))?;
-        }
-    }
+    let of_log = if found.judged.deletes_snapshots.is_empty() { "" } else { "of the log " };
+    writeln!(out, " starts: {of_log}nothing is deleted")?;
     if found.judged.problems.iter().any(|p| matches!(p, Problem::NumbersRestart { .. })) {
         writeln!(
             out,

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use start::{NextStart, Refusal};
-use start::{kept_by_prometheus, next_start};
+pub use start::{DeletedSnapshot, NextStart, Refusal};
+use start::{deleted_snapshots, kept_by_prometheus, next_start};
 
 use super::{BlockSurvey, ChunkFile, Contents, FileFault, Lock, SegmentFile};
 use crate::walfile::block::BlockFault;
@@ -41,10 +41,10 @@ pub struct Judged {
     pub crashed_starts: u64,
     /// The highest ref in all of it; none where records were not decoded.
     pub highest_ref: Option<u64>,
-    /// Snapshots of the head that stand for more than the log has, and may hold what it lost: from
-    /// 2.43 on a start that reads snapshots deletes them (tsdb/head.go `Init`).
+    /// All snapshots of the head, where the next start gets to them and one is for a segment behind
+    /// the last: from 2.43 on a start that reads snapshots deletes them (tsdb/head.go `Init`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deletes_snapshots: Vec<String>,
+    pub deletes_snapshots: Vec<DeletedSnapshot>,
 }
 
 /// One thing that is wrong.
@@ -178,6 +178,7 @@ pub fn judge(contents: &Contents) -> Judged {
         problems.retain(|problem| !is_under_way(problem, contents));
     }
     let next_start = next_start(contents, &read, &problems);
+    let deletes_snapshots = deleted_snapshots(contents, &next_start);
     let old = checkpoint.map(|checkpoint| checkpoint.files.as_slice()).unwrap_or_default();
     let mut kept = Policies::default();
     let replaced = |file: &&SegmentFile| contents.standing().any(|old| old.number == file.number);
@@ -194,15 +195,8 @@ pub fn judge(contents: &Contents) -> Judged {
         ignored: ignored.iter().map(|file| file.number).collect(),
         crashed_starts,
         highest_ref: refs::highest(contents),
-        deletes_snapshots: deleted_snapshots(contents).collect(),
+        deletes_snapshots,
     }
-}
-
-/// The start makes a segment before it looks.
-fn deleted_snapshots(contents: &Contents) -> impl Iterator<Item = String> {
-    let made = contents.segments.iter().map(|file| file.number + 1).max().unwrap_or(0);
-    let ahead = contents.snapshots.iter().filter(move |snapshot| snapshot.segment > made);
-    ahead.map(|snapshot| name(&snapshot.path))
 }
 
 /// The last number of the WAL, whichever file stands for it.

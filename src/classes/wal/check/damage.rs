@@ -25,7 +25,7 @@ pub enum Loss {
     Wbl { at: u64 },
     /// Whatever comes behind one of so many faults: their places are not known.
     Faults(i64),
-    /// A snapshot of the head that stands for more than the log has.
+    /// A snapshot of the head that is for a segment behind the last.
     Snapshot,
     /// 2.39 to 2.47: the WAL is cut at the number of a segment of the WBL, at each start.
     ByWbl { at: u64 },

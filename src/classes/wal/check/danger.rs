@@ -152,11 +152,9 @@ fn takes(loss: Loss) -> String {
             "may cut the log at the first of {faults} faults that an inventory met in it, and delete \
              what comes after it; wal --inspect tells what that is"
         ),
-        Loss::Snapshot => {
-            "deletes the snapshot of the head (chunk_snapshot), which stands for more \
-                           than the log has"
-                .into()
-        }
+        Loss::Snapshot => "deletes a snapshot of the head (chunk_snapshot) that may hold what the \
+                           log does not: it is for a segment behind the last"
+            .into(),
         Loss::ByWbl { at } => format!(
             "deletes every WAL segment after {at}, though it is the out-of-order log (wbl) that \
              is damaged"

@@ -26,13 +26,14 @@ pub fn told(subject: &Subject, seen: &Snapshot, pod: &Value) -> Option<Loss> {
     }
 }
 
-/// A start that gets so far deletes nothing of the log.
+/// Of the survey's list only what may be nowhere else, and only where this server reads snapshots.
 fn snapshot(subject: &Subject, survey: &Value) -> Option<Loss> {
-    let starts = survey.text("/judged/nextStart/does") == "starts";
-    let ahead = !survey.list("/judged/deletesSnapshots").is_empty();
+    let deleted = survey.list("/judged/deletesSnapshots");
+    let ahead = deleted.iter().any(|snapshot| snapshot.is_true("/ahead"));
     let deletes = subject.version.is_none_or(|version| version >= DELETES_SNAPSHOTS)
-        && subject.flags.has_feature(READS_SNAPSHOTS);
-    (starts && ahead && deletes).then_some(Loss::Snapshot)
+        && subject.flags.has_feature(READS_SNAPSHOTS)
+        && !subject.agent;
+    (ahead && deletes).then_some(Loss::Snapshot)
 }
 
 fn by_survey(survey: &Value, version: Option<Version>) -> Option<Loss> {

@@ -97,7 +97,7 @@ fn with(mut finding: Finding, survey: &Value) -> Finding {
         .with("kept by Prometheus' repair", format!("{} samples", kept("prometheus")))
         .with("kept page by page", format!("{} samples", kept("page")))
         .with("kept by a salvage", format!("{} samples", kept("fragment")))
-        .with("its next start", next_start(survey.pointer("/judged/nextStart")))
+        .with("its next start", next_start(survey))
 }
 
 /// What is wrong besides faults in a file (prom-fix-agent's `judged.problems`).
@@ -122,12 +122,9 @@ fn words(problem: &Value) -> Option<String> {
             count(problem, "/samples")
         ),
         "refsLost" => {
-            let named = match problem.number("/named") {
-                Some(named) => {
-                    format!("the log names series up to {named} only")
-                }
-                None => "no Series record".to_owned(),
-            };
+            let named = problem.number("/named").map_or("no Series record".to_owned(), |named| {
+                format!("the log names series up to {named} only")
+            });
             let highest = number("highest");
             format!(
                 "chunks or late samples of refs up to {highest}, and {named}: new series would be given them"
@@ -148,6 +145,10 @@ fn words(problem: &Value) -> Option<String> {
             let number = number("number");
             format!("{number:08}.repair, left by a repair that was not finished")
         }
+        "snapshot" => match number("faults") {
+            0 => format!("{} is empty, or for a segment behind the last", problem.text("/name")),
+            faults => format!("{} has {faults} faults", problem.text("/name")),
+        },
         "headChunks" => {
             format!("chunks_head {} is damaged at {}", number("number"), number("offset"))
         }
@@ -188,10 +189,10 @@ pub fn given_up(survey: &Value) -> Vec<String> {
     blocks
 }
 
-fn next_start(start: Option<&Value>) -> String {
-    let Some(start) = start else { return "not known".into() };
+fn next_start(survey: &Value) -> String {
+    let Some(start) = survey.pointer("/judged/nextStart") else { return "not known".into() };
     let log = start.text("/log");
-    match start.text("/does") {
+    let does = match start.text("/does") {
         "repairs" => {
             let deletes = start.list("/deletes").len();
             format!(
@@ -202,7 +203,14 @@ fn next_start(start: Option<&Value>) -> String {
         }
         "fails" => format!("ends by itself: {}", spaced(start.text("/why/because"))),
         other => spaced(other),
+    };
+    let deleted = survey.list("/judged/deletesSnapshots").iter().map(|one| one.text("/name"));
+    let deleted: Vec<&str> = deleted.collect();
+    if deleted.is_empty() {
+        return does;
     }
+    let names = deleted.join(" and ");
+    format!("{does}; it deletes {names} (2.43 and later, where it reads snapshots)")
 }
 
 /// `notSequential` as a person reads it.

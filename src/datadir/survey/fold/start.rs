@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LogName, Problem};
+use super::{LogName, Problem, name};
 use crate::datadir::survey::{Contents, FileFault, Lock, SegmentFile};
 use crate::walfile::block::BlockFault;
 use crate::walfile::count::Kept;
@@ -21,8 +21,49 @@ pub enum NextStart {
     /// checkpoint's file: deletes all segments above it, and exits where there is none of that
     /// number. Each start makes a segment: the start of this number, counted from 1, comes up.
     DestroysLog { checkpoint: u64, deletes: Vec<u64>, comes_up_at: u64 },
-    /// It exits, and leaves the files as they are.
+    /// It exits, and leaves the files of the log as they are.
     Fails { why: Refusal },
+}
+
+/// A snapshot of the head that the start deletes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeletedSnapshot {
+    pub name: String,
+    /// It can be read, and is for a segment behind those that the log and its checkpoint stand for:
+    /// what it holds may be nowhere else.
+    pub ahead: bool,
+}
+
+impl Refusal {
+    /// Whether it comes before the head looks at snapshots, which it does before it reads the log
+    /// (tsdb/db.go `open`).
+    fn is_early(&self) -> bool {
+        match self {
+            Refusal::Locked { .. } | Refusal::HeadChunks { .. } | Refusal::Block { .. } => true,
+            Refusal::NotSequential { log } => !matches!(log, LogName::Checkpoint(_)),
+            Refusal::Closed { log, .. } | Refusal::OddName { log, .. } => {
+                *log == LogName::ChunksHead
+            }
+            Refusal::SegmentMissing { .. } | Refusal::NotAFolder { .. } => false,
+        }
+    }
+}
+
+/// The start makes a segment before it looks, and where one snapshot is for a later one deletes all.
+pub(super) fn deleted_snapshots(contents: &Contents, next: &NextStart) -> Vec<DeletedSnapshot> {
+    let last = contents.segments.iter().map(|file| file.number).max();
+    let made = last.map_or(0, |last| last.saturating_add(1));
+    let gets_there = !matches!(next, NextStart::Fails { why } if why.is_early());
+    if !gets_there || contents.snapshots.iter().all(|snapshot| snapshot.segment <= made) {
+        return Vec::new();
+    }
+    let checkpoint = contents.checkpoints.last().map(|checkpoint| checkpoint.number);
+    let deleted = contents.snapshots.iter().map(|snapshot| {
+        let whole = snapshot.size > 0 && snapshot.fault_count == 0 && snapshot.closed.is_empty();
+        let ahead = whole && snapshot.segment > made && Some(snapshot.segment) > checkpoint;
+        DeletedSnapshot { name: name(&snapshot.path), ahead }
+    });
+    deleted.collect()
 }
 
 /// Why it exits.

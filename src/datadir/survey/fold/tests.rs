@@ -4,7 +4,7 @@ mod refs;
 
 use std::path::PathBuf;
 
-use super::{Judged, LogName, Losses, NextStart, Problem, Refusal, judge};
+use super::{DeletedSnapshot, Judged, LogName, Losses, NextStart, Problem, Refusal, judge};
 use crate::datadir::survey::{
     BlockSurvey, Checkpoint, ChunkFile, Contents, FileFault, Lock, SegmentFile, SnapshotSurvey,
     UnfinishedRepair,
@@ -99,15 +99,43 @@ fn a_whole_directory_has_no_problem() {
 #[test]
 fn a_snapshot_is_deleted_where_the_log_ends_before_it_with_the_segment_that_a_start_makes() {
     let of = |segment: u64| {
-        let path = format!("chunk_snapshot.{segment:06}.0000000000").into();
-        let snapshot = SnapshotSurvey { path, segment, size: 9, ..SnapshotSurvey::default() };
-        let found = judged(|c| c.snapshots = vec![snapshot]);
+        let found = judged(|c| c.snapshots = vec![snapshot(segment)]);
         assert_eq!(found.next_start, NextStart::Starts);
         (found.problems.len(), found.deletes_snapshots)
     };
     assert_eq!(of(7), (0, vec![]));
     assert_eq!(of(8), (1, vec![]));
-    assert_eq!(of(9), (1, vec!["chunk_snapshot.000009.0000000000".to_owned()]));
+    let name = "chunk_snapshot.000009.0000000000".to_owned();
+    assert_eq!(of(9), (1, vec![DeletedSnapshot { name, ahead: true }]));
+}
+
+fn snapshot(segment: u64) -> SnapshotSurvey {
+    let path = format!("chunk_snapshot.{segment:06}.0000000000").into();
+    SnapshotSurvey { path, segment, size: 9, ..SnapshotSurvey::default() }
+}
+
+#[test]
+fn all_snapshots_go_with_one_and_what_may_be_nowhere_else_is_marked() {
+    let of = |change: &dyn Fn(&mut Contents)| {
+        let found = judged(|c| {
+            c.snapshots = vec![snapshot(5), snapshot(9)];
+            change(c);
+        });
+        found.deletes_snapshots.iter().map(|one| one.ahead).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&|_| {}), [false, true]);
+    assert_eq!(of(&|c| c.snapshots[1].fault_count = 1), [false, false]);
+    assert_eq!(of(&|c| c.snapshots[1].size = 0), [false, false]);
+    assert_eq!(of(&|c| c.checkpoints[0].number = 12), [false, false]);
+    // The log is read, and cut, after snapshots were looked at.
+    assert_eq!(of(&|c| damage(&mut c.segments[2])), [false, true]);
+    assert_eq!(of(&|c| damage(&mut c.checkpoints[0].files[0])), [false, true]);
+    assert_eq!(of(&|c| c.checkpoints.clear()), [false, true], "it looks for segment 0");
+    // It ends before.
+    assert_eq!(of(&|c| c.lock = Lock::Held { pid: None }), [false; 0]);
+    assert_eq!(of(&|c| drop(c.segments.remove(2))), [false; 0]);
+    let magic = Some(ChunkFault::Magic);
+    assert_eq!(of(&|c| c.chunks_head[0].found.fault = magic), [false; 0]);
 }
 
 #[test]
