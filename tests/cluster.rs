@@ -79,6 +79,8 @@ mod rivals;
 mod salvage;
 #[path = "cluster/scene.rs"]
 mod scene;
+#[path = "cluster/sibling.rs"]
+mod sibling;
 #[path = "cluster/sight.rs"]
 mod sight;
 #[path = "cluster/stand_in.rs"]

@@ -22,6 +22,8 @@ pub enum Damage {
     Flip,
     /// The same in a checkpoint: the next start would delete the segments.
     Checkpoint,
+    /// The same where nobody held it: that start has deleted them, and ended over the damage.
+    Crash,
 }
 
 /// Lives of the server, each of which has a segment of its own.
@@ -125,13 +127,17 @@ impl<'a> Server<'a> {
                 }
                 install.apply(scene);
             }
-            Damage::Checkpoint => self.crashes(),
-            Damage::Flip => {
+            Damage::Crash => self.crashes(),
+            Damage::Flip | Damage::Checkpoint => {
                 // It serves, and is to be stopped all the same.
                 scene.until_ready(&self.pod(), 60);
                 scene.plugin(&["freeze", target, "--yes"]).expect(3);
                 scene.plugin(&["freeze", target, "--yes", "--allow-downtime"]).expect(0);
-                flip(&self.segment(1));
+                if damage == Damage::Checkpoint {
+                    self.tear_checkpoint();
+                } else {
+                    flip(&self.segment(1));
+                }
             }
         }
     }
@@ -145,8 +151,8 @@ impl<'a> Server<'a> {
         flip(&folder.join("00000000"));
     }
 
-    /// Nobody held it: its start has deleted the segments, ended over the damage, and the next would
-    /// come up without most of the checkpoint. It is stopped before that.
+    /// Its start has deleted the segments, ended over the damage, and the next would come up without
+    /// most of the checkpoint. It is stopped before that.
     fn crashes(&self) {
         let Server { scene, install, .. } = self;
         let (pod, target) = (self.pod(), install.target());

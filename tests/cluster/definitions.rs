@@ -9,6 +9,7 @@ pub struct Definitions(&'static [Of]);
 
 impl Definitions {
     pub fn new(all: &'static [Of]) -> Definitions {
+        let definitions = Definitions(all);
         for (group, version, kind, plural) in all {
             let definition = format!(
                 r#"{{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition,
@@ -20,22 +21,41 @@ impl Definitions {
             );
             applied(&definition, &format!("{plural}.{group}"));
         }
-        Definitions(all)
+        definitions
     }
 }
 
-/// A definition as it is written, and by its name.
-pub fn applied(definition: &str, name: &str) {
+/// One as others have written it, by its name; gone again at the end.
+pub struct Written(&'static str);
+
+impl Written {
+    pub fn new(name: &'static str, definition: &str) -> Written {
+        let written = Written(name);
+        applied(definition, name);
+        written
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        remove(self.0);
+    }
+}
+
+fn applied(definition: &str, name: &str) {
     kubectl_in(&["apply", "--server-side", "-f", "-"], definition).expect(0);
     let name = format!("crd/{name}");
     kubectl(&["wait", "--for=condition=Established", &name, "--timeout=30s"]).expect(0);
 }
 
+fn remove(name: &str) {
+    let _ = kubectl(&["delete", "crd", name, "--ignore-not-found", "--wait=false"]);
+}
+
 impl Drop for Definitions {
     fn drop(&mut self) {
         for (group, .., plural) in self.0 {
-            let name = format!("{plural}.{group}");
-            let _ = kubectl(&["delete", "crd", &name, "--ignore-not-found", "--wait=false"]);
+            remove(&format!("{plural}.{group}"));
         }
     }
 }

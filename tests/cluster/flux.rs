@@ -11,11 +11,11 @@ use std::process::{Child, Command, Stdio};
 
 use sha2::{Digest, Sha256};
 
-use super::definitions::{Definitions, Of, applied};
+use super::definitions::{Definitions, Of, Written};
 use super::install::{Install, Kind, ROOMY, taken};
 use super::left::nothing_is_left;
 use super::life::{first, text, until_told};
-use super::scene::{Scene, essence, kubectl, until};
+use super::scene::{Scene, essence, until};
 
 const TARGET: &str = "deploy/prom";
 /// Where its sources are; what fetches them is not here.
@@ -31,15 +31,15 @@ const KUSTOMIZATIONS: &str = "kustomizations.kustomize.toolkit.fluxcd.io";
 struct Flux<'a> {
     scene: &'a Scene,
     process: Child,
-    _sources: Definitions,
+    _definitions: (Definitions, Written),
 }
 
 impl<'a> Flux<'a> {
     fn new(scene: &'a Scene, folder: &str) -> Flux<'a> {
-        let sources = Definitions::new(SOURCES);
         let folder = PathBuf::from(folder);
-        let definition = std::fs::read_to_string(folder.join("kustomizations.yaml"));
-        applied(&definition.expect("its definition"), KUSTOMIZATIONS);
+        let written = std::fs::read_to_string(folder.join("kustomizations.yaml"));
+        let written = Written::new(KUSTOMIZATIONS, &written.expect("its definition"));
+        let definitions = (Definitions::new(SOURCES), written);
         let logs = std::env::var("PROM_FIX_CLUSTER_LOGS").expect("of tests/cluster/env");
         let log = File::create(PathBuf::from(logs).join("flux.log")).expect("a file");
         let process = Command::new(folder.join("kustomize-controller"))
@@ -52,7 +52,7 @@ impl<'a> Flux<'a> {
             .stderr(log)
             .spawn()
             .expect("it starts");
-        Flux { scene, process, _sources: sources }
+        Flux { scene, process, _definitions: definitions }
     }
 
     /// Has it apply this from now on, every five seconds.
@@ -90,11 +90,13 @@ impl<'a> Flux<'a> {
 
 impl Drop for Flux<'_> {
     fn drop(&mut self) {
-        // It takes its finalizer away.
-        let _ = self.scene.kubectl(&["delete", "kustomization", "all", "--timeout=20s"]);
+        // It takes its finalizer away; where it has ended, this does.
+        let one = ["kustomization", "all"];
+        let _ = self.scene.kubectl(&[&["delete"], &one[..], &["--timeout=20s"]].concat());
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let _ = kubectl(&["delete", "crd", KUSTOMIZATIONS, "--wait=false"]);
+        let none = r#"--patch={"metadata": {"finalizers": null}}"#;
+        let _ = self.scene.kubectl(&[&["patch"], &one[..], &["--type=merge", none]].concat());
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::audit::{Mark, Rung};
 use super::install::{Install, Kind};
-use super::scene::{Scene, essence, until};
+use super::scene::{Scene, essence, pause, until};
 use super::writable::all_may_be_written;
 
 /// For a failure to come about and to be told.
@@ -86,7 +86,7 @@ pub fn until_told(scene: &Scene, target: &str, roots: &[&str]) -> Value {
             return report;
         }
         assert!(began.elapsed() < PATIENCE, "{target} is not told to be {roots:?}: {said:#?}");
-        std::thread::sleep(Duration::from_millis(500));
+        pause(began);
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::fs;
 
-use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::audit::Mark;
@@ -12,7 +11,6 @@ use super::install::{Install, Kind, ROOMY, serve};
 use super::keeper::Keeper;
 use super::left::nothing_is_left;
 use super::life::{first, until_told};
-use super::objects::FRONT;
 use super::scene::{Said, Scene, essence, kubectl, until};
 
 /// Bytes of the last record of a segment: a part of one scrape.
@@ -42,9 +40,9 @@ pub fn served_again(server: &Server<'_>, damage: Damage, before: &Samples) {
             assert!(lost.iter().all(gone), "{lost:?}");
         }
         // One record: one scrape at the most. What a start deleted nothing brings back.
-        Damage::Flip | Damage::Checkpoint => {
+        Damage::Flip | Damage::Checkpoint | Damage::Crash => {
             let mut times = lost.clone();
-            if damage == Damage::Checkpoint {
+            if damage == Damage::Crash {
                 times.retain(|at| *at < from);
             }
             times.sort_unstable();
@@ -76,7 +74,7 @@ fn told_of_the_files(shown: &Value, damage: Damage, before: &Samples) {
                         this volume is the log from ";
             assert!(data.contains(made), "{data}");
         }
-        Damage::Flip | Damage::Checkpoint => {
+        Damage::Flip | Damage::Checkpoint | Damage::Crash => {
             let row = odd.iter().find(|row| row["state"] == "damaged").expect("it is damaged");
             assert_eq!(row["fault"]["kind"], "checksum", "{row}");
             assert!(row["costs"]["unreadableBytes"].as_u64() > Some(0), "{row}");
@@ -106,7 +104,7 @@ fn of_row(scene: &Scene, kind: Kind, image: &str, damage: Damage) -> Install {
     match (kind, damage) {
         (Kind::Set, Damage::Gap) => restricted(scene, install),
         // An operator's own has it anyway.
-        (_, Damage::Checkpoint) => Install { arguments: LIFECYCLE, ..install },
+        (_, Damage::Crash) => Install { arguments: LIFECYCLE, ..install },
         (Kind::Deployment, Damage::Gap) => Install { of_pod: SIDECAR, ..install },
         _ => install,
     }
@@ -166,7 +164,7 @@ fn run(kind: Kind, image: &str, damage: Damage) {
     let told = match damage {
         Damage::Gap => "wal/gap",
         Damage::HeadChunks => "wal/corrupt-head-chunks",
-        Damage::Flip | Damage::Checkpoint => "other/repair-unfinished",
+        Damage::Flip | Damage::Checkpoint | Damage::Crash => "other/repair-unfinished",
     };
     let asks = until_told(&scene, target, &[told]);
     if (kind, damage) == (Kind::Deployment, Damage::Gap) {
@@ -204,7 +202,7 @@ fn run(kind: Kind, image: &str, damage: Damage) {
     let stop = [("PROM_FIX_FAULT", helper_is_done), ("PROM_FIX_FAULT_RUN", &*keeper.program())];
     scene.plugin_with(&[&undo[..], &["--force"]].concat(), &stop).expect(0);
     assert_eq!(files(keeper.folder()), broken, "to the last byte");
-    if kind == Kind::Deployment && matches!(damage, Damage::Flip | Damage::Checkpoint) {
+    if kind == Kind::Deployment && matches!(told, "other/repair-unfinished") {
         // What froze it, by its replicas, stands too.
         scene.plugin(&["undo", target, "--yes"]).expect(0);
     }
@@ -215,7 +213,7 @@ fn run(kind: Kind, image: &str, damage: Damage) {
             until_told(&scene, target, &[told]);
         }
         Damage::Flip => has_cut_its_log(&scene, target, image),
-        Damage::Checkpoint => {}
+        Damage::Checkpoint | Damage::Crash => {}
     }
     nothing_is_left(&scene);
     eprintln!("{kind:?} {image} {damage:?}: {} s", began.elapsed().as_secs());
@@ -227,7 +225,8 @@ fn run(kind: Kind, image: &str, damage: Damage) {
 fn is_proved(applied: &Said, damage: Damage) {
     assert_eq!(applied.json().pointer("/reports/0/outcome/proved"), Some(&Value::Bool(true)));
     let says = ["that were kept)", ", and reaches back to 20", " was promised)"];
-    for says in &says[..if damage == Damage::Checkpoint { 1 } else { 3 }] {
+    let is_checkpoint = matches!(damage, Damage::Checkpoint | Damage::Crash);
+    for says in &says[..if is_checkpoint { 1 } else { 3 }] {
         assert!(applied.stderr.contains(says), "{says}: {}", applied.stderr);
     }
 }
@@ -249,70 +248,10 @@ fn has_cut_its_log(scene: &Scene, target: &str, image: &str) {
     assert!(told.contains(done), "{told}");
 }
 
-/// One of two is broken: the other is neither asked nor stopped, and whoever asks the Service of both
-/// gets an answer all the while.
-fn a_sibling_serves(kind: Kind, image: &str) {
-    let scene = Scene::new("sibling");
-    let install = Install { replicas: 2, scrapes: false, ..Install::new(kind, image, ROOMY) };
-    install.apply(&scene);
-    let label = install.selector().replace('=', ": ");
-    let url = "http://front:9090/-/ready";
-    scene.apply(&FRONT.replace("@LABEL@", &label).replace("@URL@", url));
-    let (of, claim, below) = match kind {
-        Kind::Resource => {
-            ("prometheus-prom", "prometheus-prom-db-prometheus-prom-0", "prometheus-db")
-        }
-        Kind::Set | Kind::Deployment | Kind::Release => ("prom", "data-prom-0", ""),
-    };
-    let (broken, well) = (format!("{of}-0"), format!("{of}-1"));
-    for _ in 0..3 {
-        scene.until_ready(&broken, 60);
-        scene.kubectl(&["delete", "pod", &broken]).expect(0);
-    }
-    scene.until_ready(&broken, 60);
-    scene.until_ready(&well, 60);
-    let sibling = || {
-        let status = ".status.containerStatuses[0]";
-        let pod = format!("pod/{well}");
-        [".metadata.uid".to_owned(), format!("{status}.restartCount"), format!("{status}.ready")]
-            .map(|path| scene.field(&pod, &path))
-    };
-    let before = sibling();
-    assert_eq!(before[2], "true");
-    // The other serves: nobody has to agree to an outage.
-    scene.plugin(&["freeze", &format!("pod/{broken}"), "--yes"]).expect(0);
-    // kube-proxy may send some to it for a second more.
-    let from = (Timestamp::now() + SignedDuration::from_secs(1)).to_string();
-    let segment = scene.folder(claim).join(below).join("wal/00000001");
-    fs::remove_file(segment).expect("a segment");
-    let args = ["wal", install.target(), "--inspect", "--apply", "--yes", "--settle", "4s"];
-    let report = scene.plugin(&[&args[..], &["-o", "json"]].concat()).expect(0).json();
-    let outage = first(&report, "/plan/impact/outage");
-    assert!(outage.contains("another replica serves throughout"), "{outage}");
-    assert_eq!(sibling(), before);
-    let log = scene.kubectl(&["logs", "client"]).expect(0).stdout;
-    let meanwhile: Vec<&str> = log.lines().filter(|line| *line > from.as_str()).collect();
-    let failed: Vec<&&str> = meanwhile.iter().filter(|line| !line.contains(" 200 ")).collect();
-    assert!(failed.is_empty(), "{} of {}: {failed:#?}", failed.len(), meanwhile.len());
-    assert!(meanwhile.len() > 50, "the client asked: {}", meanwhile.len());
-    nothing_is_left(&scene);
-}
-
-#[test]
-#[ignore = "needs the cluster: tests/run"]
-fn a_sibling_serves_throughout() {
-    a_sibling_serves(Kind::Set, "v3.16.0");
-}
-
-#[test]
-#[ignore = "needs the cluster: tests/run"]
-fn a_sibling_of_a_resource_serves_throughout() {
-    a_sibling_serves(Kind::Resource, "v2.53.3");
-}
-
 const VERSIONS: [&str; 3] = ["v2.42.0", "v2.53.3", "v3.16.0"];
 const KINDS: [Kind; 4] = [Kind::Set, Kind::Deployment, Kind::Resource, Kind::Release];
-const DAMAGES: [Damage; 4] = [Damage::Gap, Damage::HeadChunks, Damage::Flip, Damage::Checkpoint];
+const DAMAGES: [Damage; 5] =
+    [Damage::Gap, Damage::HeadChunks, Damage::Flip, Damage::Checkpoint, Damage::Crash];
 
 /// Of every damage under every owner one version always has its turn, such that each version has every
 /// damage and every owner; with `PROM_FIX_MATRIX=1` all have.
@@ -345,7 +284,7 @@ fn in_turn(kind: Kind, version: &str, damage: Damage) {
     let matrix = std::env::var("PROM_FIX_MATRIX").is_ok_and(|v| v == "1");
     if matrix || is_covered(kind, version, damage) {
         let bare = matches!(kind, Kind::Set | Kind::Resource)
-            && matches!(damage, Damage::Flip | Damage::Checkpoint);
+            && matches!(damage, Damage::Flip | Damage::Checkpoint | Damage::Crash);
         run(kind, &format!("{version}{}", if bare { "-distroless" } else { "" }), damage);
     } else {
         eprintln!("left to --matrix: {kind:?} {version} {damage:?}");
@@ -395,4 +334,8 @@ salvages! {
     a_torn_checkpoint_in_a_deployment: Kind::Deployment, Damage::Checkpoint;
     a_torn_checkpoint_in_a_resource: Kind::Resource, Damage::Checkpoint;
     a_torn_checkpoint_in_a_release: Kind::Release, Damage::Checkpoint;
+    a_crash_over_the_checkpoint_of_a_set: Kind::Set, Damage::Crash;
+    a_crash_over_the_checkpoint_of_a_deployment: Kind::Deployment, Damage::Crash;
+    a_crash_over_the_checkpoint_of_a_resource: Kind::Resource, Damage::Crash;
+    a_crash_over_the_checkpoint_of_a_release: Kind::Release, Damage::Crash;
 }

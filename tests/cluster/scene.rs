@@ -166,8 +166,15 @@ pub fn until(what: &str, seconds: u64, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < Duration::from_secs(seconds), "not in {seconds} s: {what}");
-        std::thread::sleep(Duration::from_millis(500));
+        pause(began);
     }
+}
+
+/// Between two looks, the longer the longer it takes: each costs a start of kubectl, and tests that run
+/// side by side share two cores.
+pub fn pause(began: Instant) {
+    let quarter = began.elapsed() / 4;
+    std::thread::sleep(quarter.clamp(Duration::from_millis(200), Duration::from_millis(1500)));
 }
 
 /// An object without what any write or the passing of time changes.
