@@ -85,6 +85,8 @@ mod sibling;
 mod sight;
 #[path = "cluster/stand_in.rs"]
 mod stand_in;
+#[path = "cluster/turns.rs"]
+mod turns;
 #[path = "cluster/wal.rs"]
 mod wal;
 #[path = "cluster/wbl.rs"]

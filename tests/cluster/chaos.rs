@@ -11,6 +11,7 @@ use super::left::{no_helper_is_left, nothing_is_left};
 use super::life::until_told;
 use super::salvage::served_again;
 use super::scene::{Scene, essence, until};
+use super::turns::matrix;
 use super::wal::{is_beside_its_pod, with_gap_in};
 
 const TARGET: &str = "sts/prom";
@@ -53,8 +54,7 @@ const PLACES_OF_UNDO: &[&str] = &[
 
 /// Every so many of them from one on, and with `PROM_FIX_MATRIX=1` all.
 fn some(all: &[&'static str], from: usize, every: usize) -> Vec<&'static str> {
-    let matrix = std::env::var("PROM_FIX_MATRIX").is_ok_and(|v| v == "1");
-    let (from, every) = if matrix { (0, 1) } else { (from, every) };
+    let (from, every) = if matrix() { (0, 1) } else { (from, every) };
     all.iter().copied().skip(from).step_by(every).collect()
 }
 

@@ -11,6 +11,7 @@ use super::damage::samples;
 use super::install::{Install, Kind, ROOMY, serve};
 use super::life::{Ailment, first, live_with, text, until_told};
 use super::scene::{Scene, until};
+use super::turns::in_each_release;
 
 const LOCKED: &[&str] = &["wal/locked"];
 
@@ -197,19 +198,12 @@ fn beside_a_rival(kind: Kind, image: &str) {
     scene.kubectl(&["patch", "pod/rival", "--type=merge", "-p", free]).expect(0);
 }
 
-macro_rules! rivals {
-    ($($name:ident: $kind:expr, $image:expr;)*) => {$(
-        #[test]
-        #[ignore = "needs the cluster: tests/run"]
-        fn $name() {
-            beside_a_rival($kind, $image);
-        }
-    )*};
-}
-
-rivals! {
-    a_pod_of_somebody_else_on_the_claim_of_a_set: Kind::Set, "v2.42.0";
-    a_pod_of_somebody_else_on_the_claim_of_a_resource: Kind::Resource, "v2.53.3";
-    a_pod_of_somebody_else_on_the_claim_of_a_deployment: Kind::Deployment, "v3.16.0";
-    a_pod_of_somebody_else_on_the_claim_of_a_release: Kind::Release, "v3.16.0";
+in_each_release! {
+    a_pod_of_somebody_else_on_the_claim_of_a_set: "v2.42.0", |of| beside_a_rival(Kind::Set, of);
+    a_pod_of_somebody_else_on_the_claim_of_a_resource: "v2.53.3",
+        |of| beside_a_rival(Kind::Resource, of);
+    a_pod_of_somebody_else_on_the_claim_of_a_deployment: "v3.16.0",
+        |of| beside_a_rival(Kind::Deployment, of);
+    a_pod_of_somebody_else_on_the_claim_of_a_release: "v3.16.0",
+        |of| beside_a_rival(Kind::Release, of);
 }

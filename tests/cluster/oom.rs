@@ -3,6 +3,7 @@
 use super::install::{Install, Kind, ROOMY, SERIES, SIDECAR, replaying, serve, serving};
 use super::life::{carry_out, first, live, text, until_told};
 use super::scene::{Said, Scene, essence, run, until};
+use super::turns::matrix;
 
 #[derive(Clone, Copy, Debug)]
 enum Failure {
@@ -84,12 +85,11 @@ fn fails_beside(scene: &Scene, install: Install) -> Install {
 
 /// One kind's rows: all with `PROM_FIX_MATRIX=1`, else those of the pairwise cover.
 fn rows(kind: usize, version: usize) {
-    let matrix = std::env::var("PROM_FIX_MATRIX").is_ok_and(|v| v == "1");
     let mut ran = 0;
     for failure in 0..FAILURES.len() {
         for distroless in [false, true] {
             let row = Row { kind, version, failure, distroless };
-            if matrix || row.is_pairwise() {
+            if matrix() || row.is_pairwise() {
                 row.run();
                 ran += 1;
             }

@@ -13,6 +13,7 @@ use super::damage::{Samples, samples_of};
 use super::install::{Install, Kind, chart, serve};
 use super::life::{Ailment, first, live_with, until_told};
 use super::scene::{Scene, run, until};
+use super::turns::in_each_release;
 
 const MANY: u32 = 120_000;
 const KILLED: &[&str] = &["wal/probe-kills-replay"];
@@ -68,11 +69,9 @@ fn numbers(set: &Value) -> [i64; 2] {
     })
 }
 
-#[test]
-#[ignore = "needs the cluster: tests/run"]
-fn a_set_gets_more_tries() {
+fn a_set(image: &str) {
     let scene = Scene::new("replay");
-    let install = written(&scene, Kind::Set, "v2.53.3");
+    let install = written(&scene, Kind::Set, image);
     let before = scraped(&scene);
     assert!(before.len() > 2, "{before:?}");
     is_waited_for(&scene, &install);
@@ -134,11 +133,9 @@ fn is_waited_for(scene: &Scene, install: &Install) {
     assert_eq!(scene.field("pod/prom-0", ".status.containerStatuses[0].restartCount"), "0");
 }
 
-#[test]
-#[ignore = "needs the cluster: tests/run"]
-fn a_liveness_probe_that_kills_stays_and_is_held_off() {
+fn a_deployment(image: &str) {
     let scene = Scene::new("liveness");
-    let install = written(&scene, Kind::Deployment, "v2.42.0");
+    let install = written(&scene, Kind::Deployment, image);
     Install { replicas: 0, ..install.clone() }.apply(&scene);
     install.until_no_pods(&scene);
     let probe = "        livenessProbe: {httpGet: {path: /-/ready, port: 9090}, periodSeconds: 3, \
@@ -152,10 +149,10 @@ fn a_liveness_probe_that_kills_stays_and_is_held_off() {
 
 /// helm writes the probe, so helm has to be told: by the line that is printed, which gives this value
 /// another number, the release is well.
-fn the_line_for_a_release(probe: &str, path: &str) {
+fn the_line_for_a_release(image: &str, probe: &str, path: &str) {
     let scene = Scene::new("values");
     serve(&scene, "load", MANY);
-    let install = Install::new(Kind::Release, "v2.53.3", "500Mi");
+    let install = Install::new(Kind::Release, image, "500Mi");
     install.apply(&scene);
     let helm = |chart: &str, words: &[&str]| {
         let mut command = Command::new("helm");
@@ -191,29 +188,23 @@ fn the_line_for_a_release(probe: &str, path: &str) {
     assert_eq!(scene.field("pod/prom-server-0", ".status.containerStatuses[0].restartCount"), "0");
 }
 
-#[test]
-#[ignore = "needs the cluster: tests/run"]
-fn the_line_for_a_release_gives_its_server_more_tries() {
+fn by_a_startup_probe(image: &str) {
     let probe = "server.startupProbe.enabled=true,server.startupProbe.periodSeconds=3,\
                  server.startupProbe.failureThreshold=6";
-    the_line_for_a_release(probe, "server.startupProbe.failureThreshold");
+    the_line_for_a_release(image, probe, "server.startupProbe.failureThreshold");
 }
 
 /// No value of the chart makes a startup probe that waits for a replay.
-#[test]
-#[ignore = "needs the cluster: tests/run"]
-fn the_line_for_a_release_without_a_startup_probe_delays_the_other() {
+fn by_a_liveness_probe(image: &str) {
     let probe = "server.livenessProbePath=/-/ready,server.livenessProbePeriodSeconds=3,\
                  server.livenessProbeFailureThreshold=6";
-    the_line_for_a_release(probe, "server.livenessProbeInitialDelay");
+    the_line_for_a_release(image, probe, "server.livenessProbeInitialDelay");
 }
 
 /// An element of `spec.containers` with times of its own beats the field.
-#[test]
-#[ignore = "needs the cluster: tests/run"]
-fn an_element_of_a_resource_gets_more_tries_where_it_wins() {
+fn an_element(image: &str) {
     let scene = Scene::new("element");
-    let install = written(&scene, Kind::Resource, "v3.16.0");
+    let install = written(&scene, Kind::Resource, image);
     let element = "  containers: [{name: prometheus, startupProbe: {periodSeconds: 3, \
                    failureThreshold: 6, terminationGracePeriodSeconds: 2}}]\n";
     scene.apply(&slowed(&install, "35m", "  storage:\n", element));
@@ -223,11 +214,9 @@ fn an_element_of_a_resource_gets_more_tries_where_it_wins() {
 
 /// prometheus-operator 0.85 on what it renders: 60 tries, one every 15 s, where nobody says
 /// otherwise; one of 60 s for a field of 60, which is the least it takes: so this lasts 4 to 5 minutes.
-#[test]
-#[ignore = "needs the cluster: tests/run"]
-fn a_resource_gets_more_seconds_and_its_operator_renders_them() {
+fn a_resource(image: &str) {
     let scene = Scene::new("seconds");
-    let install = written(&scene, Kind::Resource, "v3.16.0");
+    let install = written(&scene, Kind::Resource, image);
     let set = || scene.get("sts/prometheus-prom");
     assert_eq!(numbers(&set()), [60, 15]);
     let field = "  maximumStartupDurationSeconds: 60\n";
@@ -245,4 +234,13 @@ fn a_resource_gets_more_seconds_and_its_operator_renders_them() {
     let odd = r#"{"spec": {"maximumStartupDurationSeconds": 901}}"#;
     scene.kubectl(&["patch", install.target(), "--type=merge", "-p", odd]).expect(0);
     until("it is rendered", 30, || numbers(&set()) == [16, 57]);
+}
+
+in_each_release! {
+    a_set_gets_more_tries: "v2.53.3", a_set;
+    a_liveness_probe_that_kills_stays_and_is_held_off: "v2.42.0", a_deployment;
+    the_line_for_a_release_gives_its_server_more_tries: "v2.53.3", by_a_startup_probe;
+    the_line_for_a_release_without_a_startup_probe_delays_the_other: "v2.53.3", by_a_liveness_probe;
+    an_element_of_a_resource_gets_more_tries_where_it_wins: "v3.16.0", an_element;
+    a_resource_gets_more_seconds_and_its_operator_renders_them: "v3.16.0", a_resource;
 }

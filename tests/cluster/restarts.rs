@@ -19,6 +19,7 @@ use super::kill::WAITS;
 use super::left::nothing_is_left;
 use super::life::until_told;
 use super::scene::{Said, Scene, essence, kubectl, until};
+use super::turns::matrix;
 
 /// The cluster that the scripts beside this file have made says so here.
 const OWN: &str = "/run/prom-fix-cluster/owner";
@@ -78,10 +79,6 @@ fn is_ours() -> bool {
         eprintln!("skipped: nothing is restarted on a cluster that tests/cluster/up did not make");
     }
     ours
-}
-
-fn matrix() -> bool {
-    std::env::var("PROM_FIX_MATRIX").is_ok_and(|v| v == "1")
 }
 
 /// All of them at the same time.

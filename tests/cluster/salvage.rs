@@ -12,6 +12,7 @@ use super::keeper::Keeper;
 use super::left::nothing_is_left;
 use super::life::{first, until_told};
 use super::scene::{Said, Scene, essence, kubectl, until};
+use super::turns::{VERSIONS, in_each_release};
 
 /// Bytes of the last record of a segment: a part of one scrape.
 const CUT: usize = 50;
@@ -248,73 +249,41 @@ fn has_cut_its_log(scene: &Scene, target: &str, image: &str) {
     assert!(told.contains(done), "{told}");
 }
 
-const VERSIONS: [&str; 3] = ["v2.42.0", "v2.53.3", "v3.16.0"];
 const KINDS: [Kind; 4] = [Kind::Set, Kind::Deployment, Kind::Resource, Kind::Release];
 const DAMAGES: [Damage; 5] =
     [Damage::Gap, Damage::HeadChunks, Damage::Flip, Damage::Checkpoint, Damage::Crash];
 
-/// Of every damage under every owner one version always has its turn, such that each version has every
-/// damage and every owner; with `PROM_FIX_MATRIX=1` all have.
-fn is_covered(kind: Kind, version: &str, damage: Damage) -> bool {
+/// Of every damage under every owner the release that always has its turn, such that each release has
+/// every damage and every owner.
+fn always(kind: Kind, damage: Damage) -> &'static str {
     let at = |found: Option<usize>| found.expect("it is one of them");
     let number = at(KINDS.iter().position(|one| *one == kind))
         + at(DAMAGES.iter().position(|one| *one == damage));
-    VERSIONS[(number + 1) % VERSIONS.len()] == version
+    VERSIONS[(number + 1) % VERSIONS.len()]
 }
 
 #[test]
 fn the_cover_is_pairwise() {
-    for damage in DAMAGES {
-        for kind in KINDS {
-            assert_eq!(VERSIONS.iter().filter(|of| is_covered(kind, of, damage)).count(), 1);
-        }
-        for version in VERSIONS {
-            assert!(
-                KINDS.iter().any(|of| is_covered(*of, version, damage)),
-                "{damage:?} {version}"
-            );
-        }
-    }
-    for (kind, version) in KINDS.iter().flat_map(|kind| VERSIONS.map(|version| (*kind, version))) {
-        assert!(DAMAGES.iter().any(|of| is_covered(kind, version, *of)), "{kind:?} {version}");
+    for version in VERSIONS {
+        let has = |kind: Kind, damage: Damage| always(kind, damage) == version;
+        assert!(DAMAGES.iter().all(|damage| KINDS.iter().any(|kind| has(*kind, *damage))));
+        assert!(KINDS.iter().all(|kind| DAMAGES.iter().any(|damage| has(*kind, *damage))));
     }
 }
 
-fn in_turn(kind: Kind, version: &str, damage: Damage) {
-    let matrix = std::env::var("PROM_FIX_MATRIX").is_ok_and(|v| v == "1");
-    if matrix || is_covered(kind, version, damage) {
-        let bare = matches!(kind, Kind::Set | Kind::Resource)
-            && matches!(damage, Damage::Flip | Damage::Checkpoint | Damage::Crash);
-        run(kind, &format!("{version}{}", if bare { "-distroless" } else { "" }), damage);
-    } else {
-        eprintln!("left to --matrix: {kind:?} {version} {damage:?}");
-    }
+fn of_release(kind: Kind, damage: Damage) -> impl Fn(&str) {
+    let bare = matches!(kind, Kind::Set | Kind::Resource)
+        && matches!(damage, Damage::Flip | Damage::Checkpoint | Damage::Crash);
+    let distroless = if bare { "-distroless" } else { "" };
+    move |version| run(kind, &format!("{version}{distroless}"), damage)
 }
 
 macro_rules! salvages {
-    ($($name:ident: $kind:expr, $damage:expr;)*) => {$(
-        mod $name {
-            use super::{Damage, Kind, VERSIONS, in_turn};
-
-            #[test]
-            #[ignore = "needs the cluster: tests/run"]
-            fn of_2_42() {
-                in_turn($kind, VERSIONS[0], $damage);
-            }
-
-            #[test]
-            #[ignore = "needs the cluster: tests/run"]
-            fn of_2_53() {
-                in_turn($kind, VERSIONS[1], $damage);
-            }
-
-            #[test]
-            #[ignore = "needs the cluster: tests/run"]
-            fn of_3_16() {
-                in_turn($kind, VERSIONS[2], $damage);
-            }
+    ($($name:ident: $kind:expr, $damage:expr;)*) => {
+        in_each_release! {
+            $($name: always($kind, $damage), of_release($kind, $damage);)*
         }
-    )*};
+    };
 }
 
 salvages! {
