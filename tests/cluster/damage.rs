@@ -170,8 +170,12 @@ impl<'a> Server<'a> {
                 starts() >= times
             });
         }
-        until("it runs to be ended", 120, told);
-        until("it has ended", 30, || of("state.waiting.reason") == "CrashLoopBackOff");
+        let end = || of("lastState.terminated.finishedAt");
+        let last = end();
+        until("it has run to be ended, and waits", 180, || {
+            let _ = told();
+            of("state.waiting.reason") == "CrashLoopBackOff" && end() != last
+        });
         self.tear_checkpoint();
         until_told(scene, target, &["wal/corrupt-checkpoint"]);
         // The kubelet may not have told yet that it ended.
