@@ -303,8 +303,8 @@ fn beside_the_log(contents: &Contents, problems: &mut Vec<Problem>) {
     let checkpoint = contents.checkpoints.iter().map(|old| old.number).max();
     let last = last_segment(contents).max(checkpoint);
     for snapshot in &contents.snapshots {
-        let faults = snapshot.fault_count + snapshot.closed.len() as u64;
-        if faults > 0 || snapshot.size == 0 || Some(snapshot.segment) > last {
+        if !snapshot.is_whole() || Some(snapshot.segment) > last {
+            let faults = snapshot.all_faults();
             problems.push(Problem::Snapshot { name: name(&snapshot.path), faults });
         }
     }

@@ -41,6 +41,17 @@ pub struct SnapshotSurvey {
     pub closed: Vec<String>,
 }
 
+impl SnapshotSurvey {
+    /// With files that could not be opened.
+    pub(super) fn all_faults(&self) -> u64 {
+        self.fault_count + self.closed.len() as u64
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.size > 0 && self.all_faults() == 0
+    }
+}
+
 /// Faults of a snapshot that are told one by one: it can be made again.
 const MOST_FAULTS: usize = 10;
 

@@ -59,8 +59,8 @@ pub(super) fn deleted_snapshots(contents: &Contents, next: &NextStart) -> Vec<De
     }
     let checkpoint = contents.checkpoints.last().map(|checkpoint| checkpoint.number);
     let deleted = contents.snapshots.iter().map(|snapshot| {
-        let whole = snapshot.size > 0 && snapshot.fault_count == 0 && snapshot.closed.is_empty();
-        let ahead = whole && snapshot.segment > made && Some(snapshot.segment) > checkpoint;
+        let segment = snapshot.segment;
+        let ahead = snapshot.is_whole() && segment > made && Some(segment) > checkpoint;
         DeletedSnapshot { name: name(&snapshot.path), ahead }
     });
     deleted.collect()
