@@ -72,7 +72,7 @@ pub struct Install {
     pub uneven: bool,
     /// The pods' security context, in the flow style of YAML.
     pub security: String,
-    /// Arguments beside its own; not of a resource.
+    /// Arguments beside its own.
     pub arguments: &'static [&'static str],
     /// Lines of the pod's spec, and of its container's, beside their own; of a set or a Deployment.
     pub of_pod: &'static [&'static str],
@@ -186,10 +186,7 @@ impl Install {
             self.class.map_or(String::new(), |class| format!("storageClassName: {class}, "));
         all.replace("@JOBS@", &jobs)
             .replace("@SECURITY@", &self.security)
-            .replace(
-                "@ARGUMENTS@",
-                &self.arguments.iter().map(|a| format!(", {a}")).collect::<String>(),
-            )
+            .replace("@ARGUMENTS@", &self.more_arguments())
             .replace("@OF_POD@", &self.of_pod.join("\n      "))
             .replace("@OF_CONTAINER@", self.of_container)
             .replace("@CLASS@", &class)
@@ -202,6 +199,25 @@ impl Install {
             .replace("@LIMIT@", &self.limit)
             .replace("@DELAY@", if self.scrapes { "8" } else { "0" })
             .replace("@REPLICAS@", &self.replicas.to_string())
+    }
+
+    /// As they stand behind others; of a resource, as its own field.
+    fn more_arguments(&self) -> String {
+        let of_resource = |argument: &&str| {
+            let name = argument.trim_start_matches("--");
+            match name.split_once('=') {
+                Some((name, value)) => format!("{{name: {name}, value: {value:?}}}"),
+                None => format!("{{name: {name}}}"),
+            }
+        };
+        match self.kind {
+            Kind::Resource if self.arguments.is_empty() => String::new(),
+            Kind::Resource => {
+                let all: Vec<String> = self.arguments.iter().map(of_resource).collect();
+                format!("additionalArgs: [{}]", all.join(", "))
+            }
+            _ => self.arguments.iter().map(|argument| format!(", {argument}")).collect(),
+        }
     }
 
     /// `helm upgrade --install` with these values.

@@ -153,19 +153,11 @@ fn beside_a_rival(kind: Kind, image: &str) {
     let locks: &[&str] =
         if image.starts_with("v2.42") { &["--storage.tsdb.use-lockfile"] } else { &[] };
     let install = Install { arguments: locks, ..Install::new(kind, image, ROOMY) };
-    let apply = |install: &Install| match locks {
-        [flag] if kind == Kind::Resource => {
-            let name = flag.trim_start_matches("--");
-            let more = format!("  additionalArgs: [{{name: {name}}}]\n  storage:\n");
-            scene.apply(&install.manifest().replace("  storage:\n", &more));
-        }
-        _ => install.apply(&scene),
-    };
-    apply(&install);
+    install.apply(&scene);
     let taken = || install.pods(&scene).first().map(|pod| samples(&scene, pod)).unwrap_or_default();
     until("it takes samples", 90, || taken().len() > 80);
     let before = taken();
-    apply(&Install { replicas: 0, ..install.clone() });
+    Install { replicas: 0, ..install.clone() }.apply(&scene);
     install.until_no_pods(&scene);
 
     let (claim, below) = match kind {
@@ -182,7 +174,7 @@ fn beside_a_rival(kind: Kind, image: &str) {
     let lock = scene.folder(claim).join(below).join("lock");
     until("it has the lock", 30, || lock.exists());
     let target = install.target();
-    apply(&install);
+    install.apply(&scene);
     let report = until_told(&scene, target, LOCKED);
     assert_eq!(first(&report, "/blocked/reason"), "no-safe-plan");
     let why = first(&report, "/blocked/why");

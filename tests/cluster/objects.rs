@@ -97,6 +97,7 @@ spec:
   securityContext: @SECURITY@
   resources: {limits: {memory: @LIMIT@}}
   @SIDECAR@
+  @ARGUMENTS@
   storage:
     volumeClaimTemplate:
       spec: {@CLASS@resources: {requests: {storage: 1Gi}}}
