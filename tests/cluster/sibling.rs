@@ -1,9 +1,10 @@
-//! One of two is broken, and the other serves as long as that takes.
+//! Whether others serve as long as one is mended.
 
 use std::fs;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::damage::data_of;
 use super::install::{Install, Kind, ROOMY};
 use super::left::nothing_is_left;
 use super::life::first;
@@ -19,12 +20,7 @@ fn a_sibling_serves(kind: Kind, image: &str) {
     let label = install.selector().replace('=', ": ");
     let url = "http://front:9090/-/ready";
     scene.apply(&FRONT.replace("@LABEL@", &label).replace("@URL@", url));
-    let (of, claim, below) = match kind {
-        Kind::Resource => {
-            ("prometheus-prom", "prometheus-prom-db-prometheus-prom-0", "prometheus-db")
-        }
-        Kind::Set | Kind::Deployment | Kind::Release => ("prom", "data-prom-0", ""),
-    };
+    let of = if kind == Kind::Resource { "prometheus-prom" } else { "prom" };
     let (broken, well) = (format!("{of}-0"), format!("{of}-1"));
     for _ in 0..3 {
         scene.until_ready(&broken, 60);
@@ -44,8 +40,7 @@ fn a_sibling_serves(kind: Kind, image: &str) {
     scene.plugin(&["freeze", &format!("pod/{broken}"), "--yes"]).expect(0);
     // kube-proxy may send some to it for a second more.
     let from = (Timestamp::now() + SignedDuration::from_secs(1)).to_string();
-    let segment = scene.folder(claim).join(below).join("wal/00000001");
-    fs::remove_file(segment).expect("a segment");
+    fs::remove_file(data_of(&scene, &broken).join("wal/00000001")).expect("a segment");
     let args = ["wal", install.target(), "--inspect", "--apply", "--yes", "--settle", "4s"];
     let report = scene.plugin(&[&args[..], &["-o", "json"]].concat()).expect(0).json();
     let outage = first(&report, "/plan/impact/outage");

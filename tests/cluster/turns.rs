@@ -18,8 +18,7 @@ pub fn in_turn(name: &str, version: &str, always: &str, run: impl Fn(&str)) {
 
 /// A test for each release, of which one always has its turn.
 macro_rules! in_each_release {
-    ($($(#[doc = $doc:literal])* $name:ident: $always:expr, $run:expr;)*) => {$(
-        $(#[doc = $doc])*
+    ($($name:ident: $always:expr, $run:expr;)*) => {$(
         mod $name {
             use super::*;
             use crate::cluster::turns::{VERSIONS, in_turn};
