@@ -29,9 +29,9 @@ fn given_to(scene: &Scene, install: &Install, claim: &str, user: u32, group: u32
     std::fs::set_permissions(&root, std::fs::Permissions::from_mode(mode)).expect("root may");
 }
 
-/// User, group and mode of everything below a folder.
+/// User, group and mode of everything below a folder; what is removed meanwhile is left out.
 pub fn owners(folder: &std::path::Path) -> Vec<(std::path::PathBuf, u32, u32, u32)> {
-    let of = std::fs::metadata(folder).expect("it is there");
+    let Ok(of) = std::fs::symlink_metadata(folder) else { return Vec::new() };
     let mut all = vec![(folder.to_owned(), of.uid(), of.gid(), of.mode())];
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         all.extend(owners(&entry.expect("an entry").path()));
