@@ -5,6 +5,8 @@
 mod agent;
 #[path = "cluster/answers.rs"]
 mod answers;
+#[path = "cluster/api.rs"]
+mod api;
 #[path = "cluster/audit.rs"]
 mod audit;
 #[path = "cluster/beside.rs"]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::api;
 use super::scene::{Scene, kubectl, until};
 
 /// No shell, no libc, uid 65532.
@@ -106,7 +107,7 @@ fn the_agent_runs_beside_prometheus_in_an_image_that_has_nothing_else() {
     scene.until_ready("prom", 90);
     let proxy = |path: &str| {
         let path = format!("/api/v1/namespaces/{}/pods/prom:9090/proxy{path}", scene.ns);
-        kubectl(&["get", "--raw", &path]).expect(0).json()
+        api::get_json(&path).expect("an answer")
     };
     until("it has scraped itself", 60, || {
         proxy("/api/v1/status/tsdb")["data"]["headStats"]["numSeries"].as_u64() > Some(500)

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use super::api;
 use super::install::{Install, Kind};
 use super::life::until_told;
 use super::scene::{Scene, kubectl, until};
@@ -47,8 +48,7 @@ pub fn samples_of(scene: &Scene, pod: &str, metric: &str) -> Samples {
     // metric{job="load"}[30m]
     let query = format!("{metric}%7Bjob%3D%22load%22%7D%5B30m%5D");
     let base = format!("/api/v1/namespaces/{}/pods/{pod}:9090/proxy", scene.ns);
-    let said = kubectl(&["get", "--raw", &format!("{base}/api/v1/query?query={query}")]);
-    let answer: Value = serde_json::from_str(&said.stdout).unwrap_or_default();
+    let answer = api::get_json(&format!("{base}/api/v1/query?query={query}")).unwrap_or_default();
     let mut all = Samples::new();
     let series = answer.pointer("/data/result").and_then(Value::as_array);
     for one in series.into_iter().flatten() {

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::api;
 use super::audit::Mark;
 use super::install::{Install, Kind, ROOMY};
 use super::life::{text, until_told};
@@ -197,7 +198,7 @@ fn a_full_volume_is_told_with_figures_and_starts_once_what_costs_nothing_is_gone
     scene.until_ready("prom-0", 120);
     until("both blocks are served", 30, || {
         let path = format!("/api/v1/namespaces/{}/pods/prom-0:9090/proxy/metrics", scene.ns);
-        let metrics = kubectl(&["get", "--raw", &path]).stdout;
+        let metrics = api::get(&path).unwrap_or_default();
         metrics.lines().any(|line| line == "prometheus_tsdb_blocks_loaded 2")
     });
 }

@@ -14,8 +14,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::api;
 use super::objects::{DEPLOYMENT, LOAD, PLAIN_CONFIG, POD, RESOURCE, SET};
-use super::scene::{Scene, kubectl, run, until};
+use super::scene::{Scene, run, until};
 
 /// A pod that serves on while the Service forgets it, as one does where no request may be lost.
 const DRAIN: &str = "lifecycle: {preStop: {sleep: {seconds: 3}}}";
@@ -261,11 +262,7 @@ impl Install {
 
     /// The names of its pods, in order.
     pub fn pods(&self, scene: &Scene) -> Vec<String> {
-        let path = "jsonpath={.items[*].metadata.name}";
-        let said = scene.kubectl(&["get", "pods", "-l", self.selector(), "-o", path]);
-        let mut names: Vec<String> = said.stdout.split_whitespace().map(str::to_owned).collect();
-        names.sort();
-        names
+        api::pods(&scene.ns, self.selector())
     }
 
     pub fn until_no_pods(&self, scene: &Scene) {
@@ -333,7 +330,7 @@ pub fn taken(ns: &str, pod: &str) -> f64 {
 
 fn told(ns: &str, pod: &str, metric: &str) -> f64 {
     let path = format!("/api/v1/namespaces/{ns}/pods/{pod}:9090/proxy/metrics");
-    let said = kubectl(&["get", "--raw", &path]);
-    let line = said.stdout.lines().find_map(|l| l.strip_prefix(metric));
+    let said = api::get(&path).unwrap_or_default();
+    let line = said.lines().find_map(|l| l.strip_prefix(metric));
     line.and_then(|n| n.trim().parse().ok()).unwrap_or(0.0)
 }

@@ -5,11 +5,12 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::api;
 use super::audit::Mark;
 use super::install::{Install, Kind, SERIES};
 use super::life::{first, text, until_told};
 use super::oom::fails_replaying;
-use super::scene::{Scene, kubectl, run, until};
+use super::scene::{Scene, run, until};
 
 const IMAGE: &str = "v3.16.0";
 const MANAGED: &str = "app.kubernetes.io/managed-by=prom-fix";
@@ -116,7 +117,7 @@ fn kept_out(scene: &Scene, lines: &str) {
     ]"#;
     scene.kubectl(&["patch", "sts/prom", "--type=json", "-p", volumes]).expect(0);
     let path = |tail: &str| format!("/api/v1/namespaces/{}/pods/prom-0:9090/proxy{tail}", scene.ns);
-    let ask = |tail: &str| kubectl(&["get", "--raw", &path(tail)]).stdout;
+    let ask = |tail: &str| api::get(&path(tail)).unwrap_or_default();
     until("the load is scraped with the lines", 60, || {
         let targets = ask("/api/v1/targets");
         let config = ask("/api/v1/status/config");

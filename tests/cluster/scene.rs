@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::api;
+
 /// What a program said.
 #[derive(Clone, Debug, Default)]
 pub struct Said {
@@ -79,7 +81,13 @@ impl Scene {
     }
 
     pub fn get(&self, what: &str) -> Value {
-        self.kubectl(&["get", what, "-o", "json", "--show-managed-fields"]).expect(0).json()
+        match api::path(&self.ns, what) {
+            Some(path) => api::get_json(&path).expect("it is there"),
+            None => {
+                let args = ["get", what, "-o", "json", "--show-managed-fields"];
+                self.kubectl(&args).expect(0).json()
+            }
+        }
     }
 
     /// Runs the plugin in this namespace.
@@ -109,15 +117,23 @@ impl Scene {
 
     /// The field of a pod, empty where there is none.
     pub fn field(&self, what: &str, path: &str) -> String {
-        let said = self.kubectl(&["get", what, "-o", &format!("jsonpath={{{path}}}")]);
-        said.stdout.trim().to_owned()
+        match api::path(&self.ns, what) {
+            Some(at) => {
+                api::get_json(&at).map_or_else(|_| String::new(), |of| api::value(&of, path))
+            }
+            None => {
+                let said = self.kubectl(&["get", what, "-o", &format!("jsonpath={{{path}}}")]);
+                said.stdout.trim().to_owned()
+            }
+        }
     }
 
     /// The folder on the node that is behind a claim.
     pub fn folder(&self, claim: &str) -> PathBuf {
         let volume = self.field(&format!("pvc/{claim}"), ".spec.volumeName");
-        let path = "jsonpath={.spec.local.path}{.spec.hostPath.path}";
-        PathBuf::from(kubectl(&["get", "pv", &volume, "-o", path]).expect(0).stdout.trim())
+        let of = api::get_json(&format!("/api/v1/persistentvolumes/{volume}")).expect("a volume");
+        let at = [".spec.local.path", ".spec.hostPath.path"].map(|path| api::value(&of, path));
+        PathBuf::from(at.concat())
     }
 
     #[track_caller]

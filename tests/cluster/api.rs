@@ -1,0 +1,146 @@
+//! The API server asked without a start of kubectl, which costs as much of a core as fifty such
+//! questions: what tests wait for is asked several times a second, by all of them at once.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use kube::Client;
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+
+/// One answer may hold every sample of a load.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Words of kubectl for a kind, and where its objects are: before the namespace, and after it.
+const KINDS: &[(&str, &str, &str)] = &[
+    ("pod", "/api/v1", "pods"),
+    ("pvc", "/api/v1", "persistentvolumeclaims"),
+    ("configmap", "/api/v1", "configmaps"),
+    ("svc", "/api/v1", "services"),
+    ("sts", "/apis/apps/v1", "statefulsets"),
+    ("deploy", "/apis/apps/v1", "deployments"),
+    ("prometheus", "/apis/monitoring.coreos.com/v1", "prometheuses"),
+];
+
+thread_local! {
+    /// A connection belongs to what drives it, and that to its thread.
+    static ASKER: RefCell<Option<(Runtime, Client)>> = const { RefCell::new(None) };
+}
+
+/// What is at a path; the error is in the words of the server, or of the connection.
+pub fn get(path: &str) -> Result<String, String> {
+    ASKER.with_borrow_mut(|asker| {
+        let (runtime, client) = asker.get_or_insert_with(connect);
+        let request = http::Request::get(path).body(Vec::new()).expect("a path");
+        let asked = async { tokio::time::timeout(PATIENCE, client.request_text(request)).await };
+        match runtime.block_on(asked) {
+            Ok(Ok(text)) => Ok(text),
+            Ok(Err(e)) => Err(e.to_string()),
+            Err(_) => Err(format!("no answer in {PATIENCE:?}")),
+        }
+    })
+}
+
+fn connect() -> (Runtime, Client) {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let client = runtime.block_on(Client::try_default()).expect("of KUBECONFIG");
+    (runtime, client)
+}
+
+pub fn get_json(path: &str) -> Result<Value, String> {
+    get(path).and_then(|text| serde_json::from_str(&text).map_err(|e| e.to_string()))
+}
+
+/// The path of `pod/prom-0`, or of all `pod`; none where the kind is not one of those asked often.
+pub fn path(namespace: &str, what: &str) -> Option<String> {
+    let (kind, name) = what.split_once('/').map_or((what, None), |(kind, name)| (kind, Some(name)));
+    let (_, group, plural) = KINDS.iter().find(|(word, ..)| *word == kind)?;
+    let all = format!("{group}/namespaces/{namespace}/{plural}");
+    Some(name.map_or_else(|| all.clone(), |name| format!("{all}/{name}")))
+}
+
+/// The names of pods that a selector selects, in order; none where nobody answers.
+pub fn pods(namespace: &str, selector: &str) -> Vec<String> {
+    let selector = selector.replace('=', "%3D").replace('/', "%2F");
+    let path = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={selector}");
+    let found = get_json(&path).unwrap_or_default();
+    let all = found.pointer("/items").and_then(Value::as_array).into_iter().flatten();
+    let mut names: Vec<String> =
+        all.filter_map(|pod| pod.pointer("/metadata/name")?.as_str().map(str::to_owned)).collect();
+    names.sort();
+    names
+}
+
+/// One value by kubectl's path to it, as kubectl prints it: `.items[0].metadata.name`,
+/// `.metadata.annotations.a\.b/c`, `.status.conditions[?(@.type=="Ready")].status`. Empty where there
+/// is none; of several that a condition finds, the first.
+pub fn value(object: &Value, path: &str) -> String {
+    let found = steps(path).into_iter().try_fold(object, |at, step| match step {
+        Step::Field(name) => at.get(&name),
+        Step::Index(index) => at.get(index),
+        Step::Where(field, is) => {
+            at.as_array()?.iter().find(|one| one.get(&field).is_some_and(|value| *value == *is))
+        }
+    });
+    match found {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+enum Step {
+    Field(String),
+    Index(usize),
+    Where(String, String),
+}
+
+fn steps(path: &str) -> Vec<Step> {
+    let mut out = Vec::new();
+    let mut letters = path.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if letter == '[' {
+            let inside: String = letters.by_ref().take_while(|letter| *letter != ']').collect();
+            out.push(bracket(&inside));
+            continue;
+        }
+        assert_eq!(letter, '.', "a dot before a name: {path}");
+        let mut name = String::new();
+        while let Some(letter) = letters.next_if(|letter| !matches!(letter, '.' | '[')) {
+            let escaped = letter == '\\';
+            name.extend(if escaped { letters.next() } else { Some(letter) });
+        }
+        out.push(Step::Field(name));
+    }
+    out
+}
+
+fn bracket(inside: &str) -> Step {
+    if let Ok(index) = inside.parse() {
+        return Step::Index(index);
+    }
+    let condition = inside.strip_prefix("?(@.").and_then(|rest| rest.strip_suffix(')'));
+    let (field, value) = condition.and_then(|c| c.split_once("==")).expect("a field and its value");
+    Step::Where(field.to_owned(), value.trim_matches('"').to_owned())
+}
+
+#[test]
+fn a_path_is_followed_as_kubectl_follows_it() {
+    let object = serde_json::json!({
+        "items": [{"metadata": {"name": "a", "annotations": {"x.y/z": "1"}, "finalizers": ["f"]}}],
+        "conditions": [{"type": "A", "status": "False"}, {"type": "Ready", "status": "True"}],
+        "number": 3,
+    });
+    for (path, is) in [
+        (".items[0].metadata.name", "a"),
+        (".items[0].metadata.annotations.x\\.y/z", "1"),
+        (".items[0].metadata.finalizers", r#"["f"]"#),
+        (".items[1].metadata.name", ""),
+        (".conditions[?(@.type==\"Ready\")].status", "True"),
+        (".conditions[?(@.type==\"None\")].status", ""),
+        (".number", "3"),
+        (".absent.below", ""),
+    ] {
+        assert_eq!(value(&object, path), is, "{path}");
+    }
+}
