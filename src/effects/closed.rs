@@ -293,6 +293,10 @@ mod tests {
         let automated = "/spec/syncPolicy/automated";
         assert_eq!(patch(Kind::Application, Op::Remove { path: automated.into() }), "fits");
         assert_eq!(patch(Kind::HelmRelease, add("/spec/suspend", json!(true))), "fits");
+        let policy = |value: Value| patch(Kind::Application, add("/spec/syncPolicy", value));
+        let healing = json!({"selfHeal": true});
+        assert_eq!(policy(json!({"automated": healing, "syncOptions": []})), "fits");
+        assert!(policy(json!({"syncOptions": ["Replace=true"]})).contains("it writes"));
         let source = patch(Kind::Application, add("/spec/source/repoURL", json!("x")));
         assert!(source.contains("it writes"), "{source}");
         let chart = patch(Kind::HelmRelease, add("/spec/values", json!({})));

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::pod;
 use super::rivals::{self, Rivals};
-use super::rollout::{patch_step, rolled_out, wait};
+use super::rollout::{patch_step, rolled_out, uncounted, wait};
 use super::volume::{Store, store};
 use super::{Subject, frozen, repair};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
-use crate::model::patch::{COUNTERS, Change, Op, guarded};
+use crate::model::patch::{Change, Op, guarded};
 use crate::model::plan::{Action, Blocked, FREEZE, Impact, Plan, Step, Undo, Until};
 use crate::model::receipt::HOLD;
 use crate::model::{Finding, Severity, Snapshot, Unknown};
@@ -318,14 +318,9 @@ fn run_again(stopped: &Value, count: i64, ahead: i64) -> Step {
     patch_step(stopped, &deployment_of(stopped), &change, ahead, "it runs again")
 }
 
-/// The uid and what the list was are enough: a status that moves, as that of a pod in a crash loop
-/// does, is no reason to look again.
+/// The status of a pod in a crash loop moves all the time.
 fn held(pod: &Value, object: &ObjectRef, change: &[Change]) -> Step {
-    let mut step = patch_step(pod, object, change, 0, "its name is held from here on");
-    if let Action::Patch { patch, .. } = &mut step.action {
-        patch.retain(|op| !COUNTERS.contains(&op.path()));
-    }
-    step
+    uncounted(patch_step(pod, object, change, 0, "its name is held from here on"))
 }
 
 fn finalizers(pod: &Value) -> Vec<Value> {

@@ -7,7 +7,7 @@ mod gitops;
 
 use serde_json::{Value, json};
 
-use super::rollout::patch_step;
+use super::rollout::{patch_step, uncounted};
 use super::{Subject, manager, repair};
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::patch::{Change, Op, pointer};
@@ -133,7 +133,10 @@ impl Pause {
     fn step(&self) -> Step {
         let Pause { who, object, reference, change } = self;
         let why = format!("{who} leaves it alone from here on");
-        patch_step(object, reference, std::slice::from_ref(change), 0, &why)
+        let step = patch_step(object, reference, std::slice::from_ref(change), 0, &why);
+        // Of an Application even the generation counts what its controller notes in its status, every
+        // few minutes; a Deployment is written again by the steps that follow.
+        if reference.kind == Kind::Deployment { step } else { uncounted(step) }
     }
 }
 

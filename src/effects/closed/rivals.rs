@@ -1,5 +1,7 @@
 //! What a plan may write of the objects of autoscalers and GitOps: that they pause, and nothing else.
 
+use serde_json::Value;
+
 use crate::model::object::{Kind, ObjectRef};
 use crate::model::patch::Op;
 
@@ -11,7 +13,8 @@ fn pauses(kind: Kind) -> &'static [&'static str] {
         Kind::ScaledObject => {
             &["/metadata/annotations", "/metadata/annotations/autoscaling.keda.sh~1paused"]
         }
-        Kind::Application => &["/spec/syncPolicy/automated"],
+        // All of the policy where nothing else was said in it.
+        Kind::Application => &["/spec/syncPolicy", "/spec/syncPolicy/automated"],
         Kind::HelmRelease => &["/spec/suspend"],
         _ => &[],
     }
@@ -22,17 +25,27 @@ pub(super) fn is_elsewhere(kind: Kind) -> bool {
     matches!(kind, Kind::Application | Kind::HelmRelease)
 }
 
+/// Whether a value that is written as a whole has nothing in it but what pauses.
+fn holds_a_pause(path: &str, value: &Value) -> bool {
+    let only = |key: &str| match path {
+        "/metadata/annotations" => key == "autoscaling.keda.sh/paused",
+        "/spec/syncPolicy" => key == "automated",
+        _ => true,
+    };
+    let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty) || value.is_null();
+    match value.as_object() {
+        Some(all) => all.iter().all(|(key, value)| only(key) || is_empty(value)),
+        None => true,
+    }
+}
+
 pub(super) fn check(object: &ObjectRef, op: &Op) -> Result<(), String> {
     let places = pauses(object.kind);
-    let only_pauses = match op {
-        Op::Add { path, value } if path == "/metadata/annotations" => {
-            let paused = |all: &serde_json::Map<_, _>| {
-                all.keys().all(|key| key == "autoscaling.keda.sh/paused")
-            };
-            places.contains(&path.as_str()) && value.as_object().is_some_and(paused)
-        }
-        op => places.contains(&op.path()),
-    };
+    let only_pauses = places.contains(&op.path())
+        && match op {
+            Op::Add { path, value } | Op::Replace { path, value } => holds_a_pause(path, value),
+            Op::Test { .. } | Op::Remove { .. } => true,
+        };
     if places.is_empty() || op.is_guard() || only_pauses {
         return Ok(());
     }

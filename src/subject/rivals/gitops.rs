@@ -106,7 +106,22 @@ fn application<'a>(seen: &'a Snapshot, app: &str) -> Found<'a> {
         return Ok(None);
     }
     let reference = ObjectRef::new(Kind::Application, one.namespace(), one.name());
-    Ok(Some((one, reference, Change::unset("/spec/syncPolicy/automated"))))
+    Ok(Some((one, reference, Change::unset(automation(one)))))
+}
+
+/// What is taken away so that it does not sync by itself: all of the policy where nothing else is said
+/// in it. Argo CD removes one that says nothing (`SyncPolicy.IsZero`, argo-cd
+/// pkg/apis/application/v1alpha1/types.go), and into what is gone no value can be put back.
+fn automation(application: &Value) -> &'static str {
+    let policy = application.pointer("/spec/syncPolicy").and_then(Value::as_object);
+    let says = |(key, value): (&String, &Value)| {
+        key != "automated" && !value.is_null() && value.as_array().is_none_or(|all| !all.is_empty())
+    };
+    if policy.into_iter().flatten().any(says) {
+        "/spec/syncPolicy/automated"
+    } else {
+        "/spec/syncPolicy"
+    }
 }
 
 fn release<'a>(seen: &'a Snapshot, namespace: &str, name: &str) -> Found<'a> {

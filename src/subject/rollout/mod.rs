@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{Subject, pod};
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
-use crate::model::patch::Change;
+use crate::model::patch::{COUNTERS, Change};
 use crate::model::plan::{Action, Blocked, Impact, Server, Step, Undo, Until};
 
 /// A change of the owner, and the same change as the workload's template will show it.
@@ -196,6 +196,15 @@ pub fn patch_step(
         action: Action::Patch { object: reference.clone(), patch: patch.ops },
         undo: Undo::Patch(patch.undo),
     }
+}
+
+/// The patch of a step held to its object and to the values it replaces alone, where the server counts
+/// up what is no change to us: a status that moves.
+pub fn uncounted(mut step: Step) -> Step {
+    if let Action::Patch { patch, .. } = &mut step.action {
+        patch.retain(|op| !COUNTERS.contains(&op.path()));
+    }
+    step
 }
 
 /// A workload that runs this Prometheus is rolled out.

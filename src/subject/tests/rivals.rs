@@ -133,10 +133,29 @@ fn argo_cd_is_paused_where_it_syncs_by_itself() {
     ] {
         assert!(held(&argo(), &applications(&[calm])).is_ok());
     }
-    let acts = app(by_itself(), json!({"x": "y"}));
-    let by_hand = r#"applications.argoproj.io/a -n argo --type merge -p '{"spec":{"syncPolicy":{"automated":null}}}'"#;
     let who = "Argo CD application a";
-    is_paused(&argo(), applications(std::slice::from_ref(&acts)), &acts, who, by_hand);
+    // What says nothing else goes as a whole: Argo CD itself takes an empty policy away.
+    let alone = json!({"automated": {"selfHeal": true}, "syncOptions": [], "retry": null});
+    let more = json!({"automated": {"selfHeal": true}, "syncOptions": ["Validate=false"]});
+    for (policy, patch) in [
+        (by_itself(), r#"{"spec":{"syncPolicy":null}}"#),
+        (alone, r#"{"spec":{"syncPolicy":null}}"#),
+        (more, r#"{"spec":{"syncPolicy":{"automated":null}}}"#),
+    ] {
+        let acts = app(policy, json!({"x": "y"}));
+        let by_hand = format!("applications.argoproj.io/a -n argo --type merge -p '{patch}'");
+        is_paused(&argo(), applications(std::slice::from_ref(&acts)), &acts, who, &by_hand);
+    }
+    let acts = app(by_itself(), json!({"x": "y"}));
+    let mut seen = applications(std::slice::from_ref(&acts));
+    seen.may_pause = true;
+    let (down, ..) = held(&argo(), &seen).expect("held");
+    let Action::Patch { patch, .. } = &down[0].action else { panic!("a patch") };
+    let of_it = ["/metadata/uid", "/spec/syncPolicy"];
+    assert!(
+        patch.iter().all(|op| of_it.contains(&op.path())),
+        "no status is in its way: {patch:?}"
+    );
 
     // One that an ApplicationSet writes comes back.
     let mut written = acts;
