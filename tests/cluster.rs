@@ -7,6 +7,8 @@ mod agent;
 mod answers;
 #[path = "cluster/api.rs"]
 mod api;
+#[path = "cluster/argo.rs"]
+mod argo;
 #[path = "cluster/audit.rs"]
 mod audit;
 #[path = "cluster/beside.rs"]
@@ -19,6 +21,8 @@ mod chaos;
 mod cleanup;
 #[path = "cluster/closed.rs"]
 mod closed;
+#[path = "cluster/controllers.rs"]
+mod controllers;
 #[path = "cluster/damage.rs"]
 mod damage;
 #[path = "cluster/definitions.rs"]
@@ -41,6 +45,8 @@ mod image;
 mod install;
 #[path = "cluster/inventory.rs"]
 mod inventory;
+#[path = "cluster/keda.rs"]
+mod keda;
 #[path = "cluster/keeper.rs"]
 mod keeper;
 #[path = "cluster/kill.rs"]

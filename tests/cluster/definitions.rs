@@ -1,6 +1,7 @@
 //! Kinds of others, as loose as a definition can be; gone again at the end.
 
-use super::scene::{kubectl, kubectl_in};
+use super::api;
+use super::scene::{kubectl, kubectl_in, until};
 
 /// Group, version, kind and plural.
 pub type Of = (&'static str, &'static str, &'static str, &'static str);
@@ -43,9 +44,17 @@ impl Drop for Written {
 }
 
 fn applied(definition: &str, name: &str) {
+    let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
+    let its = |field: &str| {
+        api::get_json(&path).map_or_else(|_| String::new(), |of| api::value(&of, field))
+    };
+    until("the kind of the test before is gone", 60, || {
+        its(".metadata.deletionTimestamp").is_empty()
+    });
     kubectl_in(&["apply", "--server-side", "-f", "-"], definition).expect(0);
-    let name = format!("crd/{name}");
-    kubectl(&["wait", "--for=condition=Established", &name, "--timeout=30s"]).expect(0);
+    // kubectl's own wait fails where it comes before the first condition.
+    let established = ".status.conditions[?(@.type==\"Established\")].status";
+    until("the kind is served", 30, || its(established) == "True");
 }
 
 fn remove(name: &str) {

@@ -1,8 +1,9 @@
 //! Who scales a Deployment up again while it is held: the autoscaler of Kubernetes for real; of Argo
-//! CD, Flux and KEDA the objects alone; [`super::flux`] has one of their controllers.
+//! CD, Flux and KEDA the objects alone; their controllers are in [`super::controllers`].
 
 use serde_json::Value;
 
+use super::controllers::kinds_alone;
 use super::definitions::{Definitions, Of};
 use super::install::{Install, Kind, ROOMY};
 use super::left::nothing_is_left;
@@ -61,6 +62,7 @@ fn all_at_once(scene: &Scene, other: &Scene) {
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn who_would_start_it_is_paused_while_its_log_is_mended() {
+    let _alone = kinds_alone();
     let _kinds = Definitions::new(KINDS);
     let (scene, other) = (Scene::new("rivals"), Scene::new("gitops"));
     let install = Install::new(Kind::Deployment, "v3.16.0", ROOMY);
