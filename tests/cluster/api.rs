@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use kube::Client;
+use kube::{Client, Config};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
@@ -43,7 +43,12 @@ pub fn get(path: &str) -> Result<String, String> {
 
 fn connect() -> (Runtime, Client) {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let client = runtime.block_on(Client::try_default()).expect("of KUBECONFIG");
+    let client = runtime.block_on(async {
+        let mut config = Config::infer().await.expect("of KUBECONFIG");
+        // A server that is not ready answers 503, and is asked again by whoever waits for it.
+        config.default_retry = false;
+        Client::try_from(config).expect("a client")
+    });
     (runtime, client)
 }
 
@@ -73,25 +78,32 @@ pub fn pods(namespace: &str, selector: &str) -> Vec<String> {
 
 /// One value by kubectl's path to it, as kubectl prints it: `.items[0].metadata.name`,
 /// `.metadata.annotations.a\.b/c`, `.status.conditions[?(@.type=="Ready")].status`. Empty where there
-/// is none; of several that a condition finds, the first.
+/// is none; of several, the first.
 pub fn value(object: &Value, path: &str) -> String {
-    let found = steps(path).into_iter().try_fold(object, |at, step| match step {
-        Step::Field(name) => at.get(&name),
-        Step::Index(index) => at.get(index),
-        Step::Where(field, is) => {
-            at.as_array()?.iter().find(|one| one.get(&field).is_some_and(|value| *value == *is))
-        }
-    });
-    match found {
+    match follow(object, &steps(path)) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     }
 }
 
+fn follow<'a>(at: &'a Value, steps: &[Step]) -> Option<&'a Value> {
+    let Some((step, rest)) = steps.split_first() else { return Some(at) };
+    match step {
+        Step::Field(name) => follow(at.get(name)?, rest),
+        Step::Index(index) => follow(at.get(index)?, rest),
+        Step::Each => at.as_array()?.iter().find_map(|one| follow(one, rest)),
+        Step::Where(field, is) => {
+            let mut all = at.as_array()?.iter();
+            follow(all.find(|one| one.get(field).is_some_and(|value| *value == *is))?, rest)
+        }
+    }
+}
+
 enum Step {
     Field(String),
     Index(usize),
+    Each,
     Where(String, String),
 }
 
@@ -116,6 +128,9 @@ fn steps(path: &str) -> Vec<Step> {
 }
 
 fn bracket(inside: &str) -> Step {
+    if inside == "*" {
+        return Step::Each;
+    }
     if let Ok(index) = inside.parse() {
         return Step::Index(index);
     }
@@ -138,6 +153,8 @@ fn a_path_is_followed_as_kubectl_follows_it() {
         (".items[1].metadata.name", ""),
         (".conditions[?(@.type==\"Ready\")].status", "True"),
         (".conditions[?(@.type==\"None\")].status", ""),
+        (".conditions[*].status", "False"),
+        (".conditions[*].absent", ""),
         (".number", "3"),
         (".absent.below", ""),
     ] {

@@ -186,8 +186,8 @@ pub fn until(what: &str, seconds: u64, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Between two looks, the longer the longer it takes: each costs a start of kubectl, and tests that run
-/// side by side share two cores.
+/// Between two looks, the longer the longer it takes: some cost a start of kubectl or of the plugin,
+/// and tests that run side by side share two cores.
 pub fn pause(began: Instant) {
     let quarter = began.elapsed() / 4;
     std::thread::sleep(quarter.clamp(Duration::from_millis(200), Duration::from_millis(1500)));
