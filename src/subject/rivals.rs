@@ -24,14 +24,16 @@ pub struct Rivals {
     pub doubts: Vec<Unknown>,
 }
 
-/// One who would start it, and the value that stops him.
+/// One who would start it, and the values that stop him.
 #[derive(Clone, Debug)]
 struct Pause {
     /// `KEDA scaledobject/prometheus`.
     who: String,
     object: Value,
     reference: ObjectRef,
-    change: Change,
+    changes: Vec<Change>,
+    /// What must still be so, beside the values that are replaced.
+    guards: Vec<Op>,
 }
 
 /// Only a Deployment is held by its replicas.
@@ -60,8 +62,9 @@ pub fn of(subject: &Subject, seen: &Snapshot, workload: &Value) -> Result<Rivals
 
 /// A pause that somebody takes back is none.
 fn stays(subject: &Subject, pause: &Pause) -> Result<(), Blocked> {
-    let Pause { who, object, reference, change } = pause;
-    let forecast = manager::forecast(subject, object, std::slice::from_ref(&change.pointer));
+    let Pause { who, object, reference, changes, .. } = pause;
+    let pointers: Vec<String> = changes.iter().map(|change| change.pointer.clone()).collect();
+    let forecast = manager::forecast(subject, object, &pointers);
     let back = [Revert::RevertsNow, Revert::RevertsOnReconcile];
     match forecast.into_iter().find(|f| back.contains(&f.verdict)) {
         Some(lost) => Err(repair::elsewhere(
@@ -72,7 +75,10 @@ fn stays(subject: &Subject, pause: &Pause) -> Result<(), Blocked> {
                 lost.by,
                 reference.short()
             ),
-            &["suspend both where they are written, and let them go on afterwards"],
+            &[
+                "suspend both where they are written, and let them go on afterwards",
+                &format!("or pause it yourself, where that stays:  {}", by_hand(pause)),
+            ],
         )),
         None => Ok(()),
     }
@@ -96,13 +102,17 @@ fn asks(subject: &Subject, pause: &Pause) -> Blocked {
 
 /// `kubectl patch scaledobject/a -n mon --type merge -p '{…}'`.
 fn by_hand(pause: &Pause) -> String {
-    let Pause { reference, change, .. } = pause;
-    let parts: Vec<&str> = change.pointer.split('/').skip(1).collect();
-    let value = change.value.clone().unwrap_or(Value::Null);
-    let patch = parts
-        .iter()
-        .rev()
-        .fold(value, |value, part| json!({ part.replace("~1", "/").replace("~0", "~"): value }));
+    let Pause { reference, changes, .. } = pause;
+    let mut patch = json!({});
+    for change in changes {
+        let parts: Vec<&str> = change.pointer.split('/').skip(1).collect();
+        let value = change.value.clone().unwrap_or(Value::Null);
+        let one = parts.iter().rev().fold(
+            value,
+            |value, part| json!({ part.replace("~1", "/").replace("~0", "~"): value }),
+        );
+        merge(&mut patch, one);
+    }
     format!(
         "kubectl patch {}.{}/{} -n {} --type merge -p '{patch}'",
         reference.kind.plural(),
@@ -110,6 +120,18 @@ fn by_hand(pause: &Pause) -> String {
         reference.name,
         reference.namespace
     )
+}
+
+/// Puts the maps of one into those of another.
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
 }
 
 impl Rivals {
@@ -131,9 +153,12 @@ impl Rivals {
 
 impl Pause {
     fn step(&self) -> Step {
-        let Pause { who, object, reference, change } = self;
+        let Pause { who, object, reference, changes, guards } = self;
         let why = format!("{who} leaves it alone from here on");
-        let step = patch_step(object, reference, std::slice::from_ref(change), 0, &why);
+        let mut step = patch_step(object, reference, changes, 0, &why);
+        if let Action::Patch { patch, .. } = &mut step.action {
+            patch.splice(0..0, guards.iter().cloned());
+        }
         // Of an Application even the generation counts what its controller notes in its status, every
         // few minutes; a Deployment is written again by the steps that follow.
         if reference.kind == Kind::Deployment { step } else { uncounted(step) }

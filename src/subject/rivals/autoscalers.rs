@@ -10,8 +10,9 @@ use crate::model::{Kind, Need, Snapshot};
 /// Keeps KEDA from scaling, at whatever number of replicas there is (since 2.13; docs "Pausing
 /// autoscaling").
 const PAUSED: &str = "autoscaling.keda.sh/paused";
-/// Brings it to a number first: a pause only where that is none, and then it is in the way of the
-/// end of the plan.
+/// Brings it to that number at every look that KEDA takes at the object, its pause included, whatever
+/// [`PAUSED`] says: it goes for as long (keda controllers/keda/scaledobject_controller.go,
+/// `scaleTargetToPausedCount`).
 const PAUSED_AT: &str = "autoscaling.keda.sh/paused-replicas";
 
 pub(super) fn needs(workload: &Value) -> Vec<Need> {
@@ -32,21 +33,22 @@ pub(super) fn of(seen: &Snapshot, workload: &Value, rivals: &mut Rivals) {
     let plain = seen.items(Kind::HorizontalPodAutoscaler, namespace);
     let plain = plain.filter(|hpa| scales(hpa, workload) && starts_from_none(hpa)).map(|hpa| {
         let change = Change::set("/spec/minReplicas", 1);
-        pause("the autoscaler", Kind::HorizontalPodAutoscaler, hpa, change)
+        pause("the autoscaler", Kind::HorizontalPodAutoscaler, hpa, vec![change])
     });
     rivals.pauses.extend(plain);
     let keda = seen.items(Kind::ScaledObject, namespace);
     let keda = keda.filter(|of| scales(of, workload) && !is_paused(of)).map(|of| {
-        let change = Change::set(annotation(PAUSED), "true");
-        pause("KEDA's", Kind::ScaledObject, of, change)
+        let number = of.annotation(PAUSED_AT).map(|_| Change::unset(annotation(PAUSED_AT)));
+        let pauses = [Some(Change::set(annotation(PAUSED), "true")), number];
+        pause("KEDA's", Kind::ScaledObject, of, pauses.into_iter().flatten().collect())
     });
     rivals.pauses.extend(keda);
 }
 
-fn pause(whose: &str, kind: Kind, object: &Value, change: Change) -> Pause {
+fn pause(whose: &str, kind: Kind, object: &Value, changes: Vec<Change>) -> Pause {
     let reference = ObjectRef::new(kind, object.namespace(), object.name());
     let who = format!("{whose} {}", reference.short());
-    Pause { who, object: object.clone(), reference, change }
+    Pause { who, object: object.clone(), reference, changes, guards: Vec::new() }
 }
 
 /// KEDA takes a Deployment where no kind is said.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Pause, Rivals, annotation};
 use crate::model::fact::Got;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
-use crate::model::patch::Change;
+use crate::model::patch::{Change, Op, pointer};
 use crate::model::plan::Blocked;
 use crate::model::{Need, Snapshot};
 use crate::subject::{Manager, Subject, manager, repair};
@@ -65,7 +65,13 @@ pub(super) fn of(
         match found {
             Ok(None) => {}
             Ok(Some((object, reference, change))) => {
-                rivals.pauses.push(Pause { who, object: object.clone(), reference, change });
+                let guards = match reference.kind {
+                    Kind::Application => beside(object, &change),
+                    _ => Vec::new(),
+                };
+                let object = object.clone();
+                let changes = vec![change];
+                rivals.pauses.push(Pause { who, object, reference, changes, guards });
             }
             Err((why, way)) => {
                 return cannot(&format!("whether {who} {up} is not known: {why}"), &way);
@@ -102,6 +108,13 @@ fn application<'a>(seen: &'a Snapshot, app: &str) -> Found<'a> {
     let automated = one.pointer("/spec/syncPolicy/automated").filter(|set| !set.is_null());
     let enabled = automated.is_some_and(|set| set.get("enabled") != Some(&Value::Bool(false)));
     let skipped = one.annotation(SKIPPED) == Some("true");
+    // What it has begun it ends, whatever its policy says by then (argo-cd
+    // controller/appcontroller.go, `processRequestedAppOperation`).
+    let phase = one.text("/status/operationState/phase");
+    if one.get("operation").is_some() || matches!(phase, "Running" | "Terminating") {
+        let way = format!("wait until its sync has ended, or:  argocd app terminate-op {app}");
+        return Err(("it syncs just now".into(), way));
+    }
     if !enabled || skipped {
         return Ok(None);
     }
@@ -109,15 +122,29 @@ fn application<'a>(seen: &'a Snapshot, app: &str) -> Found<'a> {
     Ok(Some((one, reference, Change::unset(automation(one)))))
 }
 
+/// What must still be so where an application is paused: no sync has begun, and what is said beside its
+/// automation is still said, without which Argo CD would take the policy away.
+fn beside(application: &Value, change: &Change) -> Vec<Op> {
+    let none = Op::Test { path: "/operation".into(), value: Value::Null };
+    let policy = application.pointer("/spec/syncPolicy").and_then(Value::as_object);
+    let kept = policy.into_iter().flatten().find(says_more);
+    let kept = kept.filter(|_| change.pointer.ends_with("/automated")).map(|(key, value)| {
+        Op::Test { path: pointer(["spec", "syncPolicy", key]), value: value.clone() }
+    });
+    [Some(none), kept].into_iter().flatten().collect()
+}
+
+/// Whether a field of a sync policy says anything beside its automation.
+fn says_more((key, value): &(&String, &Value)) -> bool {
+    *key != "automated" && !value.is_null() && value.as_array().is_none_or(|all| !all.is_empty())
+}
+
 /// What is taken away so that it does not sync by itself: all of the policy where nothing else is said
 /// in it. Argo CD removes one that says nothing (`SyncPolicy.IsZero`, argo-cd
 /// pkg/apis/application/v1alpha1/types.go), and into what is gone no value can be put back.
 fn automation(application: &Value) -> &'static str {
     let policy = application.pointer("/spec/syncPolicy").and_then(Value::as_object);
-    let says = |(key, value): (&String, &Value)| {
-        key != "automated" && !value.is_null() && value.as_array().is_none_or(|all| !all.is_empty())
-    };
-    if policy.into_iter().flatten().any(says) {
+    if policy.into_iter().flatten().any(|field| says_more(&field)) {
         "/spec/syncPolicy/automated"
     } else {
         "/spec/syncPolicy"

@@ -98,10 +98,13 @@ fn keda_is_paused_at_no_number_of_its_own() {
     let seen = |of: &Value| with(alone(), Need::list(Kind::ScaledObject, "mon"), vec![of.clone()]);
     let calm = keda(json!({"autoscaling.keda.sh/paused": "true"}));
     assert!(held(&deployment(), &seen(&calm)).is_ok());
-    let by_hand = r#"-p '{"metadata":{"annotations":{"autoscaling.keda.sh/paused":"true"}}}'"#;
+    let paused = r#""autoscaling.keda.sh/paused":"true""#;
+    // It would be brought to its number by the pause itself.
+    let without = format!(r#"{paused},"autoscaling.keda.sh/paused-replicas":null"#);
     let at_one = json!({"autoscaling.keda.sh/paused-replicas": "1"});
-    for acts in [keda(json!({"x": "y"})), keda(at_one)] {
-        is_paused(&deployment(), seen(&acts), &acts, "KEDA's scaledobject/a", by_hand);
+    for (acts, patch) in [(keda(json!({"x": "y"})), paused), (keda(at_one), &without)] {
+        let by_hand = format!(r#"-p '{{"metadata":{{"annotations":{{{patch}}}}}}}'"#);
+        is_paused(&deployment(), seen(&acts), &acts, "KEDA's scaledobject/a", &by_hand);
     }
 }
 
@@ -151,11 +154,25 @@ fn argo_cd_is_paused_where_it_syncs_by_itself() {
     seen.may_pause = true;
     let (down, ..) = held(&argo(), &seen).expect("held");
     let Action::Patch { patch, .. } = &down[0].action else { panic!("a patch") };
-    let of_it = ["/metadata/uid", "/spec/syncPolicy"];
+    let of_it = ["/metadata/uid", "/spec/syncPolicy", "/operation"];
     assert!(
         patch.iter().all(|op| of_it.contains(&op.path())),
         "no status is in its way: {patch:?}"
     );
+
+    // What it has begun goes on whatever its policy says.
+    for (at, begun) in [
+        ("operation", json!({"sync": {}})),
+        ("status", json!({"operationState": {"phase": "Running"}})),
+    ] {
+        let mut syncs = acts.clone();
+        syncs[at] = begun;
+        let mut seen = applications(&[syncs]);
+        seen.may_pause = true;
+        let blocked = held(&argo(), &seen).expect_err("it syncs");
+        assert!(blocked.why.contains("it syncs just now"), "{}", blocked.why);
+        assert!(blocked.ways.concat().contains("terminate-op a"), "{:?}", blocked.ways);
+    }
 
     // One that an ApplicationSet writes comes back.
     let mut written = acts;
