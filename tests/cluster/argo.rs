@@ -18,6 +18,7 @@ const KINDS: [&str; 3] =
 struct Argo {
     _all: Vec<Controller>,
     _kinds: Vec<Written>,
+    _temporary: tempfile::TempDir,
     repository: tempfile::TempDir,
 }
 
@@ -32,7 +33,8 @@ impl Argo {
         let repository = tempfile::tempdir().expect("a folder");
         commit(repository.path(), &install.manifest());
         let program = folder.join("argo-cd");
-        let start = |words: String| start(scene, &program, &words);
+        let temporary = tempfile::tempdir().expect("a folder");
+        let start = |words: String| start(scene, &program, temporary.path(), &words);
         let [cache, repositories, metrics] = ports();
         let mut all = vec![start(format!("cache 127.0.0.1:{cache}"))];
         answers(cache);
@@ -52,7 +54,7 @@ impl Argo {
              --repo-server-plaintext --namespace={ns} --metrics-addr=127.0.0.1:0 \
              --probe-addr=127.0.0.1:0 --webhook-addr=127.0.0.1:0"
         )));
-        Argo { _all: all, _kinds: kinds, repository }
+        Argo { _all: all, _kinds: kinds, _temporary: temporary, repository }
     }
 
     /// What an application says of this repository, in the flow style of YAML.
@@ -96,12 +98,15 @@ spec:
 "#;
 
 /// One of its programs, with its flags.
-fn start(scene: &Scene, program: &Path, words: &str) -> Controller {
+fn start(scene: &Scene, program: &Path, temporary: &Path, words: &str) -> Controller {
     let name = words.split(' ').next().expect("a program");
     Controller::start(
+        scene,
         &format!("argo-{name}"),
         Command::new(program)
             .args(words.split_whitespace())
+            // It clones into there.
+            .env("TMPDIR", temporary)
             .env("ARGOCD_FAKE_IN_CLUSTER", "true")
             .env("ARGOCD_GPG_ENABLED", "false")
             .env("ARGOCD_CONTROLLER_REPLICAS", "1")

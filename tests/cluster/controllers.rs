@@ -34,22 +34,30 @@ pub fn folder(of: &str) -> Option<PathBuf> {
 }
 
 /// A running one; it ends with its test.
-pub struct Controller(Child);
+pub struct Controller {
+    process: Child,
+    log: PathBuf,
+}
 
 impl Controller {
     /// Its log is beside those of the cluster.
-    pub fn start(log: &str, command: &mut Command) -> Controller {
+    pub fn start(scene: &Scene, name: &str, command: &mut Command) -> Controller {
         let logs = std::env::var("PROM_FIX_CLUSTER_LOGS").expect("of tests/cluster/env");
-        let log = File::create(PathBuf::from(logs).join(format!("{log}.log"))).expect("a file");
-        command.stdin(Stdio::null()).stdout(log.try_clone().expect("the same file")).stderr(log);
-        Controller(command.spawn().expect("it starts"))
+        let log = PathBuf::from(logs).join(format!("{name}.{}.log", scene.ns));
+        let to = File::create(&log).expect("a file");
+        command.stdin(Stdio::null()).stdout(to.try_clone().expect("the same file")).stderr(to);
+        Controller { process: command.spawn().expect("it starts"), log }
+    }
+
+    pub fn has_said(&self, words: &str) -> bool {
+        std::fs::read_to_string(&self.log).is_ok_and(|log| log.contains(words))
     }
 }
 
 impl Drop for Controller {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -94,11 +102,14 @@ fn pod(scene: &Scene, install: &Install) -> String {
     found
 }
 
-/// Waits as long as it took to put another's number right, twice; and until `looks` says that it has
-/// looked, where it can.
+/// The longest interval at which one of them looks by itself, as these tests have it look.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Waits as long as it took to put another's number right, twice, and two of its intervals; and until
+/// `looks` says that it has looked, where it can.
 fn had_its_time(took: Duration, looks: &dyn Fn(&str), word: &str) {
     looks(word);
-    std::thread::sleep(took * 2 + Duration::from_secs(1));
+    std::thread::sleep(took.max(INTERVAL) * 2 + Duration::from_secs(1));
     looks(&format!("{word}-again"));
 }
 

@@ -26,6 +26,7 @@ const SOURCES: &[Of] = &[
 fn controller(scene: &Scene, program: &Path) -> Controller {
     let name = program.file_name().expect("a program").to_string_lossy();
     Controller::start(
+        scene,
         &name,
         Command::new(program)
             .args(["--watch-all-namespaces=false", "--enable-leader-election=false"])
