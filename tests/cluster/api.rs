@@ -17,6 +17,7 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("pvc", "/api/v1", "persistentvolumeclaims"),
     ("configmap", "/api/v1", "configmaps"),
     ("svc", "/api/v1", "services"),
+    ("netpol", "/apis/networking.k8s.io/v1", "networkpolicies"),
     ("sts", "/apis/apps/v1", "statefulsets"),
     ("deploy", "/apis/apps/v1", "deployments"),
     ("prometheus", "/apis/monitoring.coreos.com/v1", "prometheuses"),

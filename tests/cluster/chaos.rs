@@ -109,7 +109,10 @@ fn a_salvage_that_was_killed_is_taken_back() {
     for place in some(PLACES, 2, 3) {
         killed_at(&scene, place);
         if place == "step-5-sent" {
-            is_beside_its_pod(&scene.get(&format!("pod/{HELPER}")), true);
+            let helper = format!("pod/{HELPER}");
+            // Sent, and not yet answered.
+            until("it is made", 30, || !scene.field(&helper, ".metadata.uid").is_empty());
+            is_beside_its_pod(&scene.get(&helper), true);
         }
         scene.elsewhere(&["undo", TARGET, "--yes"]).expect(0);
         assert_eq!(files(&data), broken, "after {place}");

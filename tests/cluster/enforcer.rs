@@ -3,15 +3,16 @@
 //! the node's FORWARD chain, which every packet between two pods crosses.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::scene::kubectl;
+use super::api;
 use crate::go;
 
 /// Enforces until it is dropped.
@@ -38,6 +39,7 @@ impl Enforcer {
         // At most 28 letters.
         let tail = spaces[0].rsplit('-').take(2).collect::<Vec<_>>().join("-");
         let chain = format!("PROM-FIX-{tail}");
+        SWEPT.call_once(sweep);
         iptables(&["-N", &chain]);
         iptables(&["-I", "FORWARD", "-j", &chain]);
         spaces.push(DNS.to_owned());
@@ -87,7 +89,8 @@ impl Silence {
     }
 
     fn of(rule: String) -> Silence {
-        let silence = Silence(rule);
+        SWEPT.call_once(sweep);
+        let silence = Silence(format!("{rule} -m comment --comment {OWN}{}", std::process::id()));
         silence.told("-I");
         silence
     }
@@ -111,6 +114,36 @@ fn on_the_node(program: &str) -> Command {
     command
 }
 
+/// Before the number of the process that made a rule, in its comment.
+const OWN: &str = "prom-fix-test-";
+
+static SWEPT: Once = Once::new();
+
+/// Takes away the rules that test programs left which were killed: the address that one of them silences
+/// is another pod's by now.
+fn sweep() {
+    let said = on_the_node("iptables").args(["-w", "-S"]).output().expect("iptables is there");
+    let rules = String::from_utf8_lossy(&said.stdout).into_owned();
+    let is_left = |process: &str| {
+        process.parse::<u32>().is_ok_and(|id| !Path::new("/proc").join(id.to_string()).exists())
+    };
+    let of_dead = |word: &str| {
+        let chain = word.strip_prefix("PROM-FIX-").and_then(|rest| rest.split_once('-'));
+        let process = word.strip_prefix(OWN).or(chain.map(|(_, process)| process));
+        process.is_some_and(is_left)
+    };
+    let words = rules.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let dead: Vec<Vec<&str>> = words.filter(|line| line.iter().any(|word| of_dead(word))).collect();
+    // What leads to a chain goes before the chain.
+    let (chains, used): (Vec<_>, Vec<_>) = dead.into_iter().partition(|line| line[0] == "-N");
+    for rule in used {
+        iptables(&[&["-D"], &rule[1..]].concat());
+    }
+    for chain in chains {
+        iptables(&["-X", chain[1]]);
+    }
+}
+
 fn iptables(args: &[&str]) {
     let status = on_the_node("iptables").arg("-w").args(args).status().expect("iptables is there");
     assert!(status.success(), "iptables {args:?}");
@@ -130,8 +163,8 @@ fn enforce(chain: &str, denied: &[String]) {
 
 fn items(kind: &str, namespaces: &[String]) -> Vec<Value> {
     let of = |ns: &String| {
-        let said = kubectl(&["-n", ns, "get", kind, "-o", "json"]);
-        let list: Value = serde_json::from_str(&said.stdout).unwrap_or_default();
+        let path = api::path(ns, kind).expect("a kind that is asked often");
+        let list = api::get_json(&path).unwrap_or_default();
         list["items"].as_array().cloned().unwrap_or_default()
     };
     namespaces.iter().flat_map(of).collect()
@@ -139,8 +172,8 @@ fn items(kind: &str, namespaces: &[String]) -> Vec<Value> {
 
 /// What is to be dropped, as matches of iptables; sorted.
 fn denied(program: &std::path::Path, namespaces: &[String], more: &[Value]) -> Vec<String> {
-    let pods = items("pods", namespaces);
-    let mut policies = items("networkpolicies", namespaces);
+    let pods = items("pod", namespaces);
+    let mut policies = items("netpol", namespaces);
     policies.extend_from_slice(more);
     let end = |pod: &Value| {
         let name = pod["metadata"]["namespace"].clone();
