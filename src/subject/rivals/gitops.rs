@@ -64,13 +64,8 @@ pub(super) fn of(
         };
         match found {
             Ok(None) => {}
-            Ok(Some((object, reference, change))) => {
-                let guards = match reference.kind {
-                    Kind::Application => beside(object, &change),
-                    _ => Vec::new(),
-                };
-                let object = object.clone();
-                let changes = vec![change];
+            Ok(Some((object, reference, change, guards))) => {
+                let (object, changes) = (object.clone(), vec![change]);
                 rivals.pauses.push(Pause { who, object, reference, changes, guards });
             }
             Err((why, way)) => {
@@ -81,13 +76,17 @@ pub(super) fn of(
     Ok(())
 }
 
-/// Where it is paused, and with what; none where it does not act.
-type Found<'a> = Result<Option<(&'a Value, ObjectRef, Change)>, (String, String)>;
+/// Where it is paused, with what, and what must still be so.
+type Paused<'a> = (&'a Value, ObjectRef, Change, Vec<Op>);
 
-fn on_itself(workload: &Value) -> Option<(&Value, ObjectRef, Change)> {
+/// None where it does not act.
+type Found<'a> = Result<Option<Paused<'a>>, (String, String)>;
+
+fn on_itself(workload: &Value) -> Option<Paused<'_>> {
     let is_left = workload.annotation(LEFT_ALONE).is_some_and(|is| is == "disabled");
     let reference = ObjectRef::new(Kind::Deployment, workload.namespace(), workload.name());
-    (!is_left).then(|| (workload, reference, Change::set(annotation(LEFT_ALONE), "disabled")))
+    let change = Change::set(annotation(LEFT_ALONE), "disabled");
+    (!is_left).then(|| (workload, reference, change, Vec::new()))
 }
 
 /// Applications outside of the controller's namespace are told by `NAMESPACE_NAME`.
@@ -119,35 +118,28 @@ fn application<'a>(seen: &'a Snapshot, app: &str) -> Found<'a> {
         return Ok(None);
     }
     let reference = ObjectRef::new(Kind::Application, one.namespace(), one.name());
-    Ok(Some((one, reference, Change::unset(automation(one)))))
-}
-
-/// What must still be so where an application is paused: no sync has begun, and what is said beside its
-/// automation is still said, without which Argo CD would take the policy away.
-fn beside(application: &Value, change: &Change) -> Vec<Op> {
-    let none = Op::Test { path: "/operation".into(), value: Value::Null };
-    let policy = application.pointer("/spec/syncPolicy").and_then(Value::as_object);
-    let kept = policy.into_iter().flatten().find(says_more);
-    let kept = kept.filter(|_| change.pointer.ends_with("/automated")).map(|(key, value)| {
-        Op::Test { path: pointer(["spec", "syncPolicy", key]), value: value.clone() }
-    });
-    [Some(none), kept].into_iter().flatten().collect()
-}
-
-/// Whether a field of a sync policy says anything beside its automation.
-fn says_more((key, value): &(&String, &Value)) -> bool {
-    *key != "automated" && !value.is_null() && value.as_array().is_none_or(|all| !all.is_empty())
+    let (change, guards) = without_automation(one);
+    Ok(Some((one, reference, change, guards)))
 }
 
 /// What is taken away so that it does not sync by itself: all of the policy where nothing else is said
 /// in it. Argo CD removes one that says nothing (`SyncPolicy.IsZero`, argo-cd
-/// pkg/apis/application/v1alpha1/types.go), and into what is gone no value can be put back.
-fn automation(application: &Value) -> &'static str {
+/// pkg/apis/application/v1alpha1/types.go), and into what is gone no value can be put back. With what
+/// must still be so: no sync has begun, and what else it says is still said.
+fn without_automation(application: &Value) -> (Change, Vec<Op>) {
+    let no_sync = Op::Test { path: "/operation".into(), value: Value::Null };
     let policy = application.pointer("/spec/syncPolicy").and_then(Value::as_object);
-    if policy.into_iter().flatten().any(|field| says_more(&field)) {
-        "/spec/syncPolicy/automated"
-    } else {
-        "/spec/syncPolicy"
+    let says_more = |(key, value): &(&String, &Value)| {
+        let is_empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        *key != "automated" && !is_empty
+    };
+    match policy.into_iter().flatten().find(says_more) {
+        None => (Change::unset("/spec/syncPolicy"), vec![no_sync]),
+        Some((key, value)) => {
+            let path = pointer(["spec", "syncPolicy", key]);
+            let kept = Op::Test { path, value: value.clone() };
+            (Change::unset("/spec/syncPolicy/automated"), vec![no_sync, kept])
+        }
     }
 }
 
@@ -156,7 +148,7 @@ fn release<'a>(seen: &'a Snapshot, namespace: &str, name: &str) -> Found<'a> {
     let way = || format!("suspend it first:  flux suspend helmrelease {name} -n {namespace}");
     match seen.object(&reference) {
         Got::Known(of) if of.is_true("/spec/suspend") => Ok(None),
-        Got::Known(of) => Ok(Some((of, reference, Change::set("/spec/suspend", true)))),
+        Got::Known(of) => Ok(Some((of, reference, Change::set("/spec/suspend", true), Vec::new()))),
         Got::Absent => Err((format!("none is at {}", Kind::HelmRelease.api_version()), way())),
         Got::Unreadable(why) => Err((format!("{}: {why}", reference.short()), way())),
         Got::NotAsked => Err((format!("{} was not read", reference.short()), way())),
