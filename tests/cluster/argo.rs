@@ -24,10 +24,8 @@ struct Argo {
 
 impl Argo {
     fn new(scene: &Scene, folder: &Path, install: &Install) -> Argo {
-        let definition = |name: &'static str| {
-            let file = folder.join(format!("{name}.yaml"));
-            Written::new(name, &std::fs::read_to_string(file).expect("its definition"))
-        };
+        let definition =
+            |name: &'static str| Written::new(name, &folder.join(format!("{name}.yaml")));
         let kinds = KINDS.map(definition).into();
         scene.apply(SETTINGS);
         let repository = tempfile::tempdir().expect("a folder");

@@ -89,13 +89,12 @@ fn is_put_right(scene: &Scene) -> Duration {
 
 /// The one pod of it, Ready: one that ends is still listed.
 fn pod(scene: &Scene, install: &Install) -> String {
-    let ready = ".status.conditions[?(@.type==\"Ready\")].status";
     let mut found = String::new();
     until("one pod of it is Ready", 90, || match install.pods(scene).as_slice() {
         [one] => {
             found.clone_from(one);
-            scene.field(&format!("pod/{one}"), ready) == "True"
-                && scene.field(&format!("pod/{one}"), ".metadata.deletionTimestamp").is_empty()
+            let one = format!("pod/{one}");
+            scene.is_ready(&one) && scene.field(&one, ".metadata.deletionTimestamp").is_empty()
         }
         _ => false,
     });

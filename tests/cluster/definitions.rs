@@ -1,5 +1,7 @@
 //! Kinds of others, as loose as a definition can be; gone again at the end.
 
+use std::path::Path;
+
 use super::api;
 use super::scene::{kubectl, kubectl_in, until};
 
@@ -30,9 +32,9 @@ impl Definitions {
 pub struct Written(&'static str);
 
 impl Written {
-    pub fn new(name: &'static str, definition: &str) -> Written {
+    pub fn new(name: &'static str, file: &Path) -> Written {
         let written = Written(name);
-        applied(definition, name);
+        applied(&std::fs::read_to_string(file).expect("its definition"), name);
         written
     }
 }

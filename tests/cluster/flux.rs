@@ -43,7 +43,7 @@ fn looks_again(scene: &Scene, object: &str, word: &str) {
     until("Flux has looked again", 60, || {
         scene.field(object, ".spec.suspend") == "true"
             || scene.field(object, ".status.lastHandledReconcileAt") == word
-                && scene.field(object, ".status.conditions[?(@.type==\"Ready\")].status") == "True"
+                && scene.is_ready(object)
     });
 }
 
@@ -98,8 +98,8 @@ fn answer(mut stream: TcpStream, bytes: &[u8]) -> std::io::Result<()> {
 fn what_a_kustomization_renders_is_left_alone_while_its_log_is_mended() {
     let Some(folder) = folder("kustomize-controller") else { return };
     let _alone = kinds_alone();
-    let written = std::fs::read_to_string(folder.join("definition.yaml")).expect("its definition");
-    let _kind = Written::new("kustomizations.kustomize.toolkit.fluxcd.io", &written);
+    let file = folder.join("definition.yaml");
+    let _kind = Written::new("kustomizations.kustomize.toolkit.fluxcd.io", &file);
     let _sources = Definitions::new(SOURCES);
     let scene = Scene::new("kustomization");
     let _flux = controller(&scene, &folder.join("kustomize-controller"));
@@ -120,8 +120,8 @@ fn what_a_kustomization_renders_is_left_alone_while_its_log_is_mended() {
 fn what_a_helm_release_renders_is_left_alone_while_its_log_is_mended() {
     let Some(folder) = folder("helm-controller") else { return };
     let _alone = kinds_alone();
-    let written = std::fs::read_to_string(folder.join("definition.yaml")).expect("its definition");
-    let _kind = Written::new("helmreleases.helm.toolkit.fluxcd.io", &written);
+    let file = folder.join("definition.yaml");
+    let _kind = Written::new("helmreleases.helm.toolkit.fluxcd.io", &file);
     let _sources = Definitions::new(SOURCES);
     let scene = Scene::new("helmrelease");
     let _flux = controller(&scene, &folder.join("helm-controller"));

@@ -24,8 +24,7 @@ const KINDS: [&str; 6] = [
 fn definitions(folder: &Path) -> Vec<Written> {
     let one = |name: &&'static str| {
         let (plural, group) = name.split_once('.').expect("of a group");
-        let file = folder.join(format!("{group}_{plural}.yaml"));
-        Written::new(name, &std::fs::read_to_string(file).expect("its definition"))
+        Written::new(name, &folder.join(format!("{group}_{plural}.yaml")))
     };
     KINDS.iter().map(one).collect()
 }
@@ -89,8 +88,7 @@ fn what_keda_scales_is_left_alone_while_its_log_is_mended() {
     let certificates = certificates();
     let _keda = operator(&scene, &folder, certificates.path());
     let _last = scaled(&scene, &install, "");
-    let is_ready = ".status.conditions[?(@.type==\"Ready\")].status";
-    until("KEDA scales it", 60, || scene.field("scaledobject/prom", is_ready) == "True");
+    until("KEDA scales it", 60, || scene.is_ready("scaledobject/prom"));
     is_mended_beside(&scene, &install, &|_| {
         has_seen(&scene, scene.field("scaledobject/prom", PAUSED) == "true");
     });

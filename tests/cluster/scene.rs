@@ -138,10 +138,12 @@ impl Scene {
 
     #[track_caller]
     pub fn until_ready(&self, pod: &str, seconds: u64) {
-        until(&format!("{pod} is Ready"), seconds, || {
-            let path = ".status.conditions[?(@.type==\"Ready\")].status";
-            self.field(&format!("pod/{pod}"), path) == "True"
-        });
+        until(&format!("{pod} is Ready"), seconds, || self.is_ready(&format!("pod/{pod}")));
+    }
+
+    /// Whether an object says of itself that it is.
+    pub fn is_ready(&self, what: &str) -> bool {
+        self.field(what, ".status.conditions[?(@.type==\"Ready\")].status") == "True"
     }
 }
 
