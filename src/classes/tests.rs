@@ -7,6 +7,7 @@ mod counted;
 mod danger;
 mod denied;
 mod discovery;
+mod ends;
 mod fixture;
 mod full;
 mod inventory;

@@ -1,7 +1,7 @@
 //! The runs of one container, the one that goes on and the one that ended before it, each with
 //! its log. Knows which log of the kubelet tells of which run; concludes nothing.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::sign::{self, Sign};
@@ -77,17 +77,18 @@ pub fn chosen<'a>(
     chosen.into_iter().take(MOST_PODS).map(|(pod, _)| pod).collect()
 }
 
-/// The logs of one container that tell of its runs. While it does not run, the current log is
-/// that of the run that ended, and the previous one is asked for only where that says nothing.
+/// The logs of one container that tell of its runs. While it does not run, the current log is that
+/// of the run that ended, until the next one starts, which may be while the logs are read: the
+/// previous one is asked for where the current one says nothing, or was begun after that end.
 pub fn logs(seen: &Snapshot, pod: &Value, container: &str) -> Vec<Need> {
     let runs = status(pod, container);
-    let says_nothing = match seen.log(pod, container, false) {
-        Got::Known(text) => text.trim().is_empty(),
+    let tells_nothing = match seen.log(pod, container, false) {
+        Got::Known(text) => text.trim().is_empty() || runs.began_later(&lines(text)),
         Got::Absent | Got::Unreadable(_) => true,
         Got::NotAsked => false,
     };
     let mut out = vec![Need::log(pod, container, false)];
-    if runs.end.is_some() && (runs.running || says_nothing) {
+    if runs.end.is_some() && (runs.running || tells_nothing) {
         out.push(Need::log(pod, container, true));
     }
     out
@@ -118,16 +119,21 @@ pub fn of(seen: &Snapshot, pod: &Value, container: &str) -> Runs {
         .filter_map(|previous| log(*previous).known().map(lines))
         .filter(|lines| !lines.is_empty())
         .collect();
-    let telling = known.iter().position(|l| sign::ended_by(l).is_some()).unwrap_or(0);
-    runs.dead = known.into_iter().nth(telling).or_else(|| message(pod, container));
+    // Last words are of an end, if of a later one. Without them a log may be of a run that goes on.
+    let telling = known.iter().position(|lines| sign::ended_by(lines).is_some());
+    let telling = telling.or_else(|| known.iter().position(|lines| !runs.began_later(lines)));
+    let later = !known.is_empty();
+    let dead = telling.and_then(|at| known.into_iter().nth(at));
+    runs.dead = dead.or_else(|| message(pod, container));
     if runs.dead.is_none() {
         let why = order.iter().find_map(|previous| match log(*previous) {
             Got::Unreadable(why) => Some(why.to_owned()),
             Got::Absent => Some("the kubelet no longer has it".to_owned()),
-            Got::Known(_) => Some("it is empty".to_owned()),
-            Got::NotAsked => None,
+            Got::Known(text) if text.trim().is_empty() => Some("it is empty".to_owned()),
+            Got::Known(_) | Got::NotAsked => None,
         });
-        runs.dead_unread = why;
+        let later = later.then(|| "what is there is of a later start: look again".to_owned());
+        runs.dead_unread = why.or(later);
     }
     runs
 }
@@ -155,6 +161,13 @@ impl Runs {
     pub fn ended_recently(&self, clock: Timestamp) -> bool {
         let ended = self.end.as_ref().and_then(|end| end.finished);
         ended.is_some_and(|at| clock.as_second() - at.as_second() <= RECENT_SECONDS)
+    }
+
+    /// Whether a log was begun after the last run had ended, whose time is told in whole seconds.
+    fn began_later(&self, lines: &[Line]) -> bool {
+        let ended = self.end.as_ref().and_then(|end| end.finished);
+        let began = lines.iter().find_map(|line| line.ts().parse::<Timestamp>().ok());
+        began.zip(ended).is_some_and(|(began, ended)| began > ended + SignedDuration::from_secs(1))
     }
 
     /// How much an end of the last run weighs: an error while the pod is down for it, or comes up

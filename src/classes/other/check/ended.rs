@@ -2,6 +2,7 @@
 
 use super::Case;
 use crate::model::log::kill::{self, By};
+use crate::model::log::runs::restarts;
 use crate::model::log::{Kill, Line, Sign};
 use crate::model::object::ObjectExt;
 use crate::model::{Code, Finding, Kind, Severity, Unknown, Verdict};
@@ -28,7 +29,7 @@ pub fn check(case: &Case<'_>, verdict: &mut Verdict) {
             return;
         }
     }
-    if unread(case, verdict) {
+    if unread(case, verdict) || untold(case, verdict) {
         return;
     }
     let finding = no_words(case);
@@ -104,6 +105,23 @@ fn unread(case: &Case<'_>, verdict: &mut Verdict) -> bool {
     let down = !runs.ready && runs.end.as_ref().is_some_and(|end| end.code != 0);
     let Some(why) = runs.dead_unread.as_ref().filter(|_| down) else { return false };
     verdict.unknown.push(log_unknown(case, why, runs.running));
+    true
+}
+
+/// A restart is counted, and how the run before it ended is not told: seen once, a fifth of a second
+/// after a restart. True where that is so.
+fn untold(case: &Case<'_>, verdict: &mut Verdict) -> bool {
+    let runs = case.runs;
+    if runs.ready || runs.restarts == 0 || runs.end.is_some() {
+        return false;
+    }
+    let (name, namespace) = (case.name(), case.pod.namespace());
+    verdict.unknown.push(Unknown {
+        need: format!("how the last run of pod/{name} ended"),
+        why: format!("the kubelet counts {}, and tells no end", restarts(runs.restarts)),
+        get: format!("kubectl describe pod {name} -n {namespace}"),
+        vital: true,
+    });
     true
 }
 
