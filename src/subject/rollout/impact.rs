@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Order, Scene};
 use crate::model::object::{Kind, ObjectExt};
 use crate::model::plan::Impact;
+use crate::subject::pod;
 use crate::subject::volume::{Store, store};
 
 pub(super) fn of(scene: &Scene<'_>, order: &Order) -> Impact {
@@ -14,8 +15,15 @@ pub(super) fn of(scene: &Scene<'_>, order: &Order) -> Impact {
         .iter()
         .chain(&scene.serving)
         .any(|p| matches!(store(scene.subject, p), Store::EmptyDir { .. } | Store::None));
+    let ready = |p: &&&Value| pod::is_ready(p);
+    let suspect = scene.broken.iter().filter(ready).find(|p| nobody_stands_in(scene, order, p));
     let stopped = scene.serving.iter().find(|p| stands_alone(scene, order, p));
     let outage = match stopped {
+        _ if suspect.is_some() => format!(
+            "{} serves between two kills, and nothing does from its end until its successor has \
+             replayed its WAL",
+            suspect.map(|p| p.name()).unwrap_or_default()
+        ),
         _ if scene.wanted.changes.is_empty() => "none: only what is down is restarted".into(),
         None if scene.serving.is_empty() => {
             "none that is not there already: no replica serves".into()
@@ -32,8 +40,20 @@ pub(super) fn of(scene: &Scene<'_>, order: &Order) -> Impact {
         "untouched".to_owned()
     };
     let serving = scene.serving.iter().map(|p| p.name().to_owned()).collect();
-    let stops_serving = stopped.is_some();
+    let stops_serving = suspect.or(stopped).is_some();
     Impact { restarts, serving, outage, stops_serving, data, loses_data: dropped }
+}
+
+/// Whether nothing serves the same series while this pod restarts, which serves now and cannot be
+/// relied on: it is restarted with the broken ones, before those that serve.
+fn nobody_stands_in(scene: &Scene, order: &Order, pod: &Value) -> bool {
+    let subject = scene.subject;
+    if !order.ordered && subject.root.kind == Kind::Deployment {
+        return !surges(scene);
+    }
+    let set = |pod: &Value| pod.controller().map(|owner| owner.uid);
+    let relied_on = |p: &&Value| !scene.broken.iter().any(|broken| broken.uid() == p.uid());
+    !order.ordered || !subject.serving().filter(relied_on).any(|p| set(p) == set(pod))
 }
 
 /// Whether nothing serves the same series while this pod restarts.
@@ -145,6 +165,32 @@ pub(in crate::subject) mod tests {
         let wanted = Wanted { suspects: vec!["p-1".into()], ..wanted() };
         let rollout = plan(&subject, &wanted, false).expect("a plan");
         assert_eq!(rollout.impact.restarts, ["p-1", "p-0"]);
+    }
+
+    #[test]
+    fn one_that_serves_between_two_kills_is_announced() {
+        let two = || vec![pod("p-0", "s", true), pod("p-1", "s", true)];
+        let impact = |pods: Vec<Value>, suspects: &[&str], changes: bool| {
+            let suspects = suspects.iter().map(|name| (*name).to_owned()).collect();
+            let mut wanted = Wanted { suspects, ..wanted() };
+            if !changes {
+                wanted.changes.clear();
+            }
+            plan(&subject(Kind::StatefulSet, pods), &wanted, false).expect("a plan").impact
+        };
+        let alone = vec![pod("p-0", "s", true)];
+        for changes in [true, false] {
+            let told = impact(alone.clone(), &["p-0"], changes);
+            assert!(told.stops_serving, "{}", told.outage);
+            assert!(told.outage.starts_with("p-0 serves between two kills"), "{}", told.outage);
+            let told = impact(two(), &["p-0", "p-1"], changes);
+            assert!(told.stops_serving, "{}", told.outage);
+            // The other one serves, and is not in question.
+            let told = impact(two(), &["p-1"], changes);
+            assert!(!told.stops_serving, "{}", told.outage);
+        }
+        let down = vec![pod("p-0", "s", false), pod("p-1", "s", true)];
+        assert!(impact(down, &["p-1"], true).stops_serving);
     }
 
     #[test]
