@@ -97,7 +97,7 @@ pub async fn resume(
     closed::check(&receipt.plan)?;
     let mut journal = Journal::open(cluster, receipt).await?;
     closed::check(&journal.receipt().plan)?;
-    let ended = execute(cluster, &mut journal, watcher, patience).await;
+    let ended = go_on(cluster, &mut journal, watcher, patience, true).await;
     Ok((journal, ended))
 }
 
@@ -108,6 +108,22 @@ pub async fn execute(
     journal: &mut Journal,
     watcher: &mut dyn Watcher,
     patience: &Patience,
+) -> Ended {
+    if !patience.downtime
+        && let Err(error) = serves::as_foreseen(cluster, &journal.receipt().plan).await
+    {
+        return halted(cluster, journal, 1, error.into()).await;
+    }
+    go_on(cluster, journal, watcher, patience, false).await
+}
+
+/// `later`: the plan was shown some time ago.
+async fn go_on(
+    cluster: &Cluster,
+    journal: &mut Journal,
+    watcher: &mut dyn Watcher,
+    patience: &Patience,
+    later: bool,
 ) -> Ended {
     if journal.receipt().undone.iter().any(|entry| entry.began.is_some()) {
         let error = Error::BeingUndone { digest: journal.receipt().digest.clone() };
@@ -123,7 +139,8 @@ pub async fn execute(
             return stopped(cluster, journal, number).await;
         }
         watcher.step(number, plan.steps.len(), &what(step));
-        let mut run = Run { cluster, journal: &mut *journal, watcher: &mut *watcher, patience };
+        let mut run =
+            Run { cluster, journal: &mut *journal, watcher: &mut *watcher, patience, later };
         let halt = match run.one(&plan, index, step).await {
             Ok(says) => {
                 watcher.done(number, &says);
@@ -151,6 +168,8 @@ struct Run<'a> {
     journal: &'a mut Journal,
     watcher: &'a mut dyn Watcher,
     patience: &'a Patience,
+    /// The plan was shown some time ago: what it took for down may serve by now.
+    later: bool,
 }
 
 impl Run<'_> {
@@ -220,7 +239,8 @@ impl Run<'_> {
             Action::Delete { object, uid, grace } => {
                 let uid = self.uid(plan, index, object, uid)?;
                 let Impact { serving, stops_serving, .. } = &plan.impact;
-                let counted_on = !stops_serving && serving.contains(&object.name);
+                let counted_on = self.later || serving.contains(&object.name);
+                let counted_on = counted_on && !stops_serving && plan.undoes.is_none();
                 if counted_on && !self.patience.downtime {
                     serves::spared(self.cluster, object, &uid).await?;
                 }

@@ -151,7 +151,7 @@ fn a_pod_that_serves_is_not_stopped_when_its_sibling_fell() {
         replica(&world, "prom-1", "False");
         let (journal, ended) = carry_out(&world, plans::memory(), &mut Recorder::default()).await;
         let Ended::Failed { step: 2, error } = ended else { panic!("{ended:?}") };
-        assert!(error.to_string().contains("its sibling no longer does"), "{error}");
+        assert!(error.to_string().contains("no other pod of its workload does"), "{error}");
         assert_eq!(journal.receipt().state, State::Open);
         assert_eq!(world.object(&pod()).uid(), "pod-uid");
         replica(&world, "prom-1", "True");
@@ -160,6 +160,46 @@ fn a_pod_that_serves_is_not_stopped_when_its_sibling_fell() {
         let resumed = resume(&cluster, journal.receipt(), &mut watcher, &PATIENCE).await;
         assert!(matches!(resumed, Ok((_, Ended::Done))), "{resumed:?}");
         assert_ne!(world.object(&pod()).uid(), "pod-uid");
+    });
+}
+
+/// It was down when the plan was shown: nobody agreed to stopping one that serves.
+#[test]
+fn a_pod_that_serves_by_now_is_not_stopped() {
+    run(async {
+        let world = World::new();
+        replica(&world, "prom-0", "True");
+        let mut plan = plans::memory();
+        plan.impact.serving.clear();
+        let before = world.object(&set());
+        let (journal, ended) = carry_out(&world, plan.clone(), &mut Recorder::default()).await;
+        let Ended::Stale { step: 1, why } = ended else { panic!("{ended:?}") };
+        assert!(why.contains("is the only one that serves now"), "{why}");
+        assert_eq!((journal.receipt().state, world.object(&set())), (State::Undone, before));
+        assert_eq!(world.object(&pod()).uid(), "pod-uid");
+
+        replica(&world, "prom-1", "True");
+        let (_, ended) = carry_out(&world, plan, &mut Recorder::default()).await;
+        assert!(matches!(ended, Ended::Done), "{ended:?}");
+    });
+}
+
+/// So it is where somebody goes on with a plan of an hour ago.
+#[test]
+fn a_pod_that_serves_when_a_plan_is_resumed_is_not_stopped() {
+    run(async {
+        let world = World::new();
+        replica(&world, "prom-0", "False");
+        let mut plan = plans::memory();
+        plan.impact.serving.clear();
+        let cluster = world.cluster();
+        let journal = Journal::begin(&cluster, &agreed(plan), &identity()).await.expect("free");
+        replica(&world, "prom-0", "True");
+        let mut watcher = Recorder::default();
+        let (_, ended) =
+            resume(&cluster, journal.receipt(), &mut watcher, &PATIENCE).await.expect("taken up");
+        let Ended::Failed { step: 2, error } = ended else { panic!("{ended:?}") };
+        assert!(error.to_string().contains("no other pod of its workload does"), "{error}");
     });
 }
 
