@@ -4,10 +4,10 @@ use super::docs::{LIMIT, NODE, QUERY, REPLAY, SIDECAR};
 use super::kill::{self, Kill};
 use super::{inventory, offenders, size};
 use crate::model::finding::{Finding, Severity, Unknown, Verdict};
-use crate::model::log::{self, Line};
+use crate::model::log::{self, Line, runs};
 use crate::model::object::ObjectExt;
 use crate::model::quantity::show_bytes;
-use crate::model::{Code, Got, Snapshot};
+use crate::model::{Code, Snapshot};
 use crate::subject::{Subject, Version, pod};
 
 pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
@@ -155,47 +155,31 @@ pub fn lines_of(seen: &Snapshot, kill: &Kill<'_>) -> Vec<Line> {
     killed_run(seen, kill).1
 }
 
-/// The killed run's log: the previous one, unless the present state is the kill itself.
+/// The killed run's log, and what it was doing.
 fn killed_run(seen: &Snapshot, kill: &Kill<'_>) -> (Was, Vec<Line>) {
-    let is_now = matches!(kill.state.doing, pod::Doing::Ended(_));
-    let previous = seen.log(kill.pod, &kill.state.name, true);
-    let current = seen.log(kill.pod, &kill.state.name, false);
-    // While a container waits in back-off, its last run is what "current" answers.
-    let waiting = matches!(kill.state.doing, pod::Doing::Waiting { .. });
-    let got = if is_now || waiting {
-        match current {
-            Got::Known(text) if !text.is_empty() => current,
-            _ => previous,
-        }
-    } else {
-        previous
+    let runs = runs::as_counted(seen, kill.pod, &kill.state.name);
+    let Some(lines) = runs.dead else {
+        let why = runs.dead_unread.unwrap_or_else(|| "not read".into());
+        // It did not come to its first line.
+        let was = if why == runs::EMPTY { Was::Starting } else { Was::Unread(why) };
+        return (was, Vec::new());
     };
-    match got {
-        Got::Known(text) => {
-            let lines = log::lines(text);
-            let replay = log::replay(&lines);
-            let was = if replay.ready {
-                Was::Serving
-            } else if replay.started && !replay.done {
-                Was::Replaying { segment: replay.segment, of: replay.max_segment }
-            } else {
-                Was::Starting
-            };
-            (was, lines)
-        }
-        Got::Absent => (Was::Unread("the kubelet no longer has it".into()), Vec::new()),
-        Got::Unreadable(why) => (Was::Unread(why.into()), Vec::new()),
-        Got::NotAsked => (Was::Unread("not read".into()), Vec::new()),
-    }
+    let replay = log::replay(&lines);
+    let was = if replay.ready {
+        Was::Serving
+    } else if replay.started && !replay.done {
+        Was::Replaying { segment: replay.segment, of: replay.max_segment }
+    } else {
+        Was::Starting
+    };
+    (was, lines)
 }
 
 /// Queries that were running at the kill: the next start logs them.
 fn queries(seen: &Snapshot, kill: &Kill<'_>, killed: &[Line]) -> Option<String> {
-    let told = if let pod::Doing::Running { .. } = kill.state.doing {
-        let current = seen.log(kill.pod, &kill.state.name, false).known();
-        log::unfinished_queries(&current.map(log::lines).unwrap_or_default())
-    } else {
-        log::unfinished_queries(killed)
+    let told = match runs::as_counted(seen, kill.pod, &kill.state.name).now {
+        Some(now) => log::unfinished_queries(&now),
+        None => log::unfinished_queries(killed),
     };
     told.map(|text| text.chars().take(200).collect())
 }

@@ -13,6 +13,9 @@ use crate::model::{Finding, Need, Severity, Snapshot};
 /// A crash that is older than this, on a pod that is ready, is history.
 pub const RECENT_SECONDS: i64 = 3600;
 
+/// Why a log tells nothing.
+pub const EMPTY: &str = "it is empty";
+
 /// Logs are read of so many pods at most.
 pub const MOST_PODS: usize = 2;
 
@@ -83,7 +86,7 @@ pub fn chosen<'a>(
 pub fn logs(seen: &Snapshot, pod: &Value, container: &str) -> Vec<Need> {
     let runs = status(pod, container);
     let tells_nothing = match seen.log(pod, container, false) {
-        Got::Known(text) => text.trim().is_empty() || runs.began_later(&lines(text)),
+        Got::Known(text) => text.trim().is_empty() || runs.began_later(&lines(text)).is_some(),
         Got::Absent | Got::Unreadable(_) => true,
         Got::NotAsked => false,
     };
@@ -96,17 +99,31 @@ pub fn logs(seen: &Snapshot, pod: &Value, container: &str) -> Vec<Need> {
 
 /// The runs of a container, with the logs that were read.
 pub fn of(seen: &Snapshot, pod: &Value, container: &str) -> Runs {
-    let mut runs = status(pod, container);
-    let log = |previous| seen.log(pod, container, previous);
-    if runs.running {
-        runs.now = log(false).known().map(lines);
-        runs.now_unread = log(false).unreadable().map(str::to_owned);
-    }
+    let mut runs = as_counted(seen, pod, container);
     // Its last words are in its log before the kubelet says that it has ended.
     if !runs.ready && runs.now.as_deref().is_some_and(|now| sign::ended_by(now).is_some()) {
         runs.running = false;
         runs.dead = runs.now.take();
-        return runs;
+        runs.dead_unread = None;
+    }
+    runs
+}
+
+/// The same, where the run that ended is the one whose end the kubelet tells.
+pub fn as_counted(seen: &Snapshot, pod: &Value, container: &str) -> Runs {
+    let mut runs = status(pod, container);
+    let log = |previous| seen.log(pod, container, previous);
+    let current = log(false).known().map(lines);
+    // The next start came between the read of the status and that of the log.
+    if let Some(began) = current.as_deref().and_then(|lines| runs.began_later(lines))
+        && !runs.running
+    {
+        runs.running = true;
+        runs.since = Some(began);
+    }
+    if runs.running {
+        runs.now = current;
+        runs.now_unread = log(false).unreadable().map(str::to_owned);
     }
     if runs.end.is_none() {
         return runs;
@@ -119,21 +136,18 @@ pub fn of(seen: &Snapshot, pod: &Value, container: &str) -> Runs {
         .filter_map(|previous| log(*previous).known().map(lines))
         .filter(|lines| !lines.is_empty())
         .collect();
-    // Last words are of an end, if of a later one. Without them a log may be of a run that goes on.
-    let telling = known.iter().position(|lines| sign::ended_by(lines).is_some());
-    let telling = telling.or_else(|| known.iter().position(|lines| !runs.began_later(lines)));
-    let later = !known.is_empty();
-    let dead = telling.and_then(|at| known.into_iter().nth(at));
-    runs.dead = dead.or_else(|| message(pod, container));
+    // Whatever an earlier run said last: a kill for memory has no words.
+    let words = |lines: &Vec<Line>| !runs.out_of_memory() && sign::ended_by(lines).is_some();
+    let telling = known.iter().position(words).unwrap_or(0);
+    runs.dead = known.into_iter().nth(telling).or_else(|| message(pod, container));
     if runs.dead.is_none() {
         let why = order.iter().find_map(|previous| match log(*previous) {
             Got::Unreadable(why) => Some(why.to_owned()),
             Got::Absent => Some("the kubelet no longer has it".to_owned()),
-            Got::Known(text) if text.trim().is_empty() => Some("it is empty".to_owned()),
-            Got::Known(_) | Got::NotAsked => None,
+            Got::Known(_) => Some(EMPTY.to_owned()),
+            Got::NotAsked => None,
         });
-        let later = later.then(|| "what is there is of a later start: look again".to_owned());
-        runs.dead_unread = why.or(later);
+        runs.dead_unread = why;
     }
     runs
 }
@@ -163,11 +177,11 @@ impl Runs {
         ended.is_some_and(|at| clock.as_second() - at.as_second() <= RECENT_SECONDS)
     }
 
-    /// Whether a log was begun after the last run had ended, whose time is told in whole seconds.
-    fn began_later(&self, lines: &[Line]) -> bool {
-        let ended = self.end.as_ref().and_then(|end| end.finished);
-        let began = lines.iter().find_map(|line| line.ts().parse::<Timestamp>().ok());
-        began.zip(ended).is_some_and(|(began, ended)| began > ended + SignedDuration::from_secs(1))
+    /// When a log was begun, if that is after the end of the last run, which is told in whole seconds.
+    fn began_later(&self, lines: &[Line]) -> Option<Timestamp> {
+        let ended = self.end.as_ref().and_then(|end| end.finished)?;
+        let began = lines.iter().find_map(|line| line.ts().parse::<Timestamp>().ok())?;
+        (began > ended + SignedDuration::from_secs(1)).then_some(began)
     }
 
     /// How much an end of the last run weighs: an error while the pod is down for it, or comes up

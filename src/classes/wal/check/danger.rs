@@ -78,6 +78,9 @@ fn when(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> When {
     use pod::Doing;
     const FIRST: i64 = 10;
     const MOST: i64 = 300;
+    if runs.running {
+        return When::UnderWay;
+    }
     match pod::container(pod, &subject.container).map(|container| container.doing) {
         Some(Doing::Running { .. }) => When::UnderWay,
         Some(Doing::Ended(_)) => When::In(0),
