@@ -21,6 +21,7 @@ pub mod plugin;
 pub mod pod;
 pub mod promised;
 pub mod provisioning;
+pub mod refused;
 pub mod repair;
 pub mod rivals;
 pub mod rollout;

@@ -39,6 +39,12 @@ impl Note {
         words.iter().any(|words| self.message.contains(words))
     }
 
+    /// Whether it is about this container of its pod, or says of none which.
+    pub fn may_be_of(&self, container: &str) -> bool {
+        let named = self.place.split_once('{').map(|(_, name)| name.trim_end_matches('}'));
+        named.is_none_or(|named| named == container)
+    }
+
     /// `FailedMount: …` on one line, its middle left out where it is long.
     pub fn quote(&self) -> String {
         let text = format!("{}: {}", self.reason, self.message);

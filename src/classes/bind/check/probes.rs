@@ -99,7 +99,11 @@ fn refused(seen: &Snapshot, pod: &Value, subject: &Subject) -> Option<Finding> {
     };
     let of_run = |n: &&Note| n.at.zip(since).is_none_or(|(at, since)| at >= since);
     let notes = events::of(seen, &pod::reference(pod), pod.uid());
-    let mut unhealthy = notes.iter().filter(|n| n.reason == "Unhealthy").filter(of_run);
+    // A readiness probe that is answered by now was not asking at the wrong place.
+    let answered = |n: &Note| state.ready && n.message.starts_with("Readiness");
+    let own =
+        |n: &&Note| n.reason == "Unhealthy" && n.may_be_of(&subject.container) && !answered(n);
+    let mut unhealthy = notes.iter().filter(own).filter(of_run);
     let (note, says) = unhealthy.find_map(|note| Some((note, meaning(&note.message)?)))?;
     let finding = Finding::new(SCHEME_OR_PATH, &pod::reference(pod), Severity::Error, says);
     Some(finding.with("event", note.quote()))

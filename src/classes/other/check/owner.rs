@@ -1,11 +1,10 @@
 //! Nothing wrong with a pod: nobody makes one, or makes it as it should be.
 
-use crate::model::log::events;
 use crate::model::object::ObjectExt;
-use crate::model::{Code, Finding, Kind, ObjectRef, Severity, Snapshot, Unknown, Verdict};
+use crate::model::{Code, Finding, Severity, Snapshot, Unknown, Verdict};
 use crate::subject::operator::{self, Operator};
 use crate::subject::pod;
-use crate::subject::{Subject, frozen};
+use crate::subject::{Subject, frozen, refused};
 
 pub fn check(subject: &Subject, seen: &Snapshot) -> Verdict {
     let mut verdict = Verdict::default();
@@ -99,21 +98,9 @@ fn not_rendered(subject: &Subject) -> bool {
 /// A workload that could not make its pods: quota, a webhook, a limit range. A refused security
 /// context has its own class.
 fn no_pod(subject: &Subject, seen: &Snapshot) -> Option<Finding> {
-    let sets = seen.items(Kind::ReplicaSet, subject.namespace());
-    let owned = sets.filter(|set| {
-        set.controller().is_some_and(|o| subject.workloads.iter().any(|w| w.uid() == o.uid))
-    });
-    subject.workloads.iter().chain(owned).find_map(|maker| {
-        let kind = Kind::of(maker.text("/apiVersion"), maker.text("/kind"))?;
-        let object = ObjectRef::new(kind, maker.namespace(), maker.name());
-        let notes = events::of(seen, &object, maker.uid());
-        let note = notes.into_iter().find(|n| n.reason == "FailedCreate")?;
-        if note.refuses_security_context() {
-            return None;
-        }
-        let says = "may not make its pods";
-        let code = Code("other/unschedulable");
-        let finding = Finding::new(code, &object, Severity::Error, says);
-        Some(finding.with("event", note.quote()))
-    })
+    let (object, note) = refused::pod(subject, seen, |note| !note.refuses_security_context())?;
+    let says = "may not make its pods";
+    let code = Code("other/unschedulable");
+    let finding = Finding::new(code, &object, Severity::Error, says);
+    Some(finding.with("event", note.quote()))
 }

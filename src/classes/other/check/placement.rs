@@ -1,5 +1,7 @@
 //! A pod without a node, without its volumes, or whose node fell silent.
 
+use jiff::Timestamp;
+
 use super::super::needs::silent_node;
 use super::Case;
 use crate::model::fact::Got;
@@ -85,12 +87,33 @@ fn volume_stuck(case: &Case<'_>) -> Option<Finding> {
     let stuck: Vec<_> = notes.iter().filter(own).collect();
     let timeout = |n: &&&events::Note| n.message.starts_with("Unable to attach or mount");
     let note = stuck.iter().find(|n| !timeout(n)).or_else(|| stuck.first())?;
+    if is_mounted(case, &containers, &notes, stuck.first().and_then(|n| n.at)) {
+        return None;
+    }
     let says = if note.message.contains("Multi-Attach") {
         "waits for a volume that another node still holds"
     } else {
         "waits for a volume that cannot be mounted"
     };
     Some(case.stops(Code("other/volume-stuck"), says).with("event", note.quote()))
+}
+
+/// Whether the volumes are there by now: their sandbox, and so any container, and any image that is
+/// pulled for one, come after them (kubernetes pkg/kubelet/kubelet.go, SyncPod). What ended may have
+/// done so before its node was started again.
+fn is_mounted(
+    case: &Case<'_>,
+    containers: &[pod::ContainerState],
+    notes: &[events::Note],
+    failed: Option<Timestamp>,
+) -> bool {
+    let runs = containers.iter().any(|c| matches!(c.doing, Doing::Running { .. }));
+    let sandbox = pod::condition(case.pod, "PodReadyToStartContainers");
+    let later = |n: &events::Note| {
+        matches!(&*n.reason, "Pulling" | "Pulled" | "Created" | "Started")
+            && n.at.zip(failed).is_some_and(|(at, failed)| at >= failed)
+    };
+    runs || sandbox.is_some_and(|c| c.text("/status") == "True") || notes.iter().any(later)
 }
 
 /// Evicted for the node's disk. For memory it is no business of this class.

@@ -31,9 +31,15 @@ pub fn check(case: &Case<'_>, verdict: &mut Verdict) {
     if replay.in_progress() || replays(case) || named(case) || age < within {
         return;
     }
+    // Another container is not: whatever is said of this one is not why.
+    if pod::container(case.pod, &case.subject.container).is_some_and(|own| own.ready) {
+        return;
+    }
     // What an earlier run did not answer, or this one before it was ready, is not told of it.
     let of_run = |n: &&Note| n.at.zip(begin).is_none_or(|(at, begin)| at >= begin);
     let notes = events::of(case.seen, case.object, case.pod.uid());
+    let notes: Vec<Note> =
+        notes.into_iter().filter(|n| n.may_be_of(&case.subject.container)).collect();
     let unhealthy: Vec<_> =
         notes.iter().filter(|n| n.reason == "Unhealthy").filter(of_run).collect();
     if let Some(note) = unhealthy.iter().find(|note| note.is_silence())

@@ -3,11 +3,11 @@
 
 use serde_json::Value;
 
-use crate::model::log::events;
+use crate::model::log::events::Note;
 use crate::model::object::ObjectExt;
-use crate::model::{Code, Finding, Kind, ObjectRef, Severity, Snapshot, Verdict};
-use crate::subject::Subject;
+use crate::model::{Code, Finding, Severity, Snapshot, Verdict};
 use crate::subject::pod::{self, Doing};
+use crate::subject::{Subject, refused};
 
 const REJECTED: Code = Code("perms/security-context-rejected");
 
@@ -45,20 +45,7 @@ fn by_kubelet(pod: &Value) -> Option<Finding> {
 }
 
 fn by_admission(subject: &Subject, seen: &Snapshot) -> Option<Finding> {
-    let sets = seen.items(Kind::ReplicaSet, subject.namespace());
-    let owned = sets.filter(|set| {
-        set.controller().is_some_and(|o| subject.workloads.iter().any(|w| w.uid() == o.uid))
-    });
-    let makers = subject.workloads.iter().chain(owned);
-    let (object, note) = makers.into_iter().find_map(|maker| {
-        let kind = Kind::of(maker.text("/apiVersion"), maker.text("/kind"))?;
-        let object = ObjectRef::new(kind, maker.namespace(), maker.name());
-        let notes = events::of(seen, &object, maker.uid());
-        let note = notes
-            .into_iter()
-            .find(|n| n.reason == "FailedCreate" && n.refuses_security_context())?;
-        Some((object, note))
-    })?;
+    let (object, note) = refused::pod(subject, seen, Note::refuses_security_context)?;
     let says = "may not make its pods: their security context is refused";
     let mut finding = Finding::new(REJECTED, &object, Severity::Error, says);
     if let Some(level) = pod_security(&note.message) {
