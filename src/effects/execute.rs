@@ -15,9 +15,10 @@ use super::error::Error;
 use super::fault::fault;
 use super::folder;
 use super::journal::{Journal, may_have_happened, now};
+use super::renewed::Deletion;
 use super::send;
 use super::serves;
-use crate::model::object::{ObjectExt, ObjectRef};
+use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::patch::Op;
 use crate::model::plan::{Action, Impact, Plan, Step, Undo, Until};
 use crate::model::receipt::{Receipt, State, StepState};
@@ -238,13 +239,7 @@ impl Run<'_> {
             }
             Action::Delete { object, uid, grace } => {
                 let uid = self.uid(plan, index, object, uid)?;
-                let Impact { serving, stops_serving, .. } = &plan.impact;
-                let counted_on = self.later || serving.contains(&object.name);
-                let counted_on = counted_on && !stops_serving && plan.undoes.is_none();
-                if counted_on && !self.patience.downtime {
-                    serves::spared(self.cluster, object, &uid).await?;
-                }
-                self.cluster.delete_within(object, &uid, *grace).await?;
+                self.delete(plan, index, object, &uid, *grace).await?;
                 Ok(format!("deleted {}", object.short()))
             }
             Action::Wait { object, until } => {
@@ -255,6 +250,30 @@ impl Run<'_> {
             }
             Action::Exec { .. } => Err(Halt::Failed(Error::NoExec { step: index + 1 })),
         }
+    }
+
+    async fn delete(
+        &self,
+        plan: &Plan,
+        index: usize,
+        object: &ObjectRef,
+        uid: &str,
+        grace: Option<u32>,
+    ) -> Result<(), Error> {
+        let Impact { serving, stops_serving, .. } = &plan.impact;
+        let downtime = self.patience.downtime;
+        let counted_on = self.later || serving.contains(&object.name);
+        if counted_on && !downtime && !stops_serving && plan.undoes.is_none() {
+            serves::spared(self.cluster, object, uid).await?;
+        }
+        let before = plan.steps.iter().take(index).map(|step| &step.action);
+        let of_template =
+            |a: &Action| matches!(a, Action::Patch { object, .. } if object.kind != Kind::Pod);
+        if before.into_iter().any(of_template) {
+            let downtime = downtime || *stops_serving;
+            return Deletion { object, uid, grace, downtime }.renews(self.cluster).await;
+        }
+        self.cluster.delete_within(object, uid, grace).await.map(drop)
     }
 
     /// The uid a deletion is held to. An object that the plan creates itself has none when the

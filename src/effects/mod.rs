@@ -23,6 +23,7 @@ mod local;
 mod look;
 mod metrics;
 mod ownership;
+mod renewed;
 mod restart;
 mod send;
 mod serves;

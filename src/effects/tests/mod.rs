@@ -8,6 +8,7 @@ mod happy;
 pub(super) mod plans;
 mod refused;
 mod rehearsal;
+mod renewed;
 mod waits;
 
 use std::future::Future;
