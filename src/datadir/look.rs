@@ -106,7 +106,8 @@ impl Looker<'_> {
             for file in &snapshot.files {
                 let path = self.relative(&file.path);
                 healthy &= self.segment(&path, Depth::Quick)?.is_healthy();
-                reach.read(Pages::new(self.disk.reader(&path)?, None));
+                let read = reach.read(Pages::new(self.disk.reader(&path)?, None));
+                read.map_err(|error| Failed { path: self.disk.named(&path), error })?;
             }
             let (segment, offset) = (snapshot.segment, snapshot.offset);
             seen.snapshots.push(Snapshot { path, segment, offset, healthy, reach });

@@ -101,7 +101,10 @@ impl Contents {
         };
         log.into_iter().any(fails)
             || self.chunks_head.iter().any(|file| file.found.fault == Some(ChunkFault::Io))
-            || self.snapshots.iter().any(|snapshot| !snapshot.closed.is_empty())
+            || self.snapshots.iter().any(|snapshot| {
+                let mut faults = snapshot.faults.iter();
+                !snapshot.closed.is_empty() || faults.any(|(_, fault)| fault.kind == FaultKind::Io)
+            })
     }
 
     /// Whether a file is damaged in a way that Prometheus does not see.

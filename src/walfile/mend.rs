@@ -69,9 +69,10 @@ impl Traces {
         }
     }
 
-    /// Reads what can be read of a log, up to where the disk ends it; `known` are the refs of all Series records that are kept.
-    pub fn read<R: Read>(&mut self, input: R, known: &Refs) {
-        let _ = contents::each(input, &mut |content| {
+    /// Reads what can be read of a log; `known` are the refs of all Series records that are kept. An
+    /// error where the disk ends it: whatever stands behind names refs, too.
+    pub fn read<R: Read>(&mut self, input: R, known: &Refs) -> io::Result<()> {
+        contents::each(input, &mut |content| {
             let _ = record::read(content.bytes, |entry| {
                 let reference = entry.reference();
                 self.see(reference);
@@ -80,7 +81,7 @@ impl Traces {
                 }
             });
             Ok(())
-        });
+        })
     }
 
     fn orphan(&mut self, reference: u64) {

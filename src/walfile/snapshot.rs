@@ -1,9 +1,10 @@
 //! Records of a snapshot of the head, as far as they say up to where it reaches.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use super::bytes::Cursor;
 use super::compression::Decompressor;
+use super::fault::FaultKind;
 use super::frame::{Frames, Item};
 
 /// How far its series reach.
@@ -16,17 +17,24 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// Reads a file of it, past every fault.
-    pub fn read<R: Read>(&mut self, input: R) {
+    /// Reads a file of it, past every fault; an error where the disk ends it.
+    pub fn read<R: Read>(&mut self, input: R) -> io::Result<()> {
         let mut frames = Frames::new(input);
         let mut decompressor = Decompressor::default();
         while let Some(item) = frames.advance() {
-            let Item::Record(frame) = item else { continue };
+            let frame = match item {
+                Item::Fault(fault) if fault.kind == FaultKind::Io => {
+                    return Err(io::Error::other(format!("cannot be read at {}", fault.offset)));
+                }
+                Item::Fault(_) | Item::Beginning(_) => continue,
+                Item::Record(frame) => frame,
+            };
             let bytes = decompressor.decode(frame.compression, frame.bytes).unwrap_or_default();
             if let Some((1, rest)) = bytes.split_first() {
                 let _ = self.series(Cursor::new(rest));
             }
         }
+        Ok(())
     }
 
     /// Ref, labels, eight bytes of no use, and whether a chunk follows, with its first and last time

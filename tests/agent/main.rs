@@ -19,6 +19,8 @@ mod hostile;
 mod inventory;
 mod many;
 mod reach;
+#[cfg(target_os = "linux")]
+mod reads;
 mod real;
 mod rights;
 mod salvage;

@@ -124,7 +124,7 @@ fn lent(bytes: &[u8]) {
 fn lost(bytes: &[u8], full: &Segment) {
     let orphans = |known: &Refs| {
         let mut found = Traces::default();
-        found.read(bytes, known);
+        found.read(bytes, known).expect("memory");
         found
     };
     let all = orphans(&Refs::default());

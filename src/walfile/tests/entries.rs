@@ -138,7 +138,7 @@ fn samples_without_a_series_are_counted() {
     log.record(Compression::Snappy, &samples(1..21, 1000));
     let known = survey(log.bytes.as_slice(), Depth::Full).refs;
     let mut found = Traces::default();
-    found.read(log.bytes.as_slice(), &known);
+    found.read(log.bytes.as_slice(), &known).expect("memory");
     assert_eq!((found.orphans, found.orphan_refs.len()), (10, 10));
     assert_eq!(found.orphan_refs.iter().collect::<Vec<u64>>(), (11..21).collect::<Vec<u64>>());
 }

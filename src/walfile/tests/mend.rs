@@ -192,7 +192,7 @@ fn samples_without_their_series_are_counted_by_ref() {
         known.insert(reference);
     }
     let mut traces = Traces::default();
-    traces.read(log.bytes.as_slice(), &known);
+    traces.read(log.bytes.as_slice(), &known).expect("memory");
     traces.see(7);
     let named: Vec<(u64, u64)> = traces.named.into_iter().collect();
     assert_eq!(named, [(3, 1), (4, 2), (5, 2), (6, 1), (7, 1), (8, 1)]);
