@@ -144,3 +144,10 @@ pub fn place(err: &str) -> Option<Place> {
         Place::Segment(number)
     })
 }
+
+/// The offset in it.
+pub fn offset(err: &str) -> Option<u64> {
+    let (_, rest) = err.split_once("corruption in segment ")?;
+    let (_, rest) = rest.split_once(" at ")?;
+    rest.split(':').next()?.parse().ok()
+}

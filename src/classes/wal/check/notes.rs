@@ -72,7 +72,11 @@ fn repair(lines: &[Line], runs: &Runs, present: bool, about: &About<'_>) -> Opti
             Some(line) => finding.with("log", line.quote()),
             None => finding,
         };
-        return Some(finding.with("log", done.quote()));
+        let finding = finding.with("log", done.quote());
+        return Some(match gone(lines, attempt) {
+            Some(gone) => finding.with("gone", gone),
+            None => finding,
+        });
     }
     let ended = !present && sign::ended_by(lines).is_some();
     if ended || (present && runs.ready) || (!present && runs.out_of_memory()) {
@@ -93,6 +97,30 @@ fn repair(lines: &[Line], runs: &Runs, present: bool, about: &About<'_>) -> Opti
     let finding = about(code, Severity::Error, says, attempt);
     let name = finding.object.name.clone();
     Some(finding.stopping(&name))
+}
+
+/// What a repair has taken away, by its own lines. The newest segment of all was made by that start, and
+/// held nothing.
+fn gone(lines: &[Line], attempt: &Line) -> Option<String> {
+    let until = lines.iter().position(|line| std::ptr::eq(line, attempt))?;
+    let of_file = |what: &str, at| {
+        let offset = damage::offset(attempt.err())?;
+        Some(format!("{what} {at} from byte {offset} on"))
+    };
+    match damage::place(attempt.err())? {
+        Place::Segment(at) => {
+            let last = damage::last_segment(lines.get(..until)?).map(|last| last.saturating_sub(1));
+            let more = match last {
+                Some(last) if last <= at => String::new(),
+                Some(last) if last == at + 1 => format!(", and segment {last}"),
+                Some(last) => format!(", and segments {}-{last}", at + 1),
+                None => ", and every segment after it".to_owned(),
+            };
+            Some(of_file("segment", at)? + &more)
+        }
+        Place::Wbl(at) => of_file("out-of-order log (wbl)", at),
+        Place::Checkpoint(_) => None,
+    }
 }
 
 /// A record that ends with its file, in the newest segment that held anything: the write that was
