@@ -93,7 +93,8 @@ fn when(subject: &Subject, seen: &Snapshot, pod: &Value, runs: &Runs) -> When {
                 Err(_) => 0,
             };
             let span = said(&message).unwrap_or_else(doubled);
-            When::In((finished.as_second() + span - seen.clock.as_second()).max(0))
+            // Of a clock that is behind the node's: no longer than the whole of it.
+            When::In((finished.as_second() + span - seen.clock.as_second()).clamp(0, span.max(0)))
         }
         Some(Doing::Waiting { .. } | Doing::Unreported) | None => When::Later,
     }
