@@ -28,7 +28,7 @@ pub async fn undo(run: &Run<'_>, receipt: Receipt) -> Result<Done> {
     if !ledger::consent(run, &receipt, "put back")? {
         return Ok(ledger::declined(run, &receipt));
     }
-    let consents = Consents { consent: Consent::Yes, allow_downtime: false };
+    let consents = Consents { consent: Consent::Yes, allow_downtime: false, beforehand: false };
     let approved = match effects::approve(plan, &consents, "", &mut |_| None) {
         Ok(approved) => approved,
         Err(blocked) => return Ok(answer::blocked(run, &receipt.plan, &[], &blocked)),

@@ -1,5 +1,6 @@
 //! Carrying a plan out: rehearse, show, ask, execute, prove, show.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -54,7 +55,12 @@ pub async fn apply(run: &Run<'_>, ask: &Ask<'_>, examined: Examined) -> Result<D
     }
     let context = Context { applying: true, ..run.context.clone() };
     let shown = render::text(&report, &context, &run.screen.style());
-    let tell = || run.screen.say(shown.trim_end());
+    let told = Cell::new(false);
+    let tell = || {
+        if !told.replace(true) {
+            run.screen.say(shown.trim_end());
+        }
+    };
     let approved = match approve(run, plan, &tell) {
         Ok(approved) => approved,
         Err(blocked) => return refuse(run, report, blocked),
@@ -128,7 +134,8 @@ pub(super) fn approve(run: &Run<'_>, plan: Plan, before: &dyn Fn()) -> Result<Ap
         (None, true) => Consent::Yes,
         (None, false) => Consent::Ask,
     };
-    let consents = Consents { consent, allow_downtime: change.allow_downtime };
+    let beforehand = change.inspect.is_some();
+    let consents = Consents { consent, allow_downtime: change.allow_downtime, beforehand };
     let question = render::question(&plan, &run.context);
     effects::approve(plan, &consents, &question, &mut |question| {
         if run.screen.asks() {

@@ -173,7 +173,7 @@ impl Work<'_> {
 
     async fn look(&self, plan: Plan) -> Result<Result<Aside, Blocked>> {
         let Work { run, cluster, .. } = self;
-        let consents = Consents { consent: Consent::Yes, allow_downtime: false };
+        let consents = Consents { consent: Consent::Yes, allow_downtime: false, beforehand: false };
         let approved = match effects::approve(plan, &consents, "", &mut |_| None) {
             Ok(approved) => approved,
             Err(blocked) => return Ok(Err(blocked)),

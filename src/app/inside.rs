@@ -99,8 +99,12 @@ async fn one(run: &Run<'_>, look: Look, lacks: &[String]) -> Result<()> {
     let rehearsal = vec![Rehearsal::NotRun; look.plan.steps.len()];
     let shown = render::plan(&look.plan, &rehearsal, &run.screen.style());
     run.screen.say(shown.trim_end());
+    let change = &run.typed.change;
+    if let Some(envelope) = look.envelope.filter(|_| change.apply && change.yes) {
+        run.screen.say(envelope);
+    }
     // `--inspect` is the consent to this, and to no more than this.
-    let consents = Consents { consent: Consent::Yes, allow_downtime: false };
+    let consents = Consents { consent: Consent::Yes, allow_downtime: false, beforehand: false };
     let approved = match effects::approve(look.plan, &consents, "", &mut |_| None) {
         Ok(approved) => approved,
         Err(blocked) => {

@@ -23,7 +23,8 @@ impl Deref for Approved {
 pub enum Consent {
     /// By answering on a terminal.
     Ask,
-    /// `--yes`: whatever this plan is.
+    /// `--yes`: whatever this plan is, but what is [beyond](crate::model::plan::Impact) what can be
+    /// agreed to beforehand, where it was.
     Yes,
     /// `--confirm DIGEST`: this plan and no other.
     Confirm(String),
@@ -33,6 +34,8 @@ pub enum Consent {
 pub struct Consents {
     pub consent: Consent,
     pub allow_downtime: bool,
+    /// It was given before a look that the plan is made of.
+    pub beforehand: bool,
 }
 
 /// Asks for consent where it was not given on the command line.
@@ -66,13 +69,22 @@ pub fn approve(
         );
         return Err(blocked(BlockedReason::NeedsConsent, why, &["--allow-downtime"]));
     }
-    match consents.consent {
-        Consent::Yes | Consent::Confirm(_) => Ok(Approved(plan)),
-        Consent::Ask => match ask(question) {
+    let beyond = plan.impact.beyond.first().filter(|_| consents.beforehand);
+    match (&consents.consent, beyond) {
+        (Consent::Yes, None) | (Consent::Confirm(_), _) => Ok(Approved(plan)),
+        (Consent::Yes, Some(_)) | (Consent::Ask, _) => match ask(question) {
             None => {
-                let why = "there is no terminal to ask on".to_owned();
                 let confirm = format!("--confirm {digest}");
-                Err(blocked(BlockedReason::NeedsConsent, why, &[&confirm, "--yes"]))
+                let (why, ways) = match beyond.filter(|_| consents.consent == Consent::Yes) {
+                    Some(beyond) => (
+                        format!("a --yes before the look does not cover that {beyond}"),
+                        &[&*confirm][..],
+                    ),
+                    None => {
+                        ("there is no terminal to ask on".to_owned(), &[&*confirm, "--yes"][..])
+                    }
+                };
+                Err(blocked(BlockedReason::NeedsConsent, why, ways))
             }
             Some(answer) if is_yes(&answer) => Ok(Approved(plan)),
             Some(_) => {
@@ -98,7 +110,7 @@ mod tests {
     use crate::effects::tests::plans;
 
     fn asked(plan: Plan, consent: Consent, answer: Option<&str>) -> Result<(), BlockedReason> {
-        let consents = Consents { consent, allow_downtime: false };
+        let consents = Consents { consent, allow_downtime: false, beforehand: false };
         let mut ask = |_: &str| answer.map(str::to_owned);
         approve(plan, &consents, "?", &mut ask).map(drop).map_err(|blocked| blocked.reason)
     }
@@ -122,8 +134,11 @@ mod tests {
         let plan = plans::memory();
         let digest = plan.digest();
         assert_eq!(asked(plan.clone(), Consent::Confirm(digest.to_uppercase()), None), Ok(()));
-        let consents =
-            Consents { consent: Consent::Confirm("000000000000".into()), allow_downtime: false };
+        let consents = Consents {
+            consent: Consent::Confirm("000000000000".into()),
+            allow_downtime: false,
+            beforehand: false,
+        };
         let blocked = approve(plan, &consents, "?", &mut |_| None).map(drop).expect_err("stale");
         assert_eq!(blocked.reason, BlockedReason::Stale);
         assert_eq!(
@@ -137,7 +152,7 @@ mod tests {
         let mut plan = plans::memory();
         plan.impact.stops_serving = true;
         assert_eq!(asked(plan.clone(), Consent::Yes, None), Err(BlockedReason::NeedsConsent));
-        let consents = Consents { consent: Consent::Yes, allow_downtime: true };
+        let consents = Consents { consent: Consent::Yes, allow_downtime: true, beforehand: false };
         assert!(approve(plan, &consents, "?", &mut |_| None).is_ok());
     }
 
@@ -147,5 +162,28 @@ mod tests {
         plan.impact.loses_data = true;
         assert_eq!(asked(plan.clone(), Consent::Yes, None), Ok(()));
         assert_eq!(asked(plan, Consent::Ask, None), Err(BlockedReason::NeedsConsent));
+    }
+
+    #[test]
+    fn yes_before_a_look_covers_what_lies_within_and_no_more() {
+        let ask = |consent: Consent, beyond: &[&str], answer: Option<&str>| {
+            let mut plan = plans::memory();
+            plan.impact.beyond = beyond.iter().map(|one| (*one).to_owned()).collect();
+            let digest = plan.digest();
+            let consent = match consent {
+                Consent::Confirm(_) => Consent::Confirm(digest.clone()),
+                other => other,
+            };
+            let consents = Consents { consent, allow_downtime: false, beforehand: true };
+            let mut ask = |_: &str| answer.map(str::to_owned);
+            let said = approve(plan, &consents, "?", &mut ask).map(drop);
+            said.map_err(|blocked| (blocked.why, blocked.ways == [format!("--confirm {digest}")]))
+        };
+        assert_eq!(ask(Consent::Yes, &[], None), Ok(()));
+        let why = "a --yes before the look does not cover that it sets aside a block";
+        let block = &["it sets aside a block"];
+        assert_eq!(ask(Consent::Yes, block, None), Err((why.to_owned(), true)));
+        assert_eq!(ask(Consent::Yes, block, Some("y")), Ok(()));
+        assert_eq!(ask(Consent::Confirm(String::new()), block, None), Ok(()));
     }
 }

@@ -70,6 +70,10 @@ pub struct Impact {
     /// True where data is lost: never without a prompt or `--yes`.
     #[serde(default)]
     pub loses_data: bool,
+    /// What a `--yes` that was given before anything was known of the files does not cover: it takes a
+    /// prompt, or the plan's own digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beyond: Vec<String>,
 }
 
 /// One step: what, why, and the way back.
@@ -270,6 +274,8 @@ pub struct Look {
     pub ways: Vec<String>,
     /// Why no helper can be made for it.
     pub cannot: Option<String>,
+    /// What a `--yes` before it covers of the plan that it leads to, in words; none where all.
+    pub envelope: Option<&'static str>,
 }
 
 /// What follows from the findings.

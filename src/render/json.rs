@@ -243,7 +243,8 @@ fn plan(of: &Plan, rehearsal: &[Rehearsal]) -> Value {
         undoes: _,
         frees: _,
     } = of;
-    let Impact { restarts, outage, stops_serving: _, data, loses_data: _, serving: _ } = impact;
+    let Impact { restarts, outage, stops_serving: _, data, loses_data: _, serving: _, beyond: _ } =
+        impact;
     let steps: Vec<Value> =
         steps.iter().enumerate().map(|(place, one)| step(one, rehearsal.get(place))).collect();
     json!({

@@ -86,7 +86,8 @@ fn rehearsed(rehearsal: &[Rehearsal]) -> String {
 
 /// Outage and data on one line where they fit.
 fn write_costs(page: &mut Page<'_>, plan: &Plan) {
-    let Impact { restarts: _, outage, stops_serving, data, loses_data, serving: _ } = &plan.impact;
+    let Impact { restarts: _, outage, stops_serving, data, loses_data, serving: _, beyond: _ } =
+        &plan.impact;
     let (mut outage, mut data) = (clean(outage), clean(data));
     if *stops_serving {
         outage.push_str("; it needs --allow-downtime");

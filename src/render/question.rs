@@ -13,7 +13,8 @@ pub fn question(plan: &Plan, context: &Context) -> String {
     let style = Style::plain();
     let mut page = Page::new(&style);
     let Context { name, server, user, flags: _, bundle: _, applying: _ } = context;
-    let Impact { restarts, outage, stops_serving, data, loses_data, serving: _ } = &plan.impact;
+    let Impact { restarts, outage, stops_serving, data, loses_data, serving: _, beyond: _ } =
+        &plan.impact;
     page.line(&format!("Plan {}: {}", plan.digest(), clean(&plan.title)));
     let target = &plan.target;
     let stops = if *stops_serving { "; nothing serves while it lasts" } else { "" };

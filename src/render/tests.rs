@@ -100,6 +100,7 @@ fn plan() -> Plan {
             stops_serving: false,
             data: "untouched".into(),
             loses_data: false,
+            beyond: Vec::new(),
         },
         forecast: vec![Forecast {
             pointer: memory.into(),

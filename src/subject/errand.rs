@@ -258,7 +258,7 @@ pub fn look(
     plan.impact.data = format!("untouched: {} is mounted read-only", claim.short());
     plan.undo = "nothing is left behind".into();
     let cannot = machine::lacks_agent(seen, errand.volume.pod);
-    Look { claim, plan, tells, why, ways: Vec::new(), cannot }
+    Look { claim, plan, tells, why, ways: Vec::new(), cannot, envelope: None }
 }
 
 fn helper_pod(errand: &Errand<'_>, name: &str, carrier: &str, room: Value) -> Value {

@@ -91,6 +91,13 @@ fn one_block_that_cannot_be_opened_is_moved_aside() {
     let said = shown.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains(&format!("moved aside, and not served: block {bad} (")), "{shown}");
     let others: Vec<String> = blocks(&data).into_iter().filter(|other| *other != bad).collect();
+    // Who agrees before the look agrees to no such thing.
+    let refused = scene.plugin(&["wal", "sts/prom", "--inspect", "--apply", "--yes"]).expect(3);
+    assert!(refused.stderr.contains("--yes agrees to a plan that "), "{}", refused.stderr);
+    let said = refused.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let beyond = format!("a --yes before the look does not cover that it sets aside block {bad} (");
+    assert!(said.contains(&beyond), "{}", refused.stdout);
+    assert!(blocks(&data).contains(&bad));
     let digest = mended(&scene, &[]);
     let left = blocks(&data);
     assert!(!left.contains(&bad) && others.iter().all(|other| left.contains(other)), "{left:?}");

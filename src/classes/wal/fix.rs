@@ -1,6 +1,7 @@
 //! What to do about it: a replay that is killed gets its time; of damage, look what is lost and what
 //! can be kept, then mend it; of a lock, let go who holds it; or say the steps.
 
+mod envelope;
 mod locked;
 mod salvage;
 mod startup;
@@ -106,7 +107,8 @@ pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], budget: Optio
     let Some(who) = errand::reader(subject, pod) else {
         return Next::Blocked(by_hand("it runs as root, and no helper of ours does"));
     };
-    Next::Look(Look { ways, ..look(subject, seen, &volume, who) })
+    let envelope = Some(envelope::SAYS);
+    Next::Look(Look { ways, envelope, ..look(subject, seen, &volume, who) })
 }
 
 fn look(subject: &Subject, seen: &Snapshot, volume: &Volume<'_>, who: Who) -> Look {

@@ -56,7 +56,7 @@ pub(super) const PATIENCE: Patience =
     Patience { timeout: Duration::from_secs(60), settle: Duration::ZERO, downtime: false };
 
 pub(super) fn agreed(plan: Plan) -> Approved {
-    let consents = Consents { consent: Consent::Yes, allow_downtime: true };
+    let consents = Consents { consent: Consent::Yes, allow_downtime: true, beforehand: false };
     approve(plan, &consents, "", &mut |_| None).expect("--yes")
 }
 

@@ -122,7 +122,7 @@ pub fn look(subject: &Subject, seen: &Snapshot, stand_in: &StandIn<'_>) -> Look 
         .or_else(|| led_to(seen, stand_in))
         .or_else(|| counted(seen, stand_in));
     let why = "whether a plugin lets it through only a pod with its labels is told".to_owned();
-    Look { claim, plan, tells: Tells::Reach, why, ways: Vec::new(), cannot }
+    Look { claim, plan, tells: Tells::Reach, why, ways: Vec::new(), cannot, envelope: None }
 }
 
 fn unheard(seen: &Snapshot, namespace: &str) -> Option<String> {

@@ -41,7 +41,15 @@ pub(super) fn of(scene: &Scene<'_>, order: &Order) -> Impact {
     };
     let serving = scene.serving.iter().map(|p| p.name().to_owned()).collect();
     let stops_serving = suspect.or(stopped).is_some();
-    Impact { restarts, serving, outage, stops_serving, data, loses_data: dropped }
+    Impact {
+        restarts,
+        serving,
+        outage,
+        stops_serving,
+        data,
+        loses_data: dropped,
+        beyond: Vec::new(),
+    }
 }
 
 /// Whether nothing serves the same series while this pod restarts, which serves now and cannot be

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::envelope;
 use crate::classes::wal::check::surveyed::{self, count};
 use crate::classes::wal::check::uploads;
 use crate::model::Snapshot;
@@ -71,6 +72,7 @@ pub(super) fn plan(
     let mut plan = repair::beside(subject, seen, "wal", &title, steps);
     plan.impact = hold.impact();
     plan.impact.data = data(survey, pod, lockless.as_deref());
+    plan.impact.beyond = envelope::beyond(survey);
     plan.inputs = [vec!["--inspect".into()], hold.inputs()].concat();
     plan.doubts.extend(hold.doubts());
     plan.takes = "a few minutes, and its replay".into();
