@@ -8,6 +8,50 @@ use kube::{Client, Config};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
+/// Applies objects server-side, as the manager `helm`, as kubectl does it; `None` where one is of a kind
+/// that only kubectl knows the place of.
+pub fn apply(namespace: &str, yaml: &str) -> Option<Result<(), String>> {
+    let documents = yaml.split("\n---").map(str::trim).filter(|text| !text.is_empty());
+    let placed: Option<Vec<_>> =
+        documents.map(|text| Some((place(namespace, text)?, text))).collect();
+    let one = |(path, text): (String, &str)| {
+        let path = format!("{path}?fieldManager=helm&fieldValidation=Strict");
+        let sent = send("PATCH", &path, "application/apply-patch+yaml", text.as_bytes().to_vec());
+        sent.map(drop).map_err(|why| format!("{path}: {why}"))
+    };
+    Some(placed?.into_iter().try_for_each(one))
+}
+
+/// Where an object of a document is.
+fn place(namespace: &str, text: &str) -> Option<String> {
+    let object: Value = serde_saphyr::from_str(text).ok()?;
+    let word = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let (api, kind, name) = (word("/apiVersion")?, word("/kind")?, word("/metadata/name")?);
+    let (_, plural) = APPLIED.iter().find(|(known, _)| *known == kind)?;
+    let namespace = word("/metadata/namespace").unwrap_or(namespace);
+    let group = if api.contains('/') { "apis" } else { "api" };
+    Some(format!("/{group}/{api}/namespaces/{namespace}/{plural}/{name}"))
+}
+
+/// What tests apply, all of it in a namespace.
+const APPLIED: &[(&str, &str)] = &[
+    ("ConfigMap", "configmaps"),
+    ("Deployment", "deployments"),
+    ("Ingress", "ingresses"),
+    ("LimitRange", "limitranges"),
+    ("NetworkPolicy", "networkpolicies"),
+    ("PersistentVolumeClaim", "persistentvolumeclaims"),
+    ("Pod", "pods"),
+    ("Prometheus", "prometheuses"),
+    ("ResourceQuota", "resourcequotas"),
+    ("Role", "roles"),
+    ("RoleBinding", "rolebindings"),
+    ("Secret", "secrets"),
+    ("Service", "services"),
+    ("ServiceAccount", "serviceaccounts"),
+    ("StatefulSet", "statefulsets"),
+];
+
 /// One answer may hold every sample of a load.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -30,9 +74,18 @@ thread_local! {
 
 /// What is at a path; the error is in the words of the server, or of the connection.
 pub fn get(path: &str) -> Result<String, String> {
+    send("GET", path, "", Vec::new())
+}
+
+/// Makes an object, or deletes one, or posts to what is behind a proxy.
+pub fn send(method: &str, path: &str, of: &str, body: Vec<u8>) -> Result<String, String> {
+    let mut request = http::Request::builder().method(method).uri(path);
+    if !of.is_empty() {
+        request = request.header("content-type", of);
+    }
+    let request = request.body(body).expect("a path");
     ASKER.with_borrow_mut(|asker| {
         let (runtime, client) = asker.get_or_insert_with(connect);
-        let request = http::Request::get(path).body(Vec::new()).expect("a path");
         let asked = async { tokio::time::timeout(PATIENCE, client.request_text(request)).await };
         match runtime.block_on(asked) {
             Ok(Ok(text)) => Ok(text),
@@ -75,6 +128,12 @@ pub fn pods(namespace: &str, selector: &str) -> Vec<String> {
         all.filter_map(|pod| pod.pointer("/metadata/name")?.as_str().map(str::to_owned)).collect();
     names.sort();
     names
+}
+
+/// The last lines of a pod's log; nothing where it has none.
+pub fn log(namespace: &str, pod: &str, lines: usize) -> String {
+    let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?tailLines={lines}");
+    get(&path).unwrap_or_default()
 }
 
 /// One value by kubectl's path to it, as kubectl prints it: `.items[0].metadata.name`,

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::api;
 use super::audit::{Mark, Rung};
 use super::enforcer::Enforcer;
 use super::install::{Install, Kind, ROOMY};
@@ -19,7 +20,7 @@ pub fn client(scene: &Scene, install: &Install, url: &str) {
 
 /// Whether the last five requests were answered well; `None` where it is now this, now that.
 pub fn answered(scene: &Scene) -> Option<bool> {
-    let log = scene.kubectl(&["logs", "client", "--tail=5"]).expect(0).stdout;
+    let log = api::log(&scene.ns, "client", 5);
     let well = log.lines().filter(|line| line.contains(" 200 ")).count();
     match well {
         5 => Some(true),
@@ -279,7 +280,8 @@ pub fn is_answered(scene: &Scene) -> Option<bool> {
 }
 
 pub fn is_answered_to(scene: &Scene, workload: &str) -> Option<bool> {
-    let log = scene.kubectl(&["logs", &format!("deploy/{workload}"), "--tail=3"]).stdout;
+    let pods = api::pods(&scene.ns, &format!("app={workload}"));
+    let log = pods.first().map(|pod| api::log(&scene.ns, pod, 3)).unwrap_or_default();
     let well = log.lines().filter(|line| line.contains(" 200 ")).count();
     match well {
         3 => Some(true),

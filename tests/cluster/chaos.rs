@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::damage::{Damage, Files, LOAD, Server, files, now};
+use super::damage::{Damage, Files, LOAD, Samples, Server, files, now};
 use super::install::{Install, Kind, ROOMY, serve};
 use super::keeper::Keeper;
 use super::kill::{WAITS, dies};
@@ -72,6 +72,21 @@ pub fn gap_of(kind: Kind, target: &str, name: &str) -> (Scene, PathBuf, Files) {
     (scene, data, broken)
 }
 
+/// The same of a server that takes samples, which tell what was lost; and those that it had.
+pub fn with_gap<'a>(scene: &'a Scene, kind: Kind, image: &str) -> (Server<'a>, Samples) {
+    serve(scene, "load", LOAD);
+    let (server, before) = Server::with_log(scene, Install::new(kind, image, ROOMY));
+    server.damage(Damage::Gap);
+    until_told(scene, server.install.target(), &["wal/gap"]);
+    (server, before)
+}
+
+/// It takes samples again, and of those before it lacks none but what the gap took.
+pub fn is_served(server: &Server<'_>, before: &Samples) {
+    server.until_taken(now());
+    served_again(server, Damage::Gap, before);
+}
+
 /// The plan that mends it, as a file.
 fn planned(scene: &Scene) -> tempfile::NamedTempFile {
     planned_for(scene, TARGET)
@@ -136,7 +151,9 @@ fn a_salvage_that_was_killed_is_taken_back() {
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn a_salvage_that_was_killed_is_finished() {
-    let (scene, data, broken) = gap("finish");
+    let scene = Scene::new("finish");
+    let (server, before) = with_gap(&scene, Kind::Set, "v3.16.0");
+    let broken = files(&server.data);
     for place in some(PLACES, 0, 3).into_iter().chain(some(LET_GO, 1, 4)) {
         killed_at(&scene, place);
         if place == "step-5-did" {
@@ -145,9 +162,9 @@ fn a_salvage_that_was_killed_is_finished() {
         }
         scene.elsewhere(&[&["resume", TARGET, "--yes"], &WAITS[..]].concat()).expect(0);
         nothing_is_left(&scene);
-        assert!(data.join("wal/00000001").exists(), "after {place}: the missing segment is there");
+        is_served(&server, &before);
         scene.elsewhere(&["undo", TARGET, "--yes", "--force"]).expect(0);
-        assert_eq!(files(&data), broken, "after {place}");
+        assert_eq!(files(&server.data), broken, "after {place}");
         until_told(&scene, TARGET, &["wal/gap"]);
         eprintln!("finished after {place}");
     }
@@ -179,7 +196,9 @@ fn an_undo_that_was_killed_is_finished() {
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn a_helper_that_is_taken_away_is_made_again() {
-    let (scene, data, broken) = gap("taken");
+    let scene = Scene::new("taken");
+    let (server, before) = with_gap(&scene, Kind::Set, "v3.16.0");
+    let broken = files(&server.data);
     let taken = |helper: &str| {
         Keeper::new(&format!(
             "kubectl delete pod {helper} -n {} --grace-period=0 --force > $here/said 2>&1",
@@ -202,11 +221,11 @@ fn a_helper_that_is_taken_away_is_made_again() {
         let path = plan.path().to_str().expect("a plain path");
         let mend = [&["apply", "-f", path, "--yes"], &WAITS[..]].concat();
         with(&mend, place, &taken(HELPER)).expect(0);
-        assert!(data.join("wal/00000001").exists(), "{place}: the missing segment is there");
+        is_served(&server, &before);
         nothing_is_left(&scene);
         let undo = ["undo", TARGET, "--yes", "--force"];
         with(&undo, place, &taken("prom-fix-back-salvage-data-prom-0")).expect(0);
-        assert_eq!(files(&data), broken, "{place}");
+        assert_eq!(files(&server.data), broken, "{place}");
         nothing_is_left(&scene);
         until_told(&scene, TARGET, &["wal/gap"]);
     }
@@ -248,11 +267,8 @@ fn a_look_and_a_freeze_that_were_killed_are_taken_back() {
 /// Of another owner, with samples that tell what was lost: taken back and finished by turns.
 fn killed_under(kind: Kind, image: &str, places: &[&'static str]) {
     let scene = Scene::new("under");
-    serve(&scene, "load", LOAD);
-    let (server, before) = Server::with_log(&scene, Install::new(kind, image, ROOMY));
+    let (server, before) = with_gap(&scene, kind, image);
     let target = server.install.target();
-    server.damage(Damage::Gap);
-    until_told(&scene, target, &["wal/gap"]);
     let (whole, broken) = (essence(&scene.get(target)), files(&server.data));
     let is_back = |place: &str| {
         assert_eq!(files(&server.data), broken, "after {place}");
@@ -266,8 +282,7 @@ fn killed_under(kind: Kind, image: &str, places: &[&'static str]) {
             scene.elsewhere(&["undo", target, "--yes"]).expect(0);
         } else {
             scene.elsewhere(&[&["resume", target, "--yes"], &WAITS[..]].concat()).expect(0);
-            server.until_taken(now());
-            served_again(&server, Damage::Gap, &before);
+            is_served(&server, &before);
             assert_eq!(essence(&scene.get(target))["spec"], whole["spec"], "after {place}");
             nothing_is_left(&scene);
             scene.elsewhere(&["undo", target, "--yes", "--force"]).expect(0);
@@ -283,6 +298,14 @@ fn killed_under(kind: Kind, image: &str, places: &[&'static str]) {
 fn a_salvage_of_a_deployment_that_was_killed_has_its_replicas_again() {
     let places = ["step-1-sent", "step-3-sent", "step-5-did", "step-8-sent"];
     killed_under(Kind::Deployment, "v2.53.3", &places);
+}
+
+/// Steps of a set: the chart's is one.
+#[test]
+#[ignore = "needs the cluster: tests/run"]
+fn a_salvage_of_a_release_that_was_killed_is_as_helm_left_it() {
+    let places = ["step-1-sent", "step-5-did", "step-7-sent", "step-9-sent"];
+    killed_under(Kind::Release, "v2.53.3", &places);
 }
 
 #[test]

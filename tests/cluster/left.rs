@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 
+use super::api;
 use super::life::text;
 use super::scene::{Scene, until};
 
 #[track_caller]
 pub fn nothing_is_left(scene: &Scene) {
     no_helper_is_left(scene);
-    let pods = scene.kubectl(&["get", "pods", "-o", "json"]).expect(0).json();
+    let pods = scene.get("pod");
     let held = |pod: &Value| text(pod, "/metadata/finalizers/0").contains("prom-fix");
     let all = pods["items"].as_array().expect("a list");
     assert!(!all.iter().any(held), "nothing is held");
@@ -16,10 +17,16 @@ pub fn nothing_is_left(scene: &Scene) {
 
 #[track_caller]
 pub fn no_helper_is_left(scene: &Scene) {
-    let managed = "app.kubernetes.io/managed-by=prom-fix";
-    until("no helper is left", 20, || {
-        scene.kubectl(&["get", "pods", "-l", managed, "-o", "name"]).stdout.is_empty()
-    });
-    let maps = scene.kubectl(&["get", "cm", "-l", managed, "-o", "name"]).stdout;
-    assert!(maps.lines().all(|name| !name.contains("agent")), "{maps}");
+    until("no helper is left", 20, || ours(scene, "pods").is_some_and(|all| all.is_empty()));
+    let maps = ours(scene, "configmaps").expect("an answer");
+    let odd: Vec<&Value> =
+        maps.iter().filter(|map| map.pointer("/data/receipt.json").is_none()).collect();
+    assert!(odd.is_empty(), "{odd:#?}");
+}
+
+/// What this program has made of a kind.
+fn ours(scene: &Scene, plural: &str) -> Option<Vec<Value>> {
+    let managed = "app.kubernetes.io%2Fmanaged-by%3Dprom-fix";
+    let path = format!("/api/v1/namespaces/{}/{plural}?labelSelector={managed}", scene.ns);
+    api::get_json(&path).ok()?["items"].as_array().cloned()
 }

@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use super::damage::samples;
+use super::damage::{Samples, samples};
 use super::install::{Install, Kind, ROOMY, serve};
 use super::life::{Ailment, first, live_with, text, until_told};
 use super::scene::{Scene, until};
@@ -15,13 +15,21 @@ use super::turns::in_each_release;
 
 const LOCKED: &[&str] = &["wal/locked"];
 
-fn install() -> Install {
-    Install { scrapes: false, ..Install::new(Kind::Deployment, "v3.16.0", ROOMY) }
+fn install(image: &str) -> Install {
+    Install {
+        scrapes: false,
+        arguments: locks(image),
+        ..Install::new(Kind::Deployment, image, ROOMY)
+    }
+}
+
+/// Debian's build of 2.42 takes none otherwise.
+fn locks(image: &str) -> &'static [&'static str] {
+    if image.starts_with("v2.42") { &["--storage.tsdb.use-lockfile"] } else { &[] }
 }
 
 /// The old pod serves, the new one of another template does not come past the lock.
-fn rolled(scene: &Scene) -> (Install, String, String) {
-    let install = install();
+fn rolled(scene: &Scene, install: Install) -> (Install, String, String) {
     install.apply(scene);
     until("it has a pod", 60, || install.pods(scene).len() == 1);
     let old = install.pods(scene).remove(0);
@@ -45,11 +53,11 @@ fn until_it_waits_long(scene: &Scene, pod: &str) {
     });
 }
 
-#[test]
-#[ignore = "needs the cluster: tests/run"]
-fn the_old_pod_of_a_deployment_is_stopped_before_the_new_one_starts() {
+/// What was there before is there when it is mended, and when that is taken back.
+fn the_old_pod_is_stopped(image: &str) {
     let scene = Scene::new("locked");
-    let (install, old, new) = rolled(&scene);
+    serve(&scene, "load", 40);
+    let (install, old, new) = rolled(&scene, Install { scrapes: true, ..install(image) });
     let report = until_told(&scene, install.target(), LOCKED);
     let evidence = report.pointer("/reports/0/findings/0/evidence").expect("evidence").to_string();
     assert!(evidence.contains(&format!("pod/{old} of deploy/prom: is Ready")), "{evidence}");
@@ -60,11 +68,22 @@ fn the_old_pod_of_a_deployment_is_stopped_before_the_new_one_starts() {
     assert_eq!(first(&refused.expect(3).json(), "/blocked/reason"), "needs-consent");
     scene.until_ready(&old, 5);
 
+    until("it has samples", 60, || samples(&scene, &old).len() > 80);
+    let before = samples(&scene, &old);
     let ailment = Ailment { class: "wal", roots: LOCKED, pointer: "/spec/strategy" };
     let report = live_with(&scene, &install, ailment);
     let steps = report.pointer("/reports/0/plan/steps").and_then(Value::as_array).expect("steps");
     let did: Vec<String> = steps.iter().map(|s| text(s, "/action")).collect();
     assert_eq!(did, ["patch", "wait", "delete", "wait"]);
+    let pod = install.pods(&scene).remove(0);
+    until("it serves", 120, || !samples(&scene, &pod).is_empty());
+    nothing_is_lost(&before, &samples(&scene, &pod));
+}
+
+fn nothing_is_lost(before: &Samples, after: &Samples) {
+    let lost: Vec<_> =
+        before.iter().filter(|(key, value)| after.get(*key) != Some(*value)).collect();
+    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), before.len());
 }
 
 /// What the plan is made for: the patch alone, and what its controller does.
@@ -72,7 +91,7 @@ fn the_old_pod_of_a_deployment_is_stopped_before_the_new_one_starts() {
 #[ignore = "needs the cluster: tests/run"]
 fn a_patch_of_the_strategy_alone_leaves_the_new_pod_to_its_back_off() {
     let scene = Scene::new("alone");
-    let (_, old, new) = rolled(&scene);
+    let (_, old, new) = rolled(&scene, install("v3.16.0"));
     let uid = scene.field(&format!("pod/{new}"), ".metadata.uid");
     until_it_waits_long(&scene, &new);
     let type_alone = r#"[{"op": "replace", "path": "/spec/strategy/type", "value": "Recreate"}]"#;
@@ -97,7 +116,7 @@ fn a_patch_of_the_strategy_alone_leaves_the_new_pod_to_its_back_off() {
 #[ignore = "needs the cluster: tests/run"]
 fn two_replicas_on_one_claim_are_both_named() {
     let scene = Scene::new("both");
-    let install = Install { replicas: 2, ..install() };
+    let install = Install { replicas: 2, ..install("v3.16.0") };
     install.apply(&scene);
     let report = until_told(&scene, install.target(), LOCKED);
     let waits = first(&report, "/findings/0/object");
@@ -149,9 +168,7 @@ spec:
 fn beside_a_rival(kind: Kind, image: &str) {
     let scene = Scene::new("rival");
     serve(&scene, "load", 40);
-    // Debian's build of 2.42 takes none otherwise.
-    let locks: &[&str] =
-        if image.starts_with("v2.42") { &["--storage.tsdb.use-lockfile"] } else { &[] };
+    let locks = locks(image);
     let install = Install { arguments: locks, ..Install::new(kind, image, ROOMY) };
     install.apply(&scene);
     let taken = || install.pods(&scene).first().map(|pod| samples(&scene, pod)).unwrap_or_default();
@@ -190,15 +207,14 @@ fn beside_a_rival(kind: Kind, image: &str) {
     let waits = first(&report, "/waits");
     assert!(waits.starts_with("pod/rival has the directory until it has stopped, in "), "{waits}");
     until("it serves", 120, || scene.plugin(&["diagnose", target, "-o", "json"]).code == 0);
-    let after = taken();
-    let lost: Vec<_> =
-        before.iter().filter(|(key, value)| after.get(*key) != Some(*value)).collect();
-    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), before.len());
+    nothing_is_lost(&before, &taken());
     let free = r#"{"metadata": {"finalizers": null}}"#;
     scene.kubectl(&["patch", "pod/rival", "--type=merge", "-p", free]).expect(0);
 }
 
 in_each_release! {
+    the_old_pod_of_a_deployment_is_stopped_before_the_new_one_starts: "v3.16.0",
+        the_old_pod_is_stopped;
     a_pod_of_somebody_else_on_the_claim_of_a_set: "v2.42.0", |of| beside_a_rival(Kind::Set, of);
     a_pod_of_somebody_else_on_the_claim_of_a_resource: "v2.53.3",
         |of| beside_a_rival(Kind::Resource, of);

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::damage::{Samples, samples_of};
 use super::install::{Install, Kind, chart, serve};
-use super::life::{Ailment, first, live_with, until_told};
-use super::scene::{Scene, run, until};
+use super::life::{Ailment, carry_out_as, first, live_with, until_told};
+use super::scene::{Scene, essence, run, until};
 use super::turns::in_each_release;
 
 const MANY: u32 = 120_000;
@@ -72,10 +72,9 @@ fn numbers(set: &Value) -> [i64; 2] {
 fn a_set(image: &str) {
     let scene = Scene::new("replay");
     let install = written(&scene, Kind::Set, image);
-    let before = scraped(&scene);
-    assert!(before.len() > 2, "{before:?}");
+    let before = at_first(&scene, &install);
     is_waited_for(&scene, &install);
-    assert_eq!(lost(&before, &scraped(&scene)), Vec::<i64>::new());
+    has_all(&scene, &install, &before);
 
     let probe = "        startupProbe: {httpGet: {path: /-/ready, port: 9090}, periodSeconds: 3, \
                  failureThreshold: 6, terminationGracePeriodSeconds: 2}\n";
@@ -88,19 +87,40 @@ fn a_set(image: &str) {
     let paces = [" segments after ", "no loaded segment tells"];
     assert!(paces.iter().any(|pace| evidence.contains(pace)), "{evidence}");
     live_with(&scene, &install, Ailment { class: "wal", roots: KILLED, pointer });
-    // However often it was killed over it.
-    scene.apply(&with_small_segments(&install));
-    until("it serves its log", 90, || !scraped(&scene).is_empty());
-    assert_eq!(lost(&before, &scraped(&scene)), Vec::<i64>::new());
+    hurried(&scene, &install);
+    has_all(&scene, &install, &before);
 }
 
 /// When it was scraped, by what it serves.
-fn scraped(scene: &Scene) -> Samples {
-    samples_of(scene, "prom-0", "up")
+fn scraped(scene: &Scene, install: &Install) -> Samples {
+    let pods = install.pods(scene);
+    pods.first().map(|pod| samples_of(scene, pod, "up")).unwrap_or_default()
 }
 
-fn lost(before: &Samples, after: &Samples) -> Vec<i64> {
-    before.keys().filter(|key| !after.contains_key(*key)).map(|(_, at)| *at).collect()
+/// Before it is slowed down: some scrapes, each of all series.
+fn at_first(scene: &Scene, install: &Install) -> Samples {
+    let before = scraped(scene, install);
+    assert!(before.len() > 2, "{before:?}");
+    before
+}
+
+/// However often it was killed over it, it serves its log where it has the time again.
+#[track_caller]
+fn has_all(scene: &Scene, install: &Install, before: &Samples) {
+    until("it serves its log", 150, || !scraped(scene, install).is_empty());
+    let after = scraped(scene, install);
+    let lost: Vec<i64> =
+        before.keys().filter(|key| !after.contains_key(*key)).map(|(_, at)| *at).collect();
+    assert_eq!(lost, Vec::<i64>::new());
+}
+
+/// As it was at first, without what killed it; a set keeps a pod that never was Ready.
+fn hurried(scene: &Scene, install: &Install) {
+    scene.apply(&with_small_segments(install));
+    if install.kind != Kind::Deployment {
+        let pod = install.pods(scene).remove(0);
+        scene.kubectl(&["delete", "pod", &pod]).expect(0);
+    }
 }
 
 /// Slow, and nothing is in its way: no fault, and time is all that it needs.
@@ -136,6 +156,7 @@ fn is_waited_for(scene: &Scene, install: &Install) {
 fn a_deployment(image: &str) {
     let scene = Scene::new("liveness");
     let install = written(&scene, Kind::Deployment, image);
+    let before = at_first(&scene, &install);
     Install { replicas: 0, ..install.clone() }.apply(&scene);
     install.until_no_pods(&scene);
     let probe = "        livenessProbe: {httpGet: {path: /-/ready, port: 9090}, periodSeconds: 3, \
@@ -145,6 +166,8 @@ fn a_deployment(image: &str) {
     let report = live_with(&scene, &install, Ailment { class: "wal", roots: KILLED, pointer });
     let patch = report.pointer("/reports/0/plan/steps/0").expect("its patch").to_string();
     assert!(!patch.contains("livenessProbe"), "{patch}");
+    hurried(&scene, &install);
+    has_all(&scene, &install, &before);
 }
 
 /// helm writes the probe, so helm has to be told: by the line that is printed, which gives this value
@@ -168,12 +191,20 @@ fn the_line_for_a_release(image: &str, probe: &str, path: &str) {
         let bound = !scene.field(&format!("pvc/{claim}"), ".spec.volumeName").is_empty();
         bound && scene.folder(claim).join("wal/00000002").exists()
     });
+    let before = at_first(&scene, &install);
     let slow = format!("server.resources.limits.cpu=35m,{probe}");
     helm(
         &chart,
         &["--reuse-values", "--set", &slow, "--set-json", "server.config.scrape_configs=[]"],
     );
     let target = install.target();
+    until_told(&scene, target, KILLED);
+    // At once, and taken back; helm's own way comes after.
+    let whole = essence(&scene.get(target));
+    carry_out_as("wal", &scene, target, &["--allow-downtime"]);
+    has_all(&scene, &install, &before);
+    scene.plugin(&["undo", target, "--yes"]).expect(0);
+    assert_eq!(essence(&scene.get(target)), whole, "values and owners are as before");
     until_told(&scene, target, KILLED);
     let commit = scene.plugin(&["wal", target, "-o", "commit"]).stdout;
     let line = commit.lines().find(|line| line.starts_with("helm upgrade prom ")).expect("a line");
@@ -186,6 +217,7 @@ fn the_line_for_a_release(image: &str, probe: &str, path: &str) {
     scene.kubectl(&["delete", "pod", "prom-server-0"]).expect(0);
     scene.until_ready("prom-server-0", 200);
     assert_eq!(scene.field("pod/prom-server-0", ".status.containerStatuses[0].restartCount"), "0");
+    has_all(&scene, &install, &before);
 }
 
 fn by_a_startup_probe(image: &str) {
@@ -205,11 +237,14 @@ fn by_a_liveness_probe(image: &str) {
 fn an_element(image: &str) {
     let scene = Scene::new("element");
     let install = written(&scene, Kind::Resource, image);
+    let before = at_first(&scene, &install);
     let element = "  containers: [{name: prometheus, startupProbe: {periodSeconds: 3, \
                    failureThreshold: 6, terminationGracePeriodSeconds: 2}}]\n";
     scene.apply(&slowed(&install, "35m", "  storage:\n", element));
     let pointer = "/spec/containers/0/startupProbe/failureThreshold";
     live_with(&scene, &install, Ailment { class: "wal", roots: KILLED, pointer });
+    hurried(&scene, &install);
+    has_all(&scene, &install, &before);
 }
 
 /// prometheus-operator 0.85 on what it renders: 60 tries, one every 15 s, where nobody says
@@ -217,6 +252,7 @@ fn an_element(image: &str) {
 fn a_resource(image: &str) {
     let scene = Scene::new("seconds");
     let install = written(&scene, Kind::Resource, image);
+    let before = at_first(&scene, &install);
     let set = || scene.get("sts/prometheus-prom");
     assert_eq!(numbers(&set()), [60, 15]);
     let field = "  maximumStartupDurationSeconds: 60\n";
@@ -234,6 +270,8 @@ fn a_resource(image: &str) {
     let odd = r#"{"spec": {"maximumStartupDurationSeconds": 901}}"#;
     scene.kubectl(&["patch", install.target(), "--type=merge", "-p", odd]).expect(0);
     until("it is rendered", 30, || numbers(&set()) == [16, 57]);
+    hurried(&scene, &install);
+    has_all(&scene, &install, &before);
 }
 
 in_each_release! {

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::chaos::{gap_of, planned_for};
-use super::damage::{Files, files};
-use super::install::{Install, Kind, ROOMY};
+use super::chaos::{is_served, planned_for, with_gap};
+use super::damage::{Files, Samples, Server, files};
+use super::install::{Install, Kind};
 use super::keeper;
 use super::kill::WAITS;
 use super::left::nothing_is_left;
@@ -67,9 +67,20 @@ struct Broken {
     places: Places,
     scene: Scene,
     target: &'static str,
+    install: Install,
     data: PathBuf,
+    /// When each of its lives ended, and what it served.
+    ends: Vec<i64>,
+    samples: Samples,
     files: Files,
     owner: Value,
+}
+
+impl Broken {
+    fn server(&self) -> Server<'_> {
+        let Broken { scene, install, data, ends, .. } = self;
+        Server { scene, install: install.clone(), data: data.clone(), ends: ends.clone() }
+    }
 }
 
 /// Whether this cluster may be disturbed.
@@ -84,10 +95,12 @@ fn is_ours() -> bool {
 /// All of them at the same time.
 fn broken(all: &[Places]) -> Vec<Broken> {
     let one = |places: Places| {
-        let target = Install::new(places.0, "v3.16.0", ROOMY).target();
-        let (scene, data, files) = gap_of(places.0, target, "restart");
-        let owner = essence(&scene.get(target));
-        Broken { places, scene, target, data, files, owner }
+        let scene = Scene::new("restart");
+        let (server, samples) = with_gap(&scene, places.0, "v3.16.0");
+        let Server { install, data, ends, .. } = server;
+        let target = install.target();
+        let (files, owner) = (files(&data), essence(&scene.get(target)));
+        Broken { places, scene, target, install, data, ends, samples, files, owner }
     };
     std::thread::scope(|scope| {
         let all: Vec<_> = all.iter().map(|places| scope.spawn(|| one(*places))).collect();
@@ -190,7 +203,7 @@ fn round(first: &[&str], second: &[&str], places: &[Places]) {
     for (((one, _), place), said) in of.iter().zip(said) {
         let what = format!("{first:?} at {place} of {}", one.target);
         assert_eq!(said.code, 0, "{what}\n{}\n{}", said.stdout, said.stderr);
-        assert!(one.data.join("wal/00000001").exists(), "{what}: the missing segment is there");
+        is_served(&one.server(), &one.samples);
         let (mut now, mut then) = (essence(&one.scene.get(one.target)), one.owner.clone());
         if one.places.0 == Kind::Deployment {
             // Who scaled it back owns its replicas, until the undo.

@@ -1,15 +1,14 @@
 //! The log of samples that came out of order (`wbl`) is damaged: 2.39 to 2.47 answer by cutting the
 //! healthy log beside it, at every start; later ones cut only that.
 
-use std::fs;
-
 use serde_json::Value;
 
+use super::api;
 use super::damage::{Samples, flip, now, samples_of};
 use super::install::{Install, Kind, ROOMY};
 use super::left::nothing_is_left;
 use super::life::{first, until_told};
-use super::scene::{Scene, kubectl};
+use super::scene::Scene;
 
 const RECEIVES: &[&str] = &["--web.enable-remote-write-receiver"];
 const SERIES: u32 = 20;
@@ -47,11 +46,8 @@ fn varint(mut value: u64) -> Vec<u8> {
 }
 
 fn send(scene: &Scene, time: i64) {
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    fs::write(file.path(), request(time)).expect("written");
     let path = format!("/api/v1/namespaces/{}/pods/prom-0:9090/proxy/api/v1/write", scene.ns);
-    let file = file.path().to_str().expect("a plain path");
-    kubectl(&["create", "--raw", &path, "-f", file]).expect(0);
+    api::send("POST", &path, "", request(time)).expect("it is taken");
 }
 
 fn with_late(scene: &Scene, image: &str) -> Samples {

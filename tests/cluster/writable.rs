@@ -11,7 +11,7 @@ use super::scene::{Scene, run};
 /// Of each pod of Prometheus and its claim.
 #[track_caller]
 pub fn all_may_be_written(scene: &Scene) {
-    let pods = scene.kubectl(&["get", "pods", "-o", "json"]).expect(0).json();
+    let pods = scene.get("pod");
     let mut asked = 0;
     for pod in pods["items"].as_array().into_iter().flatten() {
         let Some(who) = Who::of(pod) else { continue };
