@@ -126,7 +126,7 @@ fn a_salvage_that_was_killed_is_taken_back() {
         if place == "step-5-sent" {
             let helper = format!("pod/{HELPER}");
             // Sent, and not yet answered.
-            until("it is made", 30, || !scene.field(&helper, ".metadata.uid").is_empty());
+            until("it has a node", 30, || !scene.field(&helper, ".spec.nodeName").is_empty());
             is_beside_its_pod(&scene.get(&helper), true);
         }
         scene.elsewhere(&["undo", TARGET, "--yes"]).expect(0);

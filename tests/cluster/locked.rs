@@ -75,9 +75,15 @@ fn the_old_pod_is_stopped(image: &str) {
     let steps = report.pointer("/reports/0/plan/steps").and_then(Value::as_array).expect("steps");
     let did: Vec<String> = steps.iter().map(|s| text(s, "/action")).collect();
     assert_eq!(did, ["patch", "wait", "delete", "wait"]);
-    let pod = install.pods(&scene).remove(0);
-    until("it serves", 120, || !samples(&scene, &pod).is_empty());
-    nothing_is_lost(&before, &samples(&scene, &pod));
+    // Its owner has rolled it again by now, which is what was broken: one of the two serves.
+    let mut after = Samples::new();
+    until("it serves", 120, || {
+        let pods = install.pods(&scene);
+        let all = pods.iter().map(|pod| samples(&scene, pod));
+        after = all.max_by_key(Samples::len).unwrap_or_default();
+        !after.is_empty()
+    });
+    nothing_is_lost(&before, &after);
 }
 
 fn nothing_is_lost(before: &Samples, after: &Samples) {
