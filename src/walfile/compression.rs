@@ -16,8 +16,8 @@ pub enum Compression {
 }
 
 /// Flags in the type byte of a fragment (tsdb/wlog/wlog.go).
-const SNAPPY: u8 = 0x08;
-const ZSTD: u8 = 0x10;
+pub(super) const SNAPPY: u8 = 0x08;
+pub(super) const ZSTD: u8 = 0x10;
 
 /// A record larger than this once decompressed is taken for damaged. Prometheus writes records of
 /// a scrape or of one batch, a few MiB at the most; a segment of the largest kind is 256 MiB.
@@ -99,7 +99,10 @@ impl Decompressor {
             }
         }
         decoder.collect_to_writer(&mut self.out).ok()?;
-        Some(&self.out)
+        // Prometheus' library writes it, and ends where it does not hold.
+        let told = decoder.get_checksum_from_data();
+        let holds = told.is_none() || told == decoder.get_calculated_checksum();
+        holds.then_some(&*self.out)
     }
 }
 

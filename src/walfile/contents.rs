@@ -26,7 +26,8 @@ impl Content<'_> {
     #[must_use]
     pub fn compressed(&self) -> Option<Cow<'_, [u8]>> {
         let Frame { bytes, compression, .. } = self.frame;
-        if self.whole {
+        // A block of zstd is all there, or says nothing.
+        if self.whole || compression == Compression::Zstd {
             return Some(Cow::Borrowed(bytes));
         }
         compression::cut(compression, bytes, self.bytes.len())
@@ -126,11 +127,16 @@ fn counted(record: &[u8]) -> Result<Entries, Undecodable> {
 
 /// The entries of a record that is cut off, decompressed; `None` where it has none before its end.
 pub fn beginning<'a>(frame: &Frame<'a>, decompressor: &'a mut Decompressor) -> Option<&'a [u8]> {
-    let bytes = decompressor.decode_beginning(frame.compression, frame.bytes)?;
+    let bytes = match frame.compression {
+        // All, where that is all of it.
+        Compression::Zstd => decompressor.decode(frame.compression, frame.bytes)?,
+        how => decompressor.decode_beginning(how, frame.bytes)?,
+    };
     let mut entries = 0;
     let whole = match record::read(bytes, |_| entries += 1) {
         Ok(()) => bytes.len(),
         Err(Undecodable { whole }) => whole,
     };
-    bytes.get(..whole).filter(|_| entries > 0)
+    let cuts = frame.compression == Compression::Zstd && whole < bytes.len();
+    bytes.get(..whole).filter(|_| entries > 0 && !cuts)
 }

@@ -13,6 +13,7 @@
 //! checksum, else with the next page.
 
 mod fragment;
+mod single;
 mod window;
 
 use std::io::Read;
@@ -80,6 +81,8 @@ struct Pending {
     /// See [`Frame`].
     sure: usize,
     doubtful: bool,
+    /// A byte of it was wrong.
+    put_right: bool,
 }
 
 impl Pending {
@@ -109,6 +112,8 @@ pub struct Frames<R> {
     torn: bool,
     /// After a fault: the rest of a record that lost its beginning is no fault of its own.
     orphans: bool,
+    /// A page, and how often something in it was to be put right.
+    tries: (u64, u8),
     /// Passes over zeros inside a record, as Prometheus' reader does, and joins what is around them.
     joins: bool,
 }
@@ -127,6 +132,7 @@ impl<R: Read> Frames<R> {
             given: false,
             torn: false,
             orphans: part.under_way,
+            tries: (0, 0),
             joins: false,
         }
     }
@@ -190,18 +196,18 @@ impl<R: Read> Frames<R> {
             return self.padding().map(|()| None);
         };
         if header.kind == 0 {
-            return self.padding().map(|()| None);
+            let full = self.is_full(&header, FaultKind::NonZeroPadding);
+            return full.map_or_else(|| self.padding().map(|()| None), Err);
         }
-        if header.length > MOST_DATA {
-            return Err(self.lose(FaultKind::InvalidSize));
-        }
-        let Some(data) = left.get(HEADER..HEADER + header.length) else {
-            return Err(self.lose(FaultKind::TornFragment));
+        let data = left.get(HEADER..HEADER + header.length);
+        let wrong = match data {
+            _ if header.length > MOST_DATA => FaultKind::InvalidSize,
+            None => FaultKind::TornFragment,
+            Some(data) if crc32c::crc32c(data) != header.sum => FaultKind::Checksum,
+            Some(_) => return self.join(&header, self.window.offset()),
         };
-        if crc32c::crc32c(data) != header.sum {
-            return Err(self.lose(FaultKind::Checksum));
-        }
-        self.join(&header, self.window.offset())
+        let fault = self.put_right(&header, wrong);
+        Err(fault.unwrap_or_else(|| self.lose(wrong)))
     }
 
     /// What a whole fragment is to the record under way.
@@ -230,6 +236,10 @@ impl<R: Read> Frames<R> {
             (4, true) => {
                 self.append(length);
                 self.too_much(here)?;
+                if self.pending.put_right {
+                    self.end_put_right();
+                    return Ok(None);
+                }
                 // Numbers behind each other are decoded wherever they are cut.
                 if self.pending.doubtful && Compression::of(header.flags) == Compression::None {
                     self.torn = true;
@@ -252,18 +262,11 @@ impl<R: Read> Frames<R> {
                     if full { FaultKind::UnexpectedFull } else { FaultKind::UnexpectedFirst };
                 Err(self.fault(kind, offset, here))
             }
-            (3 | 4, false) => {
-                self.pass(length);
-                if self.orphans {
-                    return Ok(None);
-                }
-                self.orphans = true;
-                let middle = header.kind == 3;
-                let kind =
-                    if middle { FaultKind::UnexpectedMiddle } else { FaultKind::UnexpectedLast };
-                Err(self.fault(kind, here, self.window.offset()))
+            (3 | 4, false) => self.stray(header, here).map_or(Ok(None), Err),
+            _ => {
+                let kind = FaultKind::UnexpectedType;
+                Err(self.is_full(header, kind).unwrap_or_else(|| self.lose(kind)))
             }
-            _ => Err(self.lose(FaultKind::UnexpectedType)),
         }
     }
 
@@ -368,7 +371,7 @@ impl<R: Read> Frames<R> {
     /// What came of the record under way, as far as it is in no doubt.
     fn give_beginning(&mut self) -> Frame<'_> {
         self.given = true;
-        let Pending { bytes, offset, end, flags, sure, doubtful } = &self.pending;
+        let Pending { bytes, offset, end, flags, sure, doubtful, .. } = &self.pending;
         let sure = if *doubtful { *sure } else { bytes.len() };
         Frame {
             bytes: bytes.get(..sure).unwrap_or_default(),

@@ -204,7 +204,9 @@ pub fn damaged(root: &Path) {
     flip(root, "wal/00000002", 700);
     flip(root, "wal/00000003", 3000);
     fs::remove_file(root.join("wal/00000004")).expect("it was there");
+    // Of a Series record one wrong byte would be put right.
     flip(root, "wal/00000006", 20);
+    flip(root, "wal/00000006", 40);
     put(root, "wal/5", b"another");
     // A repair that was ended on its way.
     let some = (0..40).map(|at| samples(1..60, (280 + at) * 1000));

@@ -39,7 +39,8 @@ fn thousands_of_segments_take_no_more_memory_than_a_few() {
         if words == ["salvage", "--json"] {
             // The last names the highest ref: no guard.
             assert_eq!(told["files"].as_array().map(Vec::len), Some(50));
-            assert_eq!(told["kept"]["series"], SEGMENTS * 10 - 500);
+            // One wrong byte of a Series record is put right.
+            assert_eq!(told["kept"]["series"], SEGMENTS * 10);
         }
     }
 }

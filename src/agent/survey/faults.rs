@@ -175,14 +175,12 @@ fn of_file(file: &SegmentFile, out: &mut String) -> fmt::Result {
         );
     }
     for fault in faults.iter().take(MOST) {
-        writeln!(
-            out,
-            "     at {} (page {}): {}; {} passed over",
-            grouped(fault.offset),
-            fault.page,
-            says(fault.kind),
-            size(fault.skipped),
-        )?;
+        let what = match (fault.skipped, fault.kind) {
+            (0, FaultKind::Io) | (1.., _) => format!("{} passed over", size(fault.skipped)),
+            (0, _) => "a salvage puts the one wrong byte right".to_owned(),
+        };
+        let (at, page) = (grouped(fault.offset), fault.page);
+        writeln!(out, "     at {at} (page {page}): {}; {what}", says(fault.kind))?;
     }
     let more = file.found.fault_count.saturating_sub(MOST as u64);
     if more > 0 { writeln!(out, "     and {} more (--json)", grouped(more)) } else { Ok(()) }

@@ -210,8 +210,8 @@ fn a_torn_end_is_told_apart() {
     let mut flipped = log.bytes.clone();
     flipped[first - 1] ^= 1;
     assert_eq!(told(&flipped), (1, false));
-    // Nothing whole is behind this one any more.
-    assert_eq!(told(&flipped[..flipped.len() - 3]), (1, true));
+    // The one is put right, and the other is the end.
+    assert_eq!(told(&flipped[..flipped.len() - 3]), (2, true));
 }
 
 /// Of series behind each other only what differs is handed on: not so over the end of a batch, and not
