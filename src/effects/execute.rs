@@ -1,6 +1,7 @@
 //! Carries out an approved plan, step by step, from the first that is not done. No choice is made
 //! here: what does not fit the plan ends the run.
 
+mod deleting;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -15,12 +16,11 @@ use super::error::Error;
 use super::fault::fault;
 use super::folder;
 use super::journal::{Journal, may_have_happened, now};
-use super::renewed::Deletion;
 use super::send;
 use super::serves;
-use crate::model::object::{Kind, ObjectExt, ObjectRef};
+use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::patch::Op;
-use crate::model::plan::{Action, Impact, Plan, Step, Undo, Until};
+use crate::model::plan::{Action, Plan, Step, Undo, Until};
 use crate::model::receipt::{Receipt, State, StepState};
 
 /// Is told what happens, and says when to stop. Steps count from 1.
@@ -98,6 +98,15 @@ pub async fn resume(
     closed::check(&receipt.plan)?;
     let mut journal = Journal::open(cluster, receipt).await?;
     closed::check(&journal.receipt().plan)?;
+    let now = journal.receipt();
+    let mut steps = now.plan.steps.iter().zip(&now.steps);
+    // Minutes or hours ago it was asked for.
+    if !patience.downtime
+        && !steps.any(|(step, progress)| deleting::stops(step) && may_have_happened(progress))
+        && let Err(error) = serves::as_foreseen(cluster, &now.plan).await
+    {
+        return Ok((journal, Ended::Failed { step: 1, error }));
+    }
     let ended = go_on(cluster, &mut journal, watcher, patience, true).await;
     Ok((journal, ended))
 }
@@ -250,30 +259,6 @@ impl Run<'_> {
             }
             Action::Exec { .. } => Err(Halt::Failed(Error::NoExec { step: index + 1 })),
         }
-    }
-
-    async fn delete(
-        &self,
-        plan: &Plan,
-        index: usize,
-        object: &ObjectRef,
-        uid: &str,
-        grace: Option<u32>,
-    ) -> Result<(), Error> {
-        let Impact { serving, stops_serving, .. } = &plan.impact;
-        let downtime = self.patience.downtime;
-        let counted_on = self.later || serving.contains(&object.name);
-        if counted_on && !downtime && !stops_serving && plan.undoes.is_none() {
-            serves::spared(self.cluster, object, uid).await?;
-        }
-        let before = plan.steps.iter().take(index).map(|step| &step.action);
-        let of_template =
-            |a: &Action| matches!(a, Action::Patch { object, .. } if object.kind != Kind::Pod);
-        if before.into_iter().any(of_template) {
-            let downtime = downtime || *stops_serving;
-            return Deletion { object, uid, grace, downtime }.renews(self.cluster).await;
-        }
-        self.cluster.delete_within(object, uid, grace).await.map(drop)
     }
 
     /// The uid a deletion is held to. An object that the plan creates itself has none when the

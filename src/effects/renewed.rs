@@ -8,11 +8,10 @@ use serde_json::Value;
 
 use super::cluster::{Cluster, Removal};
 use super::error::Error;
-use super::look::is_new;
 use super::serves;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 
-/// Looks at a controller that is slow; afterwards it is left to itself.
+/// Looks at a controller that is slow; afterwards the pod is deleted all the same.
 const LOOKS: usize = 60;
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -38,11 +37,15 @@ impl Deletion<'_> {
         }
         let removal = cluster.delete_within(self.object, self.uid, self.grace).await?;
         let (Removal::Gone, Some(set)) = (removal, set) else { return Ok(()) };
-        let Some(live) = cluster.get(&set).await? else { return Ok(()) };
-        let other = cluster.get(self.object).await?.filter(|pod| {
-            pod.pointer("/metadata/deletionTimestamp").is_none() && !is_new(&live, pod)
-        });
-        let Some(other) = other else { return Ok(()) };
+        let Some(other) = cluster.get(self.object).await? else { return Ok(()) };
+        let Some(live) = cluster.get(&set).await?.filter(is_seen) else {
+            return Ok(());
+        };
+        let wanted = live.text("/status/updateRevision");
+        let is_old = other.label("controller-revision-hash").is_some_and(|of| of != wanted);
+        if !is_old || wanted.is_empty() || other.pointer("/metadata/deletionTimestamp").is_some() {
+            return Ok(());
+        }
         if !self.downtime {
             serves::spared(cluster, self.object, other.uid()).await?;
         }
@@ -59,8 +62,9 @@ async fn set_of(cluster: &Cluster, object: &ObjectRef) -> Result<Option<ObjectRe
 
 /// Whether its controller has seen the set as it is now: a pod that it makes is of this template.
 async fn has_seen(cluster: &Cluster, set: &ObjectRef) -> Result<bool, Error> {
-    let live = cluster.get(set).await?;
-    Ok(live.is_none_or(|live| {
-        live.number("/status/observedGeneration") >= live.number("/metadata/generation")
-    }))
+    Ok(cluster.get(set).await?.is_none_or(|live| is_seen(&live)))
+}
+
+fn is_seen(set: &Value) -> bool {
+    set.number("/status/observedGeneration") >= set.number("/metadata/generation")
 }

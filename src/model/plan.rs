@@ -57,7 +57,7 @@ pub struct Plan {
 pub struct Impact {
     /// Names of every pod it restarts, in order.
     pub restarts: Vec<String>,
-    /// Those of them that serve, and are stopped only while another of their set serves.
+    /// Those of them that serve, or may by then, and are stopped only while another of their set serves.
     #[serde(default)]
     pub serving: Vec<String>,
     /// `none: one replica serves throughout`.

@@ -169,7 +169,7 @@ fn is_stopping(pod: &Value) -> bool {
 }
 
 /// Whether a pod that does not stop is surely of the workload's newest template.
-pub(in crate::effects) fn is_new(workload: &Value, pod: &Value) -> bool {
+fn is_new(workload: &Value, pod: &Value) -> bool {
     let count = |pointer: &str| workload.number(pointer).unwrap_or(0);
     if count("/status/observedGeneration") < count("/metadata/generation") {
         return false;

@@ -198,8 +198,9 @@ fn a_pod_that_serves_when_a_plan_is_resumed_is_not_stopped() {
         let mut watcher = Recorder::default();
         let (_, ended) =
             resume(&cluster, journal.receipt(), &mut watcher, &PATIENCE).await.expect("taken up");
-        let Ended::Failed { step: 2, error } = ended else { panic!("{ended:?}") };
-        assert!(error.to_string().contains("no other pod of its workload does"), "{error}");
+        let Ended::Failed { step: 1, error } = ended else { panic!("{ended:?}") };
+        assert!(error.to_string().contains("is the only one that serves now"), "{error}");
+        assert_eq!(world.object(&set())["metadata"]["generation"], json!(1), "nothing was sent");
     });
 }
 

@@ -25,7 +25,7 @@ pub(super) fn of(scene: &Scene<'_>, order: &Order) -> Impact {
             suspect.map(|p| p.name()).unwrap_or_default()
         ),
         _ if scene.wanted.changes.is_empty() => "none: only what is down is restarted".into(),
-        None if scene.serving.is_empty() => {
+        None if scene.serving.is_empty() && !scene.broken.iter().any(|p| ready(&p)) => {
             "none that is not there already: no replica serves".into()
         }
         None => "none: one replica serves throughout".into(),
@@ -39,7 +39,10 @@ pub(super) fn of(scene: &Scene<'_>, order: &Order) -> Impact {
     } else {
         "untouched".to_owned()
     };
-    let serving = scene.serving.iter().map(|p| p.name().to_owned()).collect();
+    // Who may serve when it is stopped, and is only while another does.
+    let overlaps = !order.ordered && scene.subject.root.kind == Kind::Deployment && surges(scene);
+    let spared = scene.broken.iter().filter(|p| overlaps || (ready(p) && suspect.is_none()));
+    let serving = scene.serving.iter().chain(spared).map(|p| p.name().to_owned()).collect();
     let stops_serving = suspect.or(stopped).is_some();
     Impact {
         restarts,
@@ -199,6 +202,20 @@ pub(in crate::subject) mod tests {
         }
         let down = vec![pod("p-0", "s", false), pod("p-1", "s", true)];
         assert!(impact(down, &["p-1"], true).stops_serving);
+    }
+
+    /// The next pod is up before it ends, whoever serves by then.
+    #[test]
+    fn a_deployment_that_surges_stops_nothing() {
+        for ready in [true, false] {
+            let mut subject = subject(Kind::Deployment, vec![pod("p-x", "s", ready)]);
+            subject.pods[0]["spec"]["volumes"] = json!([{"name": "d", "emptyDir": {}}]);
+            let wanted = Wanted { suspects: vec!["p-x".into()], ..wanted() };
+            let told = plan(&subject, &wanted, false).expect("a plan").impact;
+            let serves = told.outage == "none: one replica serves throughout";
+            assert_eq!((told.stops_serving, serves), (false, ready), "{}", told.outage);
+            assert_eq!(told.serving, ["p-x"]);
+        }
     }
 
     #[test]
