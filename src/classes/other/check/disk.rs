@@ -2,7 +2,7 @@
 
 use super::super::space;
 use super::Case;
-use crate::model::log::{Line, Sign, place, sign};
+use crate::model::log::{Line, Sign, place, runs, sign};
 use crate::model::{Code, Finding, Severity};
 
 const FULL: Code = Code("disk/full");
@@ -46,9 +46,9 @@ fn last_words(case: &Case<'_>) -> Option<Finding> {
     Some(case.runs.tell(finding, line, case.seen.clock))
 }
 
-/// Each scrape writes, and so does each look of the head at what it may cut, once a minute: what failed
-/// longer ago has not failed since.
-const IS_TRIED_AGAIN_WITHIN_SECONDS: i64 = 300;
+/// Each scrape writes: where there was no room longer ago, there has been since. What a disk cannot read
+/// is read seldom, as when the log is cut every two hours.
+const IS_WRITTEN_WITHIN_SECONDS: i64 = 300;
 
 /// Failed writes of a server that runs on: what it scrapes is lost, and half a page in the WAL
 /// damages it.
@@ -60,9 +60,11 @@ fn in_passing(case: &Case<'_>) -> Option<Finding> {
     let line = lines.iter().rfind(own)?;
     let at: Option<jiff::Timestamp> = line.ts().parse().ok();
     let clock = case.seen.clock.as_second();
-    let recent = at.is_some_and(|at| clock - at.as_second() <= IS_TRIED_AGAIN_WITHIN_SECONDS);
+    let sign = sign::sign(line);
+    let within = if sign == Sign::Full { IS_WRITTEN_WITHIN_SECONDS } else { runs::RECENT_SECONDS };
+    let recent = at.is_some_and(|at| clock - at.as_second() <= within);
     let weight = if recent { Severity::Error } else { Severity::Warn };
-    let (code, says) = match (sign::sign(line), recent) {
+    let (code, says) = match (sign, recent) {
         (Sign::Full, true) => (FULL, "runs, and cannot write: no space left on its volume"),
         (Sign::Full, false) => (FULL, "runs, and could not write: its volume was full"),
         (_, true) => (IO, "runs, and its disk fails"),
