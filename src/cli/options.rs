@@ -135,8 +135,7 @@ pub struct ChangeFlags {
     /// Carry the plan out; asks first on a terminal
     #[arg(long, global = true)]
     pub apply: bool,
-    /// With --apply: do not ask; with --inspect: but for what lies outside of what is said before the
-    /// look
+    /// With --apply: do not ask. With --inspect it covers what is said before the look, and no more
     #[arg(long, global = true)]
     pub yes: bool,
     /// With --apply: carry out this plan and no other; the digest that was shown

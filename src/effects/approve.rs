@@ -44,7 +44,8 @@ pub struct Consents {
 /// to ask on, an empty line at the end of input.
 ///
 /// A plan that loses data takes the same ways as any other: the prompt and `--yes` are explicit,
-/// and whoever confirms a digest was shown the plan that names the loss.
+/// and whoever confirms a digest was shown the plan that names the loss. Only a `--yes` before a look
+/// leaves out what nobody could foresee.
 pub fn approve(
     plan: Plan,
     consents: &Consents,

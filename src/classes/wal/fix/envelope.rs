@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::classes::wal::check::surveyed;
+use crate::model::object::ObjectExt;
 use crate::model::quantity::show_bytes;
 use crate::walfile::map::Map;
 
@@ -22,7 +23,16 @@ pub fn beyond(survey: &Value) -> Vec<String> {
     let blocks = surveyed::given_up(survey);
     let mut out: Vec<String> =
         blocks.iter().map(|block| format!("it sets aside {block}")).collect();
-    let map = survey.get("map").and_then(|map| Map::deserialize(map).ok()).unwrap_or_default();
+    for problem in survey.list("/judged/problems") {
+        let samples = problem.number("/samples").unwrap_or(0);
+        if problem.text("/kind") == "numbersRestart" && samples > 0 {
+            out.push(format!("it sets aside {samples} samples that no start reads"));
+        }
+    }
+    let Some(map) = survey.get("map").and_then(|map| Map::deserialize(map).ok()) else {
+        out.push("the map of its log could not be read".into());
+        return out;
+    };
     let bytes: u64 = map.rows.iter().map(|row| row.bytes).sum();
     let unreadable: u64 = map
         .rows
@@ -70,6 +80,9 @@ mod tests {
             "kind": "block", "ulid": "01A", "file": "index", "stops": true, "samples": 1500,
             "span": {"first": 1_795_371_198_000_i64, "last": 1_795_378_398_000_i64},
         }]);
+        let behind = json!([{"kind": "numbersRestart", "checkpoint": 9, "last": 3, "samples": 12}]);
+        assert_eq!(of(0, &behind, 0), ["it sets aside 12 samples that no start reads"]);
+        assert_eq!(beyond(&json!({})), ["the map of its log could not be read"]);
         let told = of(0, &block, 0);
         assert!(told.len() == 1 && told[0].starts_with("it sets aside block 01A ("), "{told:?}");
     }
