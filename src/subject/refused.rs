@@ -24,7 +24,7 @@ pub fn pod(
         let own =
             subject.pods.iter().filter(|p| p.controller().is_some_and(|o| o.uid == maker.uid()));
         let made = own.filter_map(|p| pod::time(p, "/metadata/creationTimestamp")).max();
-        let since = made.zip(note.at).is_some_and(|(made, refused)| made >= refused);
+        let since = made.zip(note.at).is_some_and(|(made, refused)| made > refused);
         (is(&note) && !since).then_some((object, note))
     })
 }
