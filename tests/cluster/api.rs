@@ -16,10 +16,29 @@ pub fn apply(namespace: &str, yaml: &str) -> Option<Result<(), String>> {
         documents.map(|text| Some((place(namespace, text)?, text))).collect();
     let one = |(path, text): (String, &str)| {
         let path = format!("{path}?fieldManager=helm&fieldValidation=Strict");
-        let sent = send("PATCH", &path, "application/apply-patch+yaml", text.as_bytes().to_vec());
-        sent.map(drop).map_err(|why| format!("{path}: {why}"))
+        let sent = patiently("PATCH", &path, "application/apply-patch+yaml", text.as_bytes());
+        sent.map_err(|why| format!("{path}: {why}"))
     };
     Some(placed?.into_iter().try_for_each(one))
+}
+
+/// What is not asked again by whoever waits for it: a server that is busy is given some seconds.
+pub fn patiently(method: &str, path: &str, of: &str, body: &[u8]) -> Result<(), String> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match send(method, path, of, body.to_vec()) {
+            Ok(_) => return Ok(()),
+            Err(why) if tries < 10 && is_passing(&why) => std::thread::sleep(PAUSE),
+            Err(why) => return Err(why),
+        }
+    }
+}
+
+fn is_passing(why: &str) -> bool {
+    let busy = ["TooManyRequests", "ServiceUnavailable", "ServerTimeout", "429", "503"];
+    let away = ["client error", "onnection refused", "onnection reset", "no answer in"];
+    busy.iter().chain(&away).any(|words| why.contains(words))
 }
 
 /// Where an object of a document is.
@@ -52,6 +71,7 @@ const APPLIED: &[(&str, &str)] = &[
     ("StatefulSet", "statefulsets"),
 ];
 
+const PAUSE: Duration = Duration::from_secs(1);
 /// One answer may hold every sample of a load.
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -45,8 +45,8 @@ pub fn samples(scene: &Scene, pod: &str) -> Samples {
 
 /// Of one metric of it: `up` says when it was scraped.
 pub fn samples_of(scene: &Scene, pod: &str, metric: &str) -> Samples {
-    // metric{job="load"}[30m]
-    let query = format!("{metric}%7Bjob%3D%22load%22%7D%5B30m%5D");
+    // metric{job="load"}[3h]
+    let query = format!("{metric}%7Bjob%3D%22load%22%7D%5B3h%5D");
     let base = format!("/api/v1/namespaces/{}/pods/{pod}:9090/proxy", scene.ns);
     let answer = api::get_json(&format!("{base}/api/v1/query?query={query}")).unwrap_or_default();
     let mut all = Samples::new();

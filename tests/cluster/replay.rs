@@ -118,8 +118,12 @@ fn has_all(scene: &Scene, install: &Install, before: &Samples) {
 fn hurried(scene: &Scene, install: &Install) {
     scene.apply(&with_small_segments(install));
     if install.kind != Kind::Deployment {
-        let pod = install.pods(scene).remove(0);
-        scene.kubectl(&["delete", "pod", &pod]).expect(0);
+        let mut pods = Vec::new();
+        until("it has a pod", 60, || {
+            pods = install.pods(scene);
+            !pods.is_empty()
+        });
+        scene.kubectl(&["delete", "pod", &pods[0], "--ignore-not-found"]).expect(0);
     }
 }
 

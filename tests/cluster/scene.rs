@@ -55,9 +55,9 @@ impl Scene {
     pub fn new(name: &str) -> Scene {
         let serial = NEXT.fetch_add(1, Ordering::SeqCst);
         let ns = format!("t-{name}-{}-{serial}", std::process::id());
-        let namespace = json!({"metadata": {"name": ns}}).to_string().into_bytes();
-        let made = api::send("POST", "/api/v1/namespaces", "application/json", namespace);
-        made.expect("a namespace");
+        let namespace = json!({"metadata": {"name": ns}}).to_string();
+        let (all, of) = ("/api/v1/namespaces", "application/json");
+        api::patiently("POST", all, of, namespace.as_bytes()).expect("a namespace");
         let home = tempfile::tempdir().expect("a folder");
         Scene { ns, home, has_user: AtomicBool::new(false) }
     }
