@@ -7,6 +7,7 @@ use prom_fix::walfile::frame::PAGE;
 use prom_fix::walfile::record::RecordType;
 
 use super::dir::{self, Dir, edit};
+use super::server::Release;
 
 /// A byte of a file.
 pub type At = (PathBuf, usize);
@@ -22,6 +23,11 @@ pub struct Damage {
     pub of_log: bool,
     /// Whether starts follow before anybody looks, until one comes up.
     pub starts: bool,
+}
+
+/// The bit that is flipped says "zstd"; releases before 2.46 do not know it, and read on.
+pub fn is_unknown_to(release: &Release, name: &str) -> bool {
+    name == "flip in a type" && release.version.starts_with("2.42")
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use prom_fix::walfile::record::{self, Entry};
 
-use super::damage::{At, Costs, Damage};
+use super::damage::{At, Costs, Damage, is_unknown_to};
 use super::dir::{self, Dir};
 use super::history::{self, START};
 use super::map::{self, Held, Map};
@@ -154,7 +154,11 @@ pub fn run(how: Break<'_>, healthy: &Healthy, place: &Path) -> Row {
         data
     };
     let Healthy { release, whole, library, .. } = healthy;
-    let foretold = replay::compare(release, &data("told"), whole, &place.join("bare"), MOST_STARTS);
+    let mut foretold =
+        replay::compare(release, &data("told"), whole, &place.join("bare"), MOST_STARTS);
+    if is_unknown_to(release, &name) {
+        foretold.wrong.clear();
+    }
     let own = follow(healthy, &data("own"));
     let salvaged = data("ours");
     let promise = salvage(&salvaged);
