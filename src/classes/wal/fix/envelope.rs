@@ -7,16 +7,20 @@ use serde_json::Value;
 use crate::classes::wal::check::surveyed;
 use crate::model::object::ObjectExt;
 use crate::model::quantity::show_bytes;
+use crate::walfile::frame::PAGE;
 use crate::walfile::map::Map;
 
 /// Of the bytes of a log, the share that no way reads.
 const MOST_UNREADABLE_PERCENT: u64 = 10;
+/// Of a small log a page is more than that: its files are filled up with zeros to the end of one. So
+/// many are seconds of a small server.
+const FEW_PAGES: u64 = 8 * PAGE as u64;
 
 /// Said before the look.
 pub const SAYS: &str = "--yes agrees to a plan that sets aside files of the log and of the head alone \
                         (wal, wbl, chunks_head, chunk_snapshot; all are kept), and that loses no more \
-                        than a tenth of the log, which no way reads. Whatever else the look leads to is \
-                        shown, and asked about";
+                        than a tenth of the log, or 256Ki of a small one, which no way reads. Whatever \
+                        else the look leads to is shown, and asked about";
 
 /// What of a salvage lies outside of that.
 pub fn beyond(survey: &Value) -> Vec<String> {
@@ -40,7 +44,8 @@ pub fn beyond(survey: &Value) -> Vec<String> {
         .filter_map(|row| row.costs.as_ref())
         .map(|costs| costs.unreadable_bytes)
         .sum();
-    if unreadable.saturating_mul(100) > bytes.saturating_mul(MOST_UNREADABLE_PERCENT) {
+    let share = unreadable.saturating_mul(100) > bytes.saturating_mul(MOST_UNREADABLE_PERCENT);
+    if share && unreadable > FEW_PAGES {
         let (unreadable, bytes) = (show_bytes(unreadable), show_bytes(bytes));
         out.push(format!("no way reads {unreadable} of the {bytes} of its log"));
     }
@@ -64,7 +69,7 @@ mod tests {
         };
         let kept = json!({"records": 0, "series": 0, "samples": 0});
         let costs = json!({"prometheus": kept, "page": kept, "unreadableBytes": unreadable});
-        let rows = [row(512 << 10, Value::Null), row(512 << 10, costs)];
+        let rows = [row(5 << 20, Value::Null), row(5 << 20, costs)];
         beyond(&json!({
             "judged": {"problems": problems},
             "map": {"rows": rows, "leftOut": left_out, "starts": true},
@@ -72,9 +77,23 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_a_small_log_is_not() {
+        let small = |unreadable: u64| {
+            let kept = json!({"records": 0, "series": 0, "samples": 0});
+            let costs = json!({"prometheus": kept, "page": kept, "unreadableBytes": unreadable});
+            let row = json!({"log": "wal", "first": 1, "last": 1, "state": "damaged", "fate": "read",
+                "bytes": 320 << 10, "holds": kept, "faults": 1, "fault": null, "costs": costs,
+                "why": null});
+            beyond(&json!({"map": {"rows": [row], "leftOut": 0, "starts": true}}))
+        };
+        assert_eq!(small(32 << 10), Vec::<String>::new());
+        assert_eq!(small(300 << 10), ["no way reads 300Ki of the 320Ki of its log"]);
+    }
+
+    #[test]
     fn a_block_and_a_tenth_of_the_log_are_asked_about() {
-        assert_eq!(of(100 << 10, &json!([]), 0), Vec::<String>::new());
-        assert_eq!(of(110 << 10, &json!([]), 0), ["no way reads 110Ki of the 1Mi of its log"]);
+        assert_eq!(of(1 << 20, &json!([]), 0), Vec::<String>::new());
+        assert_eq!(of(1 << 21, &json!([]), 0), ["no way reads 2Mi of the 10Mi of its log"]);
         assert_eq!(of(0, &json!([]), 2), ["2 runs of files were not looked at one by one"]);
         let block = json!([{
             "kind": "block", "ulid": "01A", "file": "index", "stops": true, "samples": 1500,
