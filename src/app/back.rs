@@ -7,7 +7,7 @@ use super::change::{self, in_namespace};
 use super::{Ask, Done, Run, answer, examine, ledger};
 use crate::classes::Given;
 use crate::datadir::terms::NOT_LAST;
-use crate::effects::{self, Consent, Consents, Ended, Error, Journal};
+use crate::effects::{self, Consents, Ended, Error, Journal};
 use crate::exit::Exit;
 use crate::model::receipt::Receipt;
 use crate::model::report::Rehearsal;
@@ -28,8 +28,7 @@ pub async fn undo(run: &Run<'_>, receipt: Receipt) -> Result<Done> {
     if !ledger::consent(run, &receipt, "put back")? {
         return Ok(ledger::declined(run, &receipt));
     }
-    let consents = Consents { consent: Consent::Yes, allow_downtime: false, beforehand: false };
-    let approved = match effects::approve(plan, &consents, "", &mut |_| None) {
+    let approved = match effects::approve(plan, &Consents::GIVEN, "", &mut |_| None) {
         Ok(approved) => approved,
         Err(blocked) => return Ok(answer::blocked(run, &receipt.plan, &[], &blocked)),
     };

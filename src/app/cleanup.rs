@@ -7,7 +7,7 @@ use super::change::{self, in_namespace};
 use super::proof::{self, Proof};
 use super::{Ask, Done, Run, answer, examine, ledger};
 use crate::classes::Given;
-use crate::effects::{self, Cluster, Consent, Consents, Ended, Error, Journal};
+use crate::effects::{self, Cluster, Consents, Ended, Error, Journal};
 use crate::exit::Exit;
 use crate::model::plan::{BlockedReason, Plan};
 use crate::model::quantity::show_bytes;
@@ -173,8 +173,7 @@ impl Work<'_> {
 
     async fn look(&self, plan: Plan) -> Result<Result<Aside, Blocked>> {
         let Work { run, cluster, .. } = self;
-        let consents = Consents { consent: Consent::Yes, allow_downtime: false, beforehand: false };
-        let approved = match effects::approve(plan, &consents, "", &mut |_| None) {
+        let approved = match effects::approve(plan, &Consents::GIVEN, "", &mut |_| None) {
             Ok(approved) => approved,
             Err(blocked) => return Ok(Err(blocked)),
         };

@@ -6,7 +6,7 @@ use anyhow::Result;
 use super::change::{cluster, identity, patience};
 use super::examine::{Examined, examine};
 use super::{Ask, Run};
-use crate::effects::{self, Consent, Consents, NO_IMAGE};
+use crate::effects::{self, Consents, NO_IMAGE};
 use crate::model::plan::{Action, Blocked, BlockedReason, Look, Plan, Step, Tells};
 use crate::model::report::{Rehearsal, Report};
 use crate::model::{Kind, Snapshot};
@@ -104,8 +104,7 @@ async fn one(run: &Run<'_>, look: Look, lacks: &[String]) -> Result<()> {
         run.screen.say(envelope);
     }
     // `--inspect` is the consent to this, and to no more than this.
-    let consents = Consents { consent: Consent::Yes, allow_downtime: false, beforehand: false };
-    let approved = match effects::approve(look.plan, &consents, "", &mut |_| None) {
+    let approved = match effects::approve(look.plan, &Consents::GIVEN, "", &mut |_| None) {
         Ok(approved) => approved,
         Err(blocked) => {
             refused(blocked.why);

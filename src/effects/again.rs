@@ -43,3 +43,17 @@ impl Again {
         Ok(())
     }
 }
+
+/// Reads again for as long as an API server may be away.
+pub(super) async fn patiently<T, F>(read: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut again = Again::default();
+    loop {
+        match read().await {
+            Err(error) => again.after(error).await?,
+            known => return known,
+        }
+    }
+}

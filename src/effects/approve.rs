@@ -38,6 +38,12 @@ pub struct Consents {
     pub beforehand: bool,
 }
 
+impl Consents {
+    /// The command itself is the consent to this plan.
+    pub const GIVEN: Consents =
+        Consents { consent: Consent::Yes, allow_downtime: false, beforehand: false };
+}
+
 /// Asks for consent where it was not given on the command line.
 ///
 /// `ask` puts the question and returns the line that was typed: `None` where there is no terminal
@@ -70,13 +76,16 @@ pub fn approve(
         );
         return Err(blocked(BlockedReason::NeedsConsent, why, &["--allow-downtime"]));
     }
-    let beyond = plan.impact.beyond.first().filter(|_| consents.beforehand);
+    let beyond = match consents.consent {
+        Consent::Yes if consents.beforehand => plan.impact.beyond.first(),
+        Consent::Ask | Consent::Yes | Consent::Confirm(_) => None,
+    };
     match (&consents.consent, beyond) {
         (Consent::Yes, None) | (Consent::Confirm(_), _) => Ok(Approved(plan)),
         (Consent::Yes, Some(_)) | (Consent::Ask, _) => match ask(question) {
             None => {
                 let confirm = format!("--confirm {digest}");
-                let (why, ways) = match beyond.filter(|_| consents.consent == Consent::Yes) {
+                let (why, ways) = match beyond {
                     Some(beyond) => (
                         format!("a --yes before the look does not cover that {beyond}"),
                         &[&*confirm][..],

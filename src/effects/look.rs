@@ -9,6 +9,8 @@ use super::cluster::{Cluster, Proxied};
 use super::error::Error;
 use super::guards::same;
 use super::metrics::{Intake, intake};
+pub(super) use rolled::is_observed;
+
 use crate::model::log::{runs, walreplay};
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::plan::Until;

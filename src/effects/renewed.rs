@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::again::patiently;
 use super::cluster::{Cluster, Removal};
 use super::error::Error;
+use super::look::is_observed;
 use super::serves;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 
@@ -37,8 +39,8 @@ impl Deletion<'_> {
         }
         let removal = cluster.delete_within(self.object, self.uid, self.grace).await?;
         let (Removal::Gone, Some(set)) = (removal, set) else { return Ok(()) };
-        let Some(other) = cluster.get(self.object).await? else { return Ok(()) };
-        let Some(live) = cluster.get(&set).await?.filter(is_seen) else {
+        let Some(other) = read(cluster, self.object).await? else { return Ok(()) };
+        let Some(live) = read(cluster, &set).await?.filter(is_observed) else {
             return Ok(());
         };
         let wanted = live.text("/status/updateRevision");
@@ -54,7 +56,7 @@ impl Deletion<'_> {
 }
 
 async fn set_of(cluster: &Cluster, object: &ObjectRef) -> Result<Option<ObjectRef>, Error> {
-    let pod = cluster.get(object).await?.filter(|_| object.kind == Kind::Pod);
+    let pod = read(cluster, object).await?.filter(|_| object.kind == Kind::Pod);
     let owner = pod.as_ref().and_then(Value::controller);
     let owner = owner.filter(|owner| owner.kind == Kind::StatefulSet.name());
     Ok(owner.map(|owner| ObjectRef::new(Kind::StatefulSet, &object.namespace, &owner.name)))
@@ -62,9 +64,9 @@ async fn set_of(cluster: &Cluster, object: &ObjectRef) -> Result<Option<ObjectRe
 
 /// Whether its controller has seen the set as it is now: a pod that it makes is of this template.
 async fn has_seen(cluster: &Cluster, set: &ObjectRef) -> Result<bool, Error> {
-    Ok(cluster.get(set).await?.is_none_or(|live| is_seen(&live)))
+    Ok(read(cluster, set).await?.is_none_or(|live| is_observed(&live)))
 }
 
-fn is_seen(set: &Value) -> bool {
-    set.number("/status/observedGeneration") >= set.number("/metadata/generation")
+async fn read(cluster: &Cluster, object: &ObjectRef) -> Result<Option<Value>, Error> {
+    patiently(|| cluster.get(object)).await
 }

@@ -8,6 +8,7 @@ use super::cluster::Cluster;
 use super::error::Error;
 use super::execute::Watcher;
 use super::journal::may_have_happened;
+use super::look::is_observed;
 use super::wait::pause;
 use crate::model::object::{Kind, ObjectExt, ObjectRef};
 use crate::model::plan::Action;
@@ -29,10 +30,9 @@ pub(super) async fn followed(
     for _ in 0..MOST_LOOKS {
         let Some(live) = cluster.get(object).await? else { return Ok(()) };
         let count = |pointer: &str| live.number(pointer).unwrap_or(0);
-        let seen = count("/status/observedGeneration") >= count("/metadata/generation");
         let updated = count("/status/updatedReplicas");
         let wanted = live.number("/spec/replicas").unwrap_or(1);
-        if seen && updated >= wanted && count("/status/replicas") == updated {
+        if is_observed(&live) && updated >= wanted && count("/status/replicas") == updated {
             return Ok(());
         }
         watcher.wait(&format!("{}: its pods have not followed yet", object.short()), None);
@@ -116,7 +116,7 @@ async fn one(
     let set = ObjectRef::new(Kind::StatefulSet, &object.namespace, &owner.name);
     let Some(live) = cluster.get(&set).await? else { return Ok(Pod::Settled) };
     let pending = Pod::Pending(format!("{}: not seen by its controller yet", set.short()));
-    if live.number("/status/observedGeneration") < live.number("/metadata/generation") {
+    if !is_observed(&live) {
         return Ok(pending);
     }
     let wanted = live.text("/status/updateRevision");

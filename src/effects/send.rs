@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::again::Again;
+use super::again::{Again, patiently};
 use super::cluster::{Cluster, MANAGER};
 use super::error::Error;
 use super::guards::{Standing, made_from, rebased, standing};
@@ -176,13 +176,8 @@ pub(super) fn is_ours(live: &Value, body: &Value) -> bool {
 
 /// One object that must be there; asked for again where no answer comes.
 pub(super) async fn read(cluster: &Cluster, object: &ObjectRef) -> Result<Value, Error> {
-    let mut again = Again::default();
-    loop {
-        match cluster.get(object).await {
-            Ok(live) => return live.ok_or_else(|| moved(object, "it no longer exists".into())),
-            Err(error) => again.after(error).await?,
-        }
-    }
+    let live = patiently(|| cluster.get(object)).await?;
+    live.ok_or_else(|| moved(object, "it no longer exists".into()))
 }
 
 pub(super) fn moved(object: &ObjectRef, why: String) -> Error {

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::again::Again;
+use super::again::patiently;
 use super::cluster::Cluster;
 use super::error::Error;
 use super::send::moved;
@@ -15,7 +15,7 @@ pub(super) async fn spared(cluster: &Cluster, object: &ObjectRef, uid: &str) -> 
     if object.kind != Kind::Pod {
         return Ok(());
     }
-    if can_be_spared(cluster, object, Some(uid)).await? {
+    if patiently(|| can_be_spared(cluster, object, Some(uid))).await? {
         return Ok(());
     }
     Err(moved(
@@ -35,7 +35,7 @@ pub(super) async fn as_foreseen(cluster: &Cluster, plan: &Plan) -> Result<(), Er
     }
     for name in restarts.iter().filter(|name| !serving.contains(name)) {
         let object = ObjectRef::new(Kind::Pod, &plan.target.namespace, name);
-        if !can_be_spared(cluster, &object, None).await? {
+        if !patiently(|| can_be_spared(cluster, &object, None)).await? {
             let why = "it was down when this was planned, and is the only one that serves now: look \
                        again, or accept the outage with --allow-downtime";
             return Err(moved(&object, why.into()));
@@ -49,16 +49,6 @@ async fn can_be_spared(
     object: &ObjectRef,
     uid: Option<&str>,
 ) -> Result<bool, Error> {
-    let mut again = Again::default();
-    loop {
-        match look(cluster, object, uid).await {
-            Err(error) => again.after(error).await?,
-            looked => return looked,
-        }
-    }
-}
-
-async fn look(cluster: &Cluster, object: &ObjectRef, uid: Option<&str>) -> Result<bool, Error> {
     let this = |pod: &Value| uid.is_none_or(|uid| pod.uid() == uid);
     let Some(pod) = cluster.get(object).await?.filter(|pod| this(pod) && serves(pod)) else {
         return Ok(true);

@@ -9,11 +9,12 @@ use crate::model::plan::{Action, Impact, Plan, Step};
 
 /// Whether a step may stop a pod, by itself or through a controller.
 pub(super) fn stops(step: &Step) -> bool {
-    match &step.action {
-        Action::Patch { object, .. } => object.kind != Kind::Pod,
-        Action::Delete { .. } => true,
-        Action::Create { .. } | Action::Wait { .. } | Action::Exec { .. } => false,
-    }
+    matches!(step.action, Action::Delete { .. }) || is_of_owner(step)
+}
+
+/// Whether a step patches what makes pods.
+fn is_of_owner(step: &Step) -> bool {
+    matches!(&step.action, Action::Patch { object, .. } if object.kind != Kind::Pod)
 }
 
 impl Run<'_> {
@@ -31,10 +32,7 @@ impl Run<'_> {
         if counted_on && !downtime && !stops_serving && plan.undoes.is_none() {
             serves::spared(self.cluster, object, uid).await?;
         }
-        let before = plan.steps.iter().take(index).map(|step| &step.action);
-        let of_template =
-            |a: &Action| matches!(a, Action::Patch { object, .. } if object.kind != Kind::Pod);
-        if before.into_iter().any(of_template) {
+        if plan.steps.iter().take(index).any(is_of_owner) {
             let downtime = downtime || *stops_serving;
             return Deletion { object, uid, grace, downtime }.renews(self.cluster).await;
         }

@@ -117,7 +117,7 @@ fn workload(name: &str, kind: Kind, live: &Value) -> Look {
     };
     // An old pod of a Deployment that still stops counts among its replicas.
     let surplus = kind == Kind::Deployment && count("/status/replicas") > wanted;
-    let seen = count("/status/observedGeneration") >= count("/metadata/generation");
+    let seen = is_observed(live);
     if seen && !surplus && updated >= wanted && ready >= wanted {
         return Look::Met(format!("{name} is rolled out: {ready}/{wanted} ready"));
     }
@@ -168,10 +168,14 @@ fn is_stopping(pod: &Value) -> bool {
     pod.pointer("/metadata/deletionTimestamp").is_some()
 }
 
+/// Whether its controller has seen an object as it is now.
+pub(in crate::effects) fn is_observed(object: &Value) -> bool {
+    object.number("/status/observedGeneration") >= object.number("/metadata/generation")
+}
+
 /// Whether a pod that does not stop is surely of the workload's newest template.
 fn is_new(workload: &Value, pod: &Value) -> bool {
-    let count = |pointer: &str| workload.number(pointer).unwrap_or(0);
-    if count("/status/observedGeneration") < count("/metadata/generation") {
+    if !is_observed(workload) {
         return false;
     }
     let revision = workload.text("/status/updateRevision");
