@@ -4,7 +4,7 @@ use super::docs::{LIMIT, NODE, QUERY, REPLAY, SIDECAR};
 use super::kill::{self, Kill};
 use super::{inventory, offenders, size};
 use crate::model::finding::{Finding, Severity, Unknown, Verdict};
-use crate::model::log::{self, Line, runs};
+use crate::model::log::{self, Line, Runs, runs};
 use crate::model::object::ObjectExt;
 use crate::model::quantity::show_bytes;
 use crate::model::{Code, Snapshot};
@@ -42,7 +42,8 @@ enum Was {
 
 fn of_prometheus(subject: &Subject, seen: &Snapshot, kill: &Kill<'_>, verdict: &mut Verdict) {
     let object = pod::reference(kill.pod);
-    let (was, lines) = killed_run(seen, kill);
+    let runs = runs_of(seen, kill);
+    let was = was(&runs);
     if let Was::Unread(why) = &was {
         verdict.unknown.push(Unknown {
             need: format!("log of the killed run of {}", object.short()),
@@ -51,7 +52,7 @@ fn of_prometheus(subject: &Subject, seen: &Snapshot, kill: &Kill<'_>, verdict: &
             vital: false,
         });
     }
-    let queries = queries(seen, kill, &lines);
+    let queries = queries(&runs);
     let estimate = size::estimate(subject, seen, kill.limit.as_ref().map(|l| l.bytes));
     let code = code_of(kill, &was, queries.as_deref(), estimate.as_ref());
     // Of a kill by a query the head is told as counted: what was over it was not the head.
@@ -79,7 +80,7 @@ fn of_prometheus(subject: &Subject, seen: &Snapshot, kill: &Kill<'_>, verdict: &
     if let Some(queries) = queries {
         finding = finding.with("in flight", queries);
     }
-    if let Some(words) = soft_limit(subject, &lines, kill) {
+    if let Some(words) = soft_limit(subject, runs.dead.as_deref().unwrap_or_default(), kill) {
         finding = finding.with("GOMEMLIMIT", words);
     }
     let down = !pod::is_ready(kill.pod);
@@ -152,35 +153,36 @@ fn ago(at: jiff::Timestamp, seen: &Snapshot) -> String {
 
 /// The lines of the killed run; none where they could not be read.
 pub fn lines_of(seen: &Snapshot, kill: &Kill<'_>) -> Vec<Line> {
-    killed_run(seen, kill).1
+    runs_of(seen, kill).dead.unwrap_or_default()
 }
 
-/// The killed run's log, and what it was doing.
-fn killed_run(seen: &Snapshot, kill: &Kill<'_>) -> (Was, Vec<Line>) {
-    let runs = runs::as_counted(seen, kill.pod, &kill.state.name);
-    let Some(lines) = runs.dead else {
-        let why = runs.dead_unread.unwrap_or_else(|| "not read".into());
+fn runs_of(seen: &Snapshot, kill: &Kill<'_>) -> Runs {
+    runs::as_counted(seen, kill.pod, &kill.state.name)
+}
+
+/// What the killed run was doing, by its log.
+fn was(runs: &Runs) -> Was {
+    let Some(lines) = &runs.dead else {
         // It did not come to its first line.
-        let was = if why == runs::EMPTY { Was::Starting } else { Was::Unread(why) };
-        return (was, Vec::new());
+        return match runs.dead_unread.as_deref() {
+            Some(runs::EMPTY) => Was::Starting,
+            why => Was::Unread(why.unwrap_or("not read").to_owned()),
+        };
     };
-    let replay = log::replay(&lines);
-    let was = if replay.ready {
+    let replay = log::replay(lines);
+    if replay.ready {
         Was::Serving
     } else if replay.started && !replay.done {
         Was::Replaying { segment: replay.segment, of: replay.max_segment }
     } else {
         Was::Starting
-    };
-    (was, lines)
+    }
 }
 
 /// Queries that were running at the kill: the next start logs them.
-fn queries(seen: &Snapshot, kill: &Kill<'_>, killed: &[Line]) -> Option<String> {
-    let told = match runs::as_counted(seen, kill.pod, &kill.state.name).now {
-        Some(now) => log::unfinished_queries(&now),
-        None => log::unfinished_queries(killed),
-    };
+fn queries(runs: &Runs) -> Option<String> {
+    let next = runs.now.as_ref().or(runs.dead.as_ref());
+    let told = log::unfinished_queries(next.map_or(&[], Vec::as_slice));
     told.map(|text| text.chars().take(200).collect())
 }
 

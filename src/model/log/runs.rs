@@ -85,13 +85,13 @@ pub fn chosen<'a>(
 /// previous one is asked for where the current one says nothing, or was begun after that end.
 pub fn logs(seen: &Snapshot, pod: &Value, container: &str) -> Vec<Need> {
     let runs = status(pod, container);
-    let tells_nothing = match seen.log(pod, container, false) {
+    let tells_nothing = || match seen.log(pod, container, false) {
         Got::Known(text) => text.trim().is_empty() || runs.began_later(&lines(text)).is_some(),
         Got::Absent | Got::Unreadable(_) => true,
         Got::NotAsked => false,
     };
     let mut out = vec![Need::log(pod, container, false)];
-    if runs.end.is_some() && (runs.running || tells_nothing) {
+    if runs.end.is_some() && (runs.running || tells_nothing()) {
         out.push(Need::log(pod, container, true));
     }
     out
@@ -113,7 +113,7 @@ pub fn of(seen: &Snapshot, pod: &Value, container: &str) -> Runs {
 pub fn as_counted(seen: &Snapshot, pod: &Value, container: &str) -> Runs {
     let mut runs = status(pod, container);
     let log = |previous| seen.log(pod, container, previous);
-    let current = log(false).known().map(lines);
+    let mut current = log(false).known().map(lines);
     // The next start came between the read of the status and that of the log.
     if let Some(began) = current.as_deref().and_then(|lines| runs.began_later(lines))
         && !runs.running
@@ -122,7 +122,7 @@ pub fn as_counted(seen: &Snapshot, pod: &Value, container: &str) -> Runs {
         runs.since = Some(began);
     }
     if runs.running {
-        runs.now = current;
+        runs.now = current.take();
         runs.now_unread = log(false).unreadable().map(str::to_owned);
     }
     if runs.end.is_none() {
@@ -130,17 +130,15 @@ pub fn as_counted(seen: &Snapshot, pod: &Value, container: &str) -> Runs {
     }
     // While a container waits to be started again, its current log is that of the run that ended
     // (kubernetes pkg/kubelet/kubelet_pods.go, validateContainerLogStatus).
-    let order: &[bool] = if runs.running { &[true] } else { &[false, true] };
-    let known: Vec<Vec<Line>> = order
-        .iter()
-        .filter_map(|previous| log(*previous).known().map(lines))
-        .filter(|lines| !lines.is_empty())
-        .collect();
+    let previous = log(true).known().map(lines);
+    let known = current.into_iter().chain(previous).filter(|lines| !lines.is_empty());
+    let known: Vec<Vec<Line>> = known.collect();
     // Whatever an earlier run said last: a kill for memory has no words.
     let words = |lines: &Vec<Line>| !runs.out_of_memory() && sign::ended_by(lines).is_some();
     let telling = known.iter().position(words).unwrap_or(0);
     runs.dead = known.into_iter().nth(telling).or_else(|| message(pod, container));
     if runs.dead.is_none() {
+        let order: &[bool] = if runs.running { &[true] } else { &[false, true] };
         let why = order.iter().find_map(|previous| match log(*previous) {
             Got::Unreadable(why) => Some(why.to_owned()),
             Got::Absent => Some("the kubelet no longer has it".to_owned()),
