@@ -132,8 +132,7 @@ pub fn last_segment(lines: &[Line]) -> Option<u64> {
 
 /// The place in `corruption in segment PATH at OFFSET: …`.
 pub fn place(err: &str) -> Option<Place> {
-    let (before, rest) = err.split_once("corruption in segment ")?;
-    let (path, _) = rest.split_once(" at ")?;
+    let (before, path, _) = corruption(err)?;
     let number = path.rsplit('/').next()?.parse().ok()?;
     let checkpoint = path.split('/').find_map(|part| part.strip_prefix("checkpoint."));
     Some(if checkpoint.is_some() || before.contains("backfill checkpoint") {
@@ -147,7 +146,13 @@ pub fn place(err: &str) -> Option<Place> {
 
 /// The offset in it.
 pub fn offset(err: &str) -> Option<u64> {
-    let (_, rest) = err.split_once("corruption in segment ")?;
-    let (_, rest) = rest.split_once(" at ")?;
+    let (.., rest) = corruption(err)?;
     rest.split(':').next()?.parse().ok()
+}
+
+/// What stands before it, its path, and what stands behind that.
+fn corruption(err: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = err.split_once("corruption in segment ")?;
+    let (path, rest) = rest.split_once(" at ")?;
+    Some((before, path, rest))
 }

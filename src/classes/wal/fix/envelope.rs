@@ -61,31 +61,28 @@ mod tests {
 
     use super::*;
 
-    fn of(unreadable: u64, problems: &Value, left_out: u64) -> Vec<String> {
-        let row = |bytes: u64, costs: Value| {
+    /// Of a log of so many bytes, in two files.
+    fn of_log(bytes: u64, unreadable: u64, problems: &Value, left_out: u64) -> Vec<String> {
+        let row = |costs: Value| {
             json!({"log": "wal", "first": 1, "last": 1, "state": "whole", "fate": "read",
-                "bytes": bytes, "holds": {"records": 1, "series": 1, "samples": 1}, "faults": 0,
+                "bytes": bytes / 2, "holds": {"records": 1, "series": 1, "samples": 1}, "faults": 0,
                 "fault": null, "costs": costs, "why": null})
         };
         let kept = json!({"records": 0, "series": 0, "samples": 0});
         let costs = json!({"prometheus": kept, "page": kept, "unreadableBytes": unreadable});
-        let rows = [row(5 << 20, Value::Null), row(5 << 20, costs)];
         beyond(&json!({
             "judged": {"problems": problems},
-            "map": {"rows": rows, "leftOut": left_out, "starts": true},
+            "map": {"rows": [row(Value::Null), row(costs)], "leftOut": left_out, "starts": true},
         }))
+    }
+
+    fn of(unreadable: u64, problems: &Value, left_out: u64) -> Vec<String> {
+        of_log(10 << 20, unreadable, problems, left_out)
     }
 
     #[test]
     fn a_page_of_a_small_log_is_not() {
-        let small = |unreadable: u64| {
-            let kept = json!({"records": 0, "series": 0, "samples": 0});
-            let costs = json!({"prometheus": kept, "page": kept, "unreadableBytes": unreadable});
-            let row = json!({"log": "wal", "first": 1, "last": 1, "state": "damaged", "fate": "read",
-                "bytes": 320 << 10, "holds": kept, "faults": 1, "fault": null, "costs": costs,
-                "why": null});
-            beyond(&json!({"map": {"rows": [row], "leftOut": 0, "starts": true}}))
-        };
+        let small = |unreadable: u64| of_log(320 << 10, unreadable, &json!([]), 0);
         assert_eq!(small(32 << 10), Vec::<String>::new());
         assert_eq!(small(300 << 10), ["no way reads 300Ki of the 320Ki of its log"]);
     }
