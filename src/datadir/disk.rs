@@ -102,7 +102,7 @@ impl Disk {
         self.path.join(path)
     }
 
-    fn failed(&self, path: &str, error: impl Into<io::Error>) -> Failed {
+    pub(super) fn failed(&self, path: &str, error: impl Into<io::Error>) -> Failed {
         Failed { path: self.named(path), error: error.into() }
     }
 

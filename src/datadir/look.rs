@@ -65,7 +65,7 @@ fn no_link(disk: &Disk, path: &str) -> Done<()> {
     let Some(stat) = disk.stat(path)? else { return Ok(()) };
     if FileType::from_raw_mode(stat.st_mode).is_symlink() {
         let error = io::Error::other("a link, which is not followed");
-        return Err(Failed { path: disk.named(path), error });
+        return Err(disk.failed(path, error));
     }
     Ok(())
 }
@@ -107,7 +107,7 @@ impl Looker<'_> {
                 let path = self.relative(&file.path);
                 healthy &= self.segment(&path, Depth::Quick)?.is_healthy();
                 let read = reach.read(Pages::new(self.disk.reader(&path)?, None));
-                read.map_err(|error| Failed { path: self.disk.named(&path), error })?;
+                read.map_err(|error| self.disk.failed(&path, error))?;
             }
             let (segment, offset) = (snapshot.segment, snapshot.offset);
             seen.snapshots.push(Snapshot { path, segment, offset, healthy, reach });
@@ -120,7 +120,7 @@ impl Looker<'_> {
         match log.posing().next() {
             Some((_, path)) => {
                 let error = io::Error::other(layout::POSES);
-                Err(Failed { path: self.disk.named(&self.relative(path)), error })
+                Err(self.disk.failed(&self.relative(path), error))
             }
             None => Ok(()),
         }
@@ -163,14 +163,14 @@ impl Looker<'_> {
         let mut out = Counted(0);
         match mend(Pages::new(self.disk.reader(path)?, order), &mut out) {
             Ok(_) => Ok(out.0),
-            Err(error) => Err(Failed { path: self.disk.named(path), error }),
+            Err(error) => Err(self.disk.failed(path, error)),
         }
     }
 
     fn segment(&self, path: &str, depth: Depth) -> Done<Segment> {
         let open = || self.disk.reader(path).map_err(|failed| failed.error);
         let found = segment::survey_in_order(&open, depth)
-            .map_err(|error| Failed { path: self.disk.named(path), error })?;
+            .map_err(|error| self.disk.failed(path, error))?;
         if found.faults.iter().any(|fault| fault.kind == FaultKind::Io) {
             return Err(self.disk_fails(path));
         }
@@ -202,6 +202,6 @@ impl Looker<'_> {
     /// What cannot be read now may be read from an image of the disk: nothing may be decided.
     fn disk_fails(&self, path: &str) -> Failed {
         let why = "the disk fails to read it; copy the volume to a good disk first";
-        Failed { path: self.disk.named(path), error: io::Error::other(why) }
+        self.disk.failed(path, io::Error::other(why))
     }
 }

@@ -234,9 +234,7 @@ fn trace(disk: &Disk, seen: &Seen, read: &[&LogFile]) -> Done<Traces> {
     let mut traces = Traces::default();
     for file in read.iter().copied().chain(&seen.wbl.files) {
         let pages = Pages::new(disk.reader(&file.path)?, file.found.order);
-        traces
-            .read(pages, &known)
-            .map_err(|error| Failed { path: disk.named(&file.path), error })?;
+        traces.read(pages, &known).map_err(|error| disk.failed(&file.path, error))?;
     }
     seen.snapshots.iter().for_each(|snapshot| traces.see(snapshot.reach.highest));
     seen.chunks.iter().filter_map(|file| file.found.refs).for_each(|refs| traces.see(refs.last));

@@ -7,7 +7,6 @@ use std::io::{self, Read};
 
 use super::compression::{self, Compression, Decompressor};
 use super::count::Entries;
-use super::fault::FaultKind;
 use super::frame::{Frame, Frames, Item};
 use super::record::{self, RecordType, Undecodable};
 
@@ -44,10 +43,10 @@ pub fn each<R: Read>(
     let mut decompressor = Decompressor::default();
     while let Some(item) = frames.advance() {
         let cut_off = match item {
-            Item::Fault(fault) if fault.kind == FaultKind::Io => {
-                return Err(io::Error::other(format!("cannot be read at {}", fault.offset)));
+            Item::Fault(fault) => {
+                fault.lets_go_on()?;
+                continue;
             }
-            Item::Fault(_) => continue,
             Item::Beginning(frame) => Some(frame),
             Item::Record(frame) => {
                 if let Some((bytes, entries)) = known(&frame, &mut decompressor) {

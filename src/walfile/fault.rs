@@ -1,5 +1,7 @@
 //! What can be wrong with a log, and where.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 
 /// What Prometheus' reader finds wrong, but for [`FaultKind::MissingFragment`],
@@ -57,4 +59,14 @@ pub struct Fault {
     pub page: u64,
     /// Bytes from there to the next that can be used.
     pub skipped: u64,
+}
+
+impl Fault {
+    /// An error where it is the disk that ends the reading: what was not read must not pass for lost.
+    pub fn lets_go_on(&self) -> io::Result<()> {
+        match self.kind {
+            FaultKind::Io => Err(io::Error::other(format!("cannot be read at {}", self.offset))),
+            _ => Ok(()),
+        }
+    }
 }

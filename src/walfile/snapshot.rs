@@ -4,7 +4,6 @@ use std::io::{self, Read};
 
 use super::bytes::Cursor;
 use super::compression::Decompressor;
-use super::fault::FaultKind;
 use super::frame::{Frames, Item};
 
 /// How far its series reach.
@@ -23,10 +22,11 @@ impl Reach {
         let mut decompressor = Decompressor::default();
         while let Some(item) = frames.advance() {
             let frame = match item {
-                Item::Fault(fault) if fault.kind == FaultKind::Io => {
-                    return Err(io::Error::other(format!("cannot be read at {}", fault.offset)));
+                Item::Fault(fault) => {
+                    fault.lets_go_on()?;
+                    continue;
                 }
-                Item::Fault(_) | Item::Beginning(_) => continue,
+                Item::Beginning(_) => continue,
                 Item::Record(frame) => frame,
             };
             let bytes = decompressor.decode(frame.compression, frame.bytes).unwrap_or_default();

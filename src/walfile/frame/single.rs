@@ -210,8 +210,10 @@ impl<R: Read> Frames<R> {
         self.pass(data.len());
         self.pending.end = self.window.offset();
         self.orphans = false;
+        // It has proved itself.
         if matches!(header.kind, 1 | 4) {
-            self.end_put_right();
+            self.pending.doubtful = false;
+            self.torn = true;
         }
         // Of several fragments it is not known yet whether the record is lost.
         let end = if self.pending.doubtful { self.window.offset() } else { here };
