@@ -12,7 +12,7 @@ use super::life::until_told;
 use super::salvage::served_again;
 use super::scene::{Scene, essence, until};
 use super::turns::matrix;
-use super::wal::{is_beside_its_pod, with_gap_in};
+use super::wal::{self, is_beside_its_pod};
 
 const TARGET: &str = "sts/prom";
 const HELPER: &str = "prom-fix-salvage-data-prom-0";
@@ -60,13 +60,9 @@ fn some(all: &[&'static str], from: usize, every: usize) -> Vec<&'static str> {
 
 /// A set that no start gets past the gap of; where its data is, and what lies there.
 pub fn gap(name: &str) -> (Scene, PathBuf, Files) {
-    gap_of(Kind::Set, TARGET, name)
-}
-
-pub fn gap_of(kind: Kind, target: &str, name: &str) -> (Scene, PathBuf, Files) {
     let scene = Scene::new(name);
-    let data = with_gap_in(&scene, kind, true);
-    until_told(&scene, target, &["wal/gap"]);
+    let data = wal::with_gap(&scene, true);
+    until_told(&scene, TARGET, &["wal/gap"]);
     let broken = files(&data);
     assert!(broken.len() >= 2, "there is something to be lost: {:?}", broken.keys());
     (scene, data, broken)

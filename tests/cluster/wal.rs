@@ -20,19 +20,11 @@ const SECURITY: &str = "{fsGroup: 65534, runAsUser: 65534, runAsNonRoot: true, \
                         seLinuxOptions: {level: \"s0:c7,c11\"}}";
 
 /// A segment in the middle of the log is gone; `itself`: of one that scrapes itself, so that there are
-/// samples to be lost.
+/// samples to be lost. Where its data is.
 pub fn with_gap(scene: &Scene, itself: bool) -> PathBuf {
-    with_gap_in(scene, Kind::Set, itself)
-}
-
-/// The same of any owner; where its data is.
-pub fn with_gap_in(scene: &Scene, kind: Kind, itself: bool) -> PathBuf {
-    let install = Install::new(kind, "v3.16.0", ROOMY);
-    let install = Install { scrapes: false, itself, ..install };
-    let install = match kind {
-        Kind::Set => Install { of_pod: OF_POD, security: SECURITY.to_owned(), ..install },
-        Kind::Deployment | Kind::Resource | Kind::Release => install,
-    };
+    let security = SECURITY.to_owned();
+    let install = Install::new(Kind::Set, "v3.16.0", ROOMY);
+    let install = Install { scrapes: false, itself, of_pod: OF_POD, security, ..install };
     install.apply(scene);
     let ready = || {
         until("it has a pod", 60, || !install.pods(scene).is_empty());
