@@ -101,7 +101,7 @@ mod tests {
     use crate::walfile::segment::Segment;
 
     fn file(number: u64, fault_at: Option<u64>) -> SegmentFile {
-        let fault = |offset| Fault { kind: FaultKind::Checksum, offset, page: 0, skipped: 9 };
+        let fault = |offset| Fault::new(FaultKind::Checksum, offset, 9);
         let faults: Vec<Fault> = fault_at.map(fault).into_iter().collect();
         let fault_count = faults.len() as u64;
         let found = Segment { size: 100, faults, fault_count, ..Segment::default() };

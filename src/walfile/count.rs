@@ -145,4 +145,14 @@ impl Kept {
         self.series += other.series;
         self.samples += other.samples;
     }
+
+    /// What is in here and not in a part of it.
+    #[must_use]
+    pub fn without(&self, part: &Kept) -> Kept {
+        Kept {
+            records: self.records.saturating_sub(part.records),
+            series: self.series.saturating_sub(part.series),
+            samples: self.samples.saturating_sub(part.samples),
+        }
+    }
 }

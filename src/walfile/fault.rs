@@ -4,6 +4,9 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::count::Kept;
+use super::frame::PAGE;
+
 /// What Prometheus' reader finds wrong, but for [`FaultKind::MissingFragment`],
 /// [`FaultKind::RepeatedPage`] and [`FaultKind::MisplacedPage`] (tsdb/wlog/reader.go `nextNew`,
 /// tsdb/wlog/wlog.go `validateRecord`, tsdb/record/record.go), in the order in which it looks.
@@ -57,11 +60,31 @@ pub struct Fault {
     pub offset: u64,
     /// Pages of 32 KiB before the one that holds it.
     pub page: u64,
-    /// Bytes from there to the next that can be used.
+    /// Bytes from there to the next that can be used: what it costs a reader that goes on with the next
+    /// fragment.
     pub skipped: u64,
+    /// Of a survey, which counts; nobody reads them back.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub costs: Option<Costs>,
+}
+
+/// What a fault costs, of what can be read in its file, where one goes on in another way than with the
+/// next fragment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Costs {
+    /// All behind it: Prometheus' repair cuts at the first fault that it meets. (It deletes the later
+    /// files, too.)
+    pub prometheus: Kept,
+    /// What is passed over, because of it, on the way to the next page.
+    pub page: Kept,
 }
 
 impl Fault {
+    pub fn new(kind: FaultKind, offset: u64, skipped: u64) -> Fault {
+        let page = offset / PAGE as u64;
+        Fault { kind, offset, page, skipped, costs: None }
+    }
+
     /// An error where it is the disk that ends the reading: what was not read must not pass for lost.
     pub fn lets_go_on(&self) -> io::Result<()> {
         match self.kind {

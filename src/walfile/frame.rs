@@ -342,7 +342,7 @@ impl<R: Read> Frames<R> {
 
     fn fault(&self, kind: FaultKind, offset: u64, end: u64) -> Fault {
         let end = self.size().map_or(end, |size| end.min(size.max(offset)));
-        Fault { kind, offset, page: offset / PAGE as u64, skipped: end - offset }
+        Fault::new(kind, offset, end - offset)
     }
 
     /// Zeros at the end of its last page may be missing in the file.

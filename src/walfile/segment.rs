@@ -12,7 +12,7 @@ use super::batch::{self, Batch};
 use super::compression::{Compression, Decompressor, peek};
 use super::contents;
 use super::count::{Counts, Entries, Kept};
-use super::fault::{Fault, FaultKind};
+use super::fault::{Costs, Fault, FaultKind};
 use super::frame::{Frame, Frames, Item, PAGE, Part};
 use super::record::{self, Entry, RecordType};
 use super::refs::{Refs, Rows};
@@ -102,22 +102,20 @@ impl Segment {
         self.fault_count += 1;
         self.stops = self.stops.or(Some(fault.offset));
         if self.faults.len() < MOST_FAULTS {
-            self.faults.push(fault);
+            self.faults.push(Fault { costs: Some(Costs::default()), ..fault });
         }
     }
 
     /// Counts a record, all of which is there; before `lost_page` a reader that goes on with the next
     /// page reads nothing.
     fn record(&mut self, frame: &Frame<'_>, reader: &mut Reader, lost_page: u64) {
-        let page = frame.offset / PAGE as u64;
-        let skipped = frame.end - frame.offset;
-        let fault = |kind| Fault { kind, offset: frame.offset, page, skipped };
+        let fault = |kind| Fault::new(kind, frame.offset, frame.end - frame.offset);
         let read = reader.read(frame);
         if !matches!(read, Ok(kind) if kind != RecordType::Unknown)
             && let Some(kind) = reader.read_otherwise(frame)
         {
             self.fault(fault(FaultKind::Compression));
-            self.take(kind, reader);
+            self.take(kind, reader, false);
             return;
         }
         match read {
@@ -126,13 +124,10 @@ impl Segment {
                 if reader.depth == Depth::Full {
                     self.loose.extend(Loose::of(frame, kind, reader.told.sampled.all()));
                 }
-                if frame.offset >= lost_page {
-                    self.kept.page.record(&reader.told.entries);
-                }
                 if self.is_healthy() {
                     self.kept.prometheus.record(&reader.told.entries);
                 }
-                self.take(kind, reader);
+                self.take(kind, reader, frame.offset >= lost_page);
             }
             Err(kind) => {
                 if !frame.doubtful {
@@ -143,11 +138,22 @@ impl Segment {
         }
     }
 
-    /// Counts the entries that were read last.
-    fn take(&mut self, kind: RecordType, reader: &mut Reader) {
+    /// Counts the entries that were read last; `by_page` also by a reader that goes on with the next
+    /// page.
+    fn take(&mut self, kind: RecordType, reader: &mut Reader, by_page: bool) {
         let Told { entries, series, sampled, highest } = &mut reader.told;
         self.counts.record(kind, entries);
         self.kept.fragment.record(entries);
+        if by_page {
+            self.kept.page.record(entries);
+        }
+        let all_are_told = self.faults.len() as u64 == self.fault_count;
+        if let Some(costs) = self.faults.last_mut().and_then(|last| last.costs.as_mut()) {
+            costs.prometheus.record(entries);
+            if !by_page && all_are_told {
+                costs.page.record(entries);
+            }
+        }
         self.refs.take(series);
         self.sampled.take(sampled);
         self.highest = self.highest.max(*highest);
@@ -156,7 +162,16 @@ impl Segment {
     /// Counts what is left of a record that is cut off.
     fn beginning(&mut self, frame: Option<Frame<'_>>, reader: &mut Reader) {
         if let Some(kind) = frame.and_then(|frame| reader.read_beginning(&frame)) {
-            self.take(kind, reader);
+            self.take(kind, reader, false);
+        }
+    }
+
+    /// What stands behind a fault stands behind those before it, too.
+    fn add_up(&mut self) {
+        let mut behind = Kept::default();
+        for costs in self.faults.iter_mut().rev().filter_map(|fault| fault.costs.as_mut()) {
+            behind.add(&costs.prometheus);
+            costs.prometheus = behind;
         }
     }
 }
@@ -190,6 +205,7 @@ pub fn survey_part<R: Read>(input: R, part: Part, depth: Depth) -> Segment {
         found.record(&frame, &mut reader, lost_page);
     }
     found.size = frames.size().unwrap_or_default();
+    found.add_up();
     found
 }
 

@@ -51,3 +51,31 @@ fn the_guard_is_above_a_ref_that_the_out_of_order_log_alone_names() {
     let file = &report["files"][0];
     assert_eq!((&file["path"], &file["act"]), (&json!("wal/00000007"), &json!({"guard": 710})));
 }
+
+#[test]
+fn each_of_several_faults_in_a_file_says_what_it_costs() {
+    let folder = folder();
+    let root = folder.path();
+    let scrape = |time: i64| d::samples(1..60, time * 1000);
+    d::put(
+        root,
+        "wal/00000000",
+        &d::log(&[vec![d::series(1..60)], (0..6).map(scrape).collect()].concat()),
+    );
+    let (head, each) = (d::log(&[d::series(1..60)]).len(), d::log(&[scrape(0)]).len());
+    for record in [1, 4] {
+        d::flip(root, "wal/00000000", head + record * each + 20);
+        d::flip(root, "wal/00000000", head + record * each + 120);
+    }
+    let survey = json(&run(&["survey", "--json"], root, 2));
+    let costs = |records: u64| json!({"records": records, "series": 0, "samples": 59 * records});
+    for (at, page, prometheus) in [(0, 2, 3), (1, 1, 1)] {
+        let told = &survey["segments"][0]["faults"][at]["costs"];
+        assert_eq!(told["prometheus"], costs(prometheus), "{survey:#}");
+        assert_eq!(told["page"], costs(page), "{survey:#}");
+    }
+    let text = run(&["survey"], root, 2);
+    let first = "page by page 118 samples more, by a repair that cuts here 177 samples";
+    let second = "page by page 59 samples more, by a repair that cuts here 59 samples";
+    assert!(text.contains(first) && text.contains(second), "{text}");
+}

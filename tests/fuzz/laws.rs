@@ -14,7 +14,7 @@ use prom_fix::walfile::inventory::pairs::Pairs;
 use prom_fix::walfile::mend::{self, Traces};
 use prom_fix::walfile::record::{self, Entry, RecordType, Undecodable};
 use prom_fix::walfile::refs::Refs;
-use prom_fix::walfile::segment::{Depth, Pages, Segment, survey, survey_in_order};
+use prom_fix::walfile::segment::{Depth, Pages, Policies, Segment, survey, survey_in_order};
 
 use super::chance::Chance;
 
@@ -67,6 +67,22 @@ fn judged(found: &Segment, bytes: &[u8]) {
         skipped += fault.skipped;
     }
     assert!(skipped <= size, "{skipped} of {size}: {:?}", found.faults);
+    cost(found);
+}
+
+/// What each fault costs comes to what its file costs.
+fn cost(found: &Segment) {
+    let Policies { prometheus, page, fragment } = &found.kept;
+    let costs = || found.faults.iter().map(|fault| fault.costs.expect("counted"));
+    let first = costs().next().unwrap_or_default();
+    assert_eq!(first.prometheus, fragment.without(prometheus), "{:?}", found.faults);
+    let mut passed_over = Kept::default();
+    costs().for_each(|costs| passed_over.add(&costs.page));
+    assert_eq!(passed_over, fragment.without(page), "{:?}", found.faults);
+    for (before, behind) in costs().zip(costs().skip(1)) {
+        let more = behind.prometheus.without(&before.prometheus);
+        assert_eq!(more, Kept::default(), "{:?}", found.faults);
+    }
 }
 
 /// A quick look sees the same frames.

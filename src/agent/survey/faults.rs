@@ -3,10 +3,11 @@
 use std::fmt::{self, Write as _};
 
 use super::super::words::{count, grouped, printable, size, utc};
+use super::map::amount;
 use crate::datadir::survey::fold::{LogName, Problem};
 use crate::datadir::survey::{SegmentFile, Survey};
 use crate::walfile::block::BlockFault;
-use crate::walfile::fault::FaultKind;
+use crate::walfile::fault::{Costs, FaultKind};
 use crate::walfile::head_chunks::ChunkFault;
 use crate::walfile::segment::Order;
 
@@ -181,6 +182,14 @@ fn of_file(file: &SegmentFile, out: &mut String) -> fmt::Result {
         };
         let (at, page) = (grouped(fault.offset), fault.page);
         writeln!(out, "     at {at} (page {page}): {}; {what}", says(fault.kind))?;
+        // Of one alone the map says it.
+        if let (2.., Some(Costs { prometheus, page })) = (faults.len(), &fault.costs) {
+            let (by_page, by_repair) = (amount(page), amount(prometheus));
+            writeln!(
+                out,
+                "       page by page {by_page} more, by a repair that cuts here {by_repair}"
+            )?;
+        }
     }
     let more = file.found.fault_count.saturating_sub(MOST as u64);
     if more > 0 { writeln!(out, "     and {} more (--json)", grouped(more)) } else { Ok(()) }

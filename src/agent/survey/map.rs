@@ -135,7 +135,7 @@ fn is_first(row: &Row, map: &Map) -> bool {
 }
 
 /// Samples, or records where they were not decoded.
-fn amount(kept: &Kept) -> String {
+pub(super) fn amount(kept: &Kept) -> String {
     match kept.samples {
         0 => count(kept.records, "record"),
         samples => count(samples, "sample"),
@@ -221,7 +221,7 @@ mod tests {
     fn of_many_damaged_files_the_first_are_told_and_the_others_named() {
         let costs = Losses { unreadable_bytes: u64::MAX, ..Losses::default() };
         let offset = u64::MAX;
-        let fault = Fault { kind: FaultKind::UnexpectedMiddle, offset, page: offset, skipped: 0 };
+        let fault = Fault { page: offset, ..Fault::new(FaultKind::UnexpectedMiddle, offset, 0) };
         let damaged = Row {
             faults: 7,
             fault: Some(fault),

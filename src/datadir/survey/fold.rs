@@ -19,7 +19,7 @@ use start::{deleted_snapshots, kept_by_prometheus, next_start};
 
 use super::{BlockSurvey, ChunkFile, Contents, FileFault, Lock, SegmentFile};
 use crate::walfile::block::BlockFault;
-use crate::walfile::count::{Kept, Span};
+use crate::walfile::count::Span;
 use crate::walfile::fault::{Fault, FaultKind};
 use crate::walfile::head_chunks::ChunkFault;
 pub use crate::walfile::map::Losses;
@@ -279,8 +279,8 @@ fn of_log(log: LogName, files: &[SegmentFile], problems: &mut Vec<Problem>) {
             // Of pages that stand in the wrong places all is read.
             let unread = |fault: &Fault| if file.found.order.is_some() { 0 } else { fault.skipped };
             let lost = Losses {
-                prometheus: without(kept.fragment, kept.prometheus),
-                page: without(kept.fragment, kept.page),
+                prometheus: kept.fragment.without(&kept.prometheus),
+                page: kept.fragment.without(&kept.page),
                 unreadable_bytes: file.found.faults.iter().map(unread).sum(),
             };
             problems.push(Problem::Damaged { log, number, faults: file.found.fault_count, lost });
@@ -327,14 +327,6 @@ fn is_left_behind(file: &ChunkFile, contents: &Contents) -> bool {
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn without(all: Kept, part: Kept) -> Kept {
-    Kept {
-        records: all.records.saturating_sub(part.records),
-        series: all.series.saturating_sub(part.series),
-        samples: all.samples.saturating_sub(part.samples),
-    }
 }
 
 #[cfg(test)]

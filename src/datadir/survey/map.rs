@@ -3,6 +3,7 @@
 use super::fold::{Judged, LogName, NextStart, Problem};
 use super::{Contents, SegmentFile};
 use crate::walfile::count::Kept;
+use crate::walfile::fault::Fault;
 use crate::walfile::map::{Fate, Log, Map, Row, State};
 
 pub(super) fn of(contents: &Contents, judged: &Judged) -> Map {
@@ -95,7 +96,7 @@ impl Maker<'_> {
             row.state = State::Unfinished;
         } else if lost.is_some() {
             (row.state, row.costs) = (State::Damaged, lost);
-            (row.faults, row.fault) = (found.fault_count, found.faults.first().cloned());
+            (row.faults, row.fault) = (found.fault_count, found.faults.first().map(first));
         } else if found.size == 0 {
             row.state = State::Empty;
         }
@@ -123,6 +124,11 @@ impl Maker<'_> {
             Fate::Read
         }
     }
+}
+
+/// What it costs is told of the file.
+fn first(fault: &Fault) -> Fault {
+    Fault { costs: None, ..fault.clone() }
 }
 
 fn row(log: Log, number: u64, state: State, fate: Fate) -> Row {

@@ -11,8 +11,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use serde::{Deserialize, Serialize};
 
 use super::loose::{self, Loose};
-use super::{Depth, FaultKind, PAGE, Part, Segment, survey, survey_part};
-use crate::walfile::fault::Fault;
+use super::{Depth, FaultKind, PAGE, Part, Policies, Segment, survey, survey_part};
+use crate::walfile::fault::{Costs, Fault};
 
 /// An order in which pages belong that is not the one in which they stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,11 +90,14 @@ pub fn survey_in_order<R: Read + Seek>(open: Open<'_, R>, depth: Depth) -> io::R
         found.kept.fragment = read.kept.fragment;
         (found.highest, found.refs, found.sampled) = (read.highest, read.refs, read.sampled);
         if let Order::Swapped(a, b) = order {
-            let misplaced = |page| {
-                let (kind, offset) = (FaultKind::MisplacedPage, page * PAGE as u64);
-                Fault { kind, offset, page, skipped: 0 }
-            };
+            let misplaced = |page| Fault::new(FaultKind::MisplacedPage, page * PAGE as u64, 0);
             (found.faults, found.fault_count) = (vec![misplaced(a), misplaced(b)], 2);
+        }
+        // Two pages are out of place together: what that costs is told of the first.
+        let Policies { prometheus, page, fragment } = &found.kept;
+        if let Some(first) = found.faults.first_mut() {
+            let (prometheus, page) = (fragment.without(prometheus), fragment.without(page));
+            first.costs = Some(Costs { prometheus, page });
         }
     }
     Ok(found)

@@ -3,7 +3,7 @@
 
 use super::writer::{Writer, fragment, samples, series};
 use crate::walfile::compression::Compression;
-use crate::walfile::fault::FaultKind as K;
+use crate::walfile::fault::{Costs, FaultKind as K};
 use crate::walfile::frame::PAGE;
 use crate::walfile::record::RecordType;
 use crate::walfile::segment::{Depth, Segment, as_prometheus, is_in_doubt, survey};
@@ -101,6 +101,25 @@ fn each_damage_costs_what_the_table_says() {
         assert_eq!(kept, row.kept, "{}: kept", row.name);
         assert_eq!(found.size, row.bytes.len() as u64, "{}", row.name);
     }
+}
+
+#[test]
+fn each_of_several_faults_tells_what_it_costs() {
+    let Writer { starts, mut bytes, .. } = log();
+    let mut rest_of_page = |at: usize, change: u8| {
+        bytes[starts[at] + 50] ^= change;
+        let behind = |s: &&usize| **s > starts[at] && **s / PAGE == starts[at] / PAGE;
+        starts.iter().filter(behind).count()
+    };
+    let passed_over = [rest_of_page(10, 0x10), rest_of_page(20, 0x11)];
+    let found = full(&bytes);
+    let told = |costs: &dyn Fn(&Costs) -> u64| -> Vec<u64> {
+        found.faults.iter().map(|fault| costs(&fault.costs.expect("counted"))).collect()
+    };
+    assert_eq!(told(&|costs| costs.page.records), passed_over.map(|count| count as u64));
+    assert_eq!(told(&|costs| costs.page.samples), passed_over.map(|count| 500 * count as u64));
+    assert_eq!(told(&|costs| costs.prometheus.records), [29, 20]);
+    assert_eq!(told(&|costs| costs.prometheus.samples), [27 * 500 + 8100, 18 * 500 + 8100]);
 }
 
 #[test]

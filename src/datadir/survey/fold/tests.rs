@@ -64,7 +64,7 @@ fn damage(file: &mut SegmentFile) {
     file.found.fault_count = 1;
     file.found.stops = Some(4321);
     let (kind, offset) = (FaultKind::Checksum, 4321);
-    file.found.faults = vec![Fault { kind, offset, page: 0, skipped: 500 }];
+    file.found.faults = vec![Fault::new(kind, offset, 500)];
 }
 
 fn judged(change: impl FnOnce(&mut Contents)) -> Judged {
@@ -324,7 +324,7 @@ fn what_a_running_prometheus_is_writing_is_no_fault() {
     let torn = |c: &mut Contents| {
         damage(&mut c.segments[4]);
         let (kind, offset) = (FaultKind::TornRecord, 30_000);
-        c.segments[4].found.faults = vec![Fault { kind, offset, page: 0, skipped: 2768 }];
+        c.segments[4].found.faults = vec![Fault::new(kind, offset, 2768)];
     };
     let held = Lock::Held { pid: Some(7) };
     assert_eq!(judged(torn).problems.len(), 1);

@@ -31,7 +31,7 @@ fn damage(file: &mut SegmentFile) {
     let kept = |samples| Kept { samples, ..EACH };
     file.found.kept = Policies { prometheus: kept(20), page: kept(50), fragment: kept(90) };
     (file.found.fault_count, file.found.stops) = (1, Some(7));
-    file.found.faults = vec![Fault { kind: FaultKind::TornRecord, offset: 7, page: 0, skipped: 3 }];
+    file.found.faults = vec![Fault::new(FaultKind::TornRecord, 7, 3)];
 }
 
 fn map(change: impl FnOnce(&mut Contents)) -> Map {
