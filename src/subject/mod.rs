@@ -9,6 +9,7 @@ pub mod flags;
 pub mod former;
 pub mod free;
 pub mod frozen;
+pub mod grow;
 pub mod hold;
 pub mod identity;
 mod install;
@@ -27,6 +28,7 @@ pub mod rivals;
 pub mod rollout;
 pub mod selector;
 pub mod sharers;
+pub mod space;
 pub mod startup;
 pub mod template;
 #[cfg(test)]

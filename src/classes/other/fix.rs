@@ -2,7 +2,6 @@
 //! safe; the steps are said.
 
 mod full;
-mod grow;
 
 use super::docs::DOCS;
 use crate::model::{Blocked, BlockedReason, Finding, Kind, Need, Next, Severity, Snapshot};

@@ -5,7 +5,6 @@ mod check;
 mod docs;
 mod fix;
 mod needs;
-mod space;
 
 use super::{Class, Given, Job};
 use crate::model::{CodeDoc, Finding, Need, Next, Snapshot, Verdict};

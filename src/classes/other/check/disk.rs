@@ -1,9 +1,9 @@
 //! The disk: full, failing, or a file system that Prometheus does not support.
 
-use super::super::space;
 use super::Case;
 use crate::model::log::{Line, Sign, place, runs, sign};
 use crate::model::{Code, Finding, Severity};
+use crate::subject::space;
 
 const FULL: Code = Code("disk/full");
 const IO: Code = Code("disk/io-error");

@@ -1,23 +1,20 @@
 //! A full disk: figures from a look inside, where that is allowed; then the line that grows the claim,
-//! or what may be moved away, losing least. Nothing is moved by a plan: it would have to leave the
-//! volume, and where to is for a person to say.
+//! or what may be moved away, losing least.
 
 use serde_json::Value;
 
-use super::super::space::{self, Space};
-use super::{by_hand, grow, not_healed};
+use super::{by_hand, not_healed};
 use crate::model::object::ObjectExt;
-use crate::model::plan::{Look, Tells};
+use crate::model::plan::Look;
 use crate::model::quantity::{parse_bytes, show_bytes};
 use crate::model::{Blocked, Code, Finding, Kind, Need, Next, ObjectRef, Severity, Snapshot};
-use crate::subject::errand::{self, Errand};
+use crate::subject::space::{self, Space};
 use crate::subject::volume::{Store, store};
-use crate::subject::{Subject, pod};
+use crate::subject::{Subject, errand, grow};
 
 pub(super) const CODE: Code = Code("disk/full");
 
-/// Names that are told, of what may be moved away.
-const MOST: usize = 6;
+const COMPACTION: &str = "more than 512Mi are free (each compaction asks for that much at once)";
 
 /// The pods whose volume is full. What an eviction calls full is the node's own disk.
 fn pods<'a>(subject: &'a Subject, found: &[Finding]) -> Vec<&'a Value> {
@@ -43,11 +40,7 @@ pub(super) fn needs(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Ve
     let mut out = Vec::new();
     for pod in pods(subject, found) {
         let Some(claim) = claim(subject, pod) else { continue };
-        let class = seen.object(&claim).known().map(|c| c.text("/spec/storageClassName"));
-        out.extend(
-            class.filter(|n| !n.is_empty()).map(|n| Need::object(Kind::StorageClass, "", n)),
-        );
-        out.push(Need::Object(claim));
+        out.extend(grow::needs(seen, claim));
         if !seen.inside.agents.is_empty() {
             out.extend(errand::needs(pod));
         }
@@ -60,7 +53,7 @@ pub(super) fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], root: 
     let claims: Vec<ObjectRef> = pods.iter().filter_map(|pod| claim(subject, pod)).collect();
     let grow: Vec<String> =
         claims.iter().flat_map(|claim| grow::ways(subject, seen, claim)).collect();
-    if let Some(look) = pods.iter().find_map(|pod| look(subject, seen, pod)) {
+    if let Some(look) = pods.iter().find_map(|pod| space::look(subject, seen, pod)) {
         let ways = grow.into_iter().chain(by_hand(root)).collect();
         return Next::Look(Look { ways, ..look });
     }
@@ -78,60 +71,9 @@ pub(super) fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], root: 
     } else {
         not_healed(root)
     };
-    let room = inside.iter().flat_map(|(pod, space)| make_room(pod, space));
+    let room = inside.iter().flat_map(|(pod, space)| space.ways(pod, COMPACTION));
     let ways = grow.into_iter().chain(room).chain([bounded(subject, first)]).collect();
     Next::Blocked(Blocked { ways, ..Blocked::no_safe_plan(why, &[]) })
-}
-
-/// A look at what takes the room, where none was made and one can be.
-fn look(subject: &Subject, seen: &Snapshot, pod: &Value) -> Option<Look> {
-    let volume = errand::volume(subject, pod).ok()?;
-    let inside = &seen.inside;
-    if inside.spaces.contains_key(&volume.claim) || inside.refused.contains_key(&volume.claim) {
-        return None;
-    }
-    let asked = Errand {
-        volume: &volume,
-        name: "space",
-        command: "space",
-        arguments: Vec::new(),
-        run_as: errand::reader(subject, pod)?,
-        writes: false,
-        back: None,
-        why: format!("count what takes the room on {}", volume.claim.short()),
-    };
-    let why = "how much is used by what, and what may go, only the volume tells".to_owned();
-    Some(errand::look(subject, seen, &asked, Tells::Space, why))
-}
-
-/// What may be moved away, in order.
-fn make_room(pod: &Value, space: &Space) -> Vec<String> {
-    let all = space.movable();
-    if all.is_empty() {
-        return vec![
-            "nothing here may go: what the log holds is written nowhere else. Only a larger volume \
-             helps"
-                .into(),
-        ];
-    }
-    let name = pod::reference(pod).short();
-    let mut out = vec![
-        format!(
-            "or make room: keep {name} from starting, mount its claim in a pod of your own, move away \
-             in this order until more than 512Mi are free (each compaction asks for that much at \
-             once), then undo the freeze"
-        ),
-        format!("kubectl prom-fix freeze {name} -n {}", pod.namespace()),
-    ];
-    out.extend(
-        all.iter().take(MOST).enumerate().map(|(at, one)| format!("{}. {}", at + 1, one.costs())),
-    );
-    if let Some(more) = all.len().checked_sub(MOST).filter(|more| *more > 0) {
-        let bytes: u64 = all.iter().skip(MOST).map(|one| one.bytes).sum();
-        out.push(format!("then {more} later blocks, {}, by their time", show_bytes(bytes)));
-    }
-    out.push("never wal, wbl or chunks_head: the newest samples are nowhere else".into());
-    out
 }
 
 /// So that it does not fill again. Blocks are deleted only after the next one was written beside

@@ -8,13 +8,22 @@ use serde_json::{Value, json};
 use crate::model::fact::Got;
 use crate::model::object::ObjectExt;
 use crate::model::quantity::{parse_bytes, write_bytes};
-use crate::model::{Kind, ObjectRef, Snapshot};
-use crate::subject::{Install, Subject, manager};
+use crate::model::{Kind, Need, ObjectRef, Snapshot};
+
+use super::{Install, Subject, manager};
 
 const ASKED: &str = "/spec/resources/requests/storage";
 
-/// Lines and words for a claim of a pod that is full.
-pub(super) fn ways(subject: &Subject, seen: &Snapshot, claim: &ObjectRef) -> Vec<String> {
+/// How large it is, and whether it may grow.
+pub fn needs(seen: &Snapshot, claim: ObjectRef) -> Vec<Need> {
+    let class = seen.object(&claim).known().map(|found| found.text("/spec/storageClassName"));
+    let class = class.filter(|name| !name.is_empty());
+    let class = class.map(|name| Need::object(Kind::StorageClass, "", name));
+    class.into_iter().chain([Need::Object(claim)]).collect()
+}
+
+/// Lines and words for a claim that has no room.
+pub fn ways(subject: &Subject, seen: &Snapshot, claim: &ObjectRef) -> Vec<String> {
     let unknown =
         |why: &str| vec![format!("whether {} may grow could not be read: {why}", claim.short())];
     let found = match seen.object(claim) {

@@ -4,10 +4,12 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::errand::{self, Errand};
+use super::{Subject, pod};
 use crate::model::object::ObjectExt;
+use crate::model::plan::{Look, Tells};
 use crate::model::quantity::show_bytes;
 use crate::model::{Finding, Snapshot};
-use crate::subject::{Subject, errand};
 
 /// What a name stands for, in the order in which it may go: what loses least comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +47,30 @@ pub struct Space {
     pub free_inodes: u64,
     pub unread: u64,
     pub entries: Vec<Entry>,
+}
+
+/// Names that are told, of what may be moved away.
+const MOST: usize = 6;
+
+/// A look at what takes the room, where none was made and one can be.
+pub fn look(subject: &Subject, seen: &Snapshot, pod: &Value) -> Option<Look> {
+    let volume = errand::volume(subject, pod).ok()?;
+    let inside = &seen.inside;
+    if inside.spaces.contains_key(&volume.claim) || inside.refused.contains_key(&volume.claim) {
+        return None;
+    }
+    let asked = Errand {
+        volume: &volume,
+        name: "space",
+        command: "space",
+        arguments: Vec::new(),
+        run_as: errand::reader(subject, pod)?,
+        writes: false,
+        back: None,
+        why: format!("count what takes the room on {}", volume.claim.short()),
+    };
+    let why = "how much is used by what, and what may go, only the volume tells".to_owned();
+    Some(errand::look(subject, seen, &asked, Tells::Space, why))
 }
 
 /// What is known of the volume of a pod.
@@ -106,6 +132,35 @@ impl Space {
         let mut all: Vec<&Entry> = self.entries.iter().filter(may).collect();
         all.sort_by_key(|one| (one.holds, one.times.map(|(first, _)| first), one.name.clone()));
         all
+    }
+
+    /// What may be moved away, in order, `until` there is room; nothing by a plan: it would have to
+    /// leave the volume, and where to is for a person to say.
+    pub fn ways(&self, pod: &Value, until: &str) -> Vec<String> {
+        let all = self.movable();
+        if all.is_empty() {
+            return vec![
+                "nothing here may go: what the log holds is written nowhere else. Only a larger \
+                 volume helps"
+                    .into(),
+            ];
+        }
+        let name = pod::reference(pod).short();
+        let mut out = vec![
+            format!(
+                "or make room: keep {name} from starting, mount its claim in a pod of your own, move \
+                 away in this order until {until}, then undo the freeze"
+            ),
+            format!("kubectl prom-fix freeze {name} -n {}", pod.namespace()),
+        ];
+        let costs = all.iter().take(MOST).enumerate();
+        out.extend(costs.map(|(at, one)| format!("{}. {}", at + 1, one.costs())));
+        if let Some(more) = all.len().checked_sub(MOST).filter(|more| *more > 0) {
+            let bytes: u64 = all.iter().skip(MOST).map(|one| one.bytes).sum();
+            out.push(format!("then {more} later blocks, {}, by their time", show_bytes(bytes)));
+        }
+        out.push("never wal, wbl or chunks_head: the newest samples are nowhere else".into());
+        out
     }
 
     /// Room enough for a start: its query log, a file of head chunks, a segment of the log.
