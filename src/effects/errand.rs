@@ -1,8 +1,10 @@
 //! What a helper pod says, and plans that only look.
 
+mod brief;
+
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::again::Again;
 use super::approve::Approved;
@@ -13,7 +15,8 @@ use super::journal::{Identity, Journal, may_have_happened};
 use super::undo::undo;
 use crate::model::object::{ObjectExt, ObjectRef};
 use crate::model::plan::{Action, Plan, Step, Undo};
-use crate::model::receipt::{ASIDE_BYTES, Progress, State, StepState};
+use crate::model::receipt::{Progress, State, StepState};
+use brief::brief;
 
 /// The log of a container that has ended may be read before its end is written (seen on 1.34): the
 /// report is read again until it is whole.
@@ -36,78 +39,6 @@ pub(super) async fn report(cluster: &Cluster, pod: &ObjectRef) -> Result<Value, 
         tokio::time::sleep(PAUSE).await;
     }
     Err(Error::Helper { pod: pod.short(), why: "its log holds no report".into() })
-}
-
-/// Files of a salvage that are kept.
-const FILES: usize = 50;
-
-/// Names in a directory that are kept.
-const NAMES: usize = 1000;
-
-/// Of each list of an inventory, what is kept: the largest come first.
-const LARGEST: usize = 10;
-
-/// A report as a receipt can hold it.
-fn brief(mut report: Value) -> Value {
-    if let Some(fields) = report.as_object_mut() {
-        if fields.contains_key("judged") {
-            brief_survey(fields);
-        } else if fields.contains_key("churn") {
-            fields.values_mut().for_each(brief_list);
-        } else if let Some(entries) = fields.get_mut("entries").and_then(Value::as_array_mut) {
-            // By name, and so the oldest blocks first: a directory has a few dozen.
-            entries.truncate(NAMES);
-        } else {
-            brief_salvage(fields);
-        }
-    }
-    report
-}
-
-fn brief_list(value: &mut Value) {
-    match value {
-        Value::Array(rows) => rows.truncate(LARGEST),
-        // Hours lie in time, and the last tell of what grows.
-        Value::Object(fields) => {
-            if let Some(hours) = fields.get_mut("hours").and_then(Value::as_array_mut) {
-                hours.drain(..hours.len().saturating_sub(LARGEST));
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// The first files, without their faults; of all of them, the bytes that were set aside.
-fn brief_salvage(fields: &mut Map<String, Value>) {
-    let aside = fields.get("files").and_then(Value::as_array).map(|files| {
-        let gone = |file: &&Value| {
-            matches!(file.text("/act"), "rewrite" | "set-aside")
-                || file.get("act").is_some_and(|act| act.get("shorten").is_some())
-        };
-        let sizes = files.iter().filter(gone).filter_map(|file| file.number("/was"));
-        sizes.filter_map(|bytes| u64::try_from(bytes).ok()).sum::<u64>()
-    });
-    if let Some(bytes) = aside {
-        fields.insert(ASIDE_BYTES.into(), bytes.into());
-    }
-    if let Some(files) = fields.get_mut("files").and_then(Value::as_array_mut) {
-        files.truncate(FILES);
-        for file in files.iter_mut().filter_map(Value::as_object_mut) {
-            file.remove("faults");
-        }
-    }
-    if let Some(orphans) = fields.get_mut("orphans").and_then(Value::as_object_mut) {
-        orphans.remove("named");
-    }
-}
-
-/// The verdict, and the map, which is small however many files there are.
-fn brief_survey(fields: &mut Map<String, Value>) {
-    const KEPT: [&str; 7] = ["root", "judged", "map", "uploads", "lock", "agreement", "inventory"];
-    fields.retain(|name, _| KEPT.contains(&name.as_str()));
-    if let Some(inventory) = fields.get_mut("inventory").and_then(Value::as_object_mut) {
-        inventory.values_mut().for_each(brief_list);
-    }
 }
 
 /// Progress comes before it, a line each.
@@ -348,20 +279,5 @@ mod tests {
         {
             assert_eq!(progress(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn of_an_inventory_the_largest_are_kept() {
-        let rows: Vec<Value> = (0..50).map(|n| json!({"value": n})).collect();
-        let kept = brief(json!({
-            "series": 7, "metrics": rows, "pairs": rows, "churn": {"hours": rows, "earlier": 1},
-        }));
-        assert_eq!(
-            kept,
-            json!({
-                "series": 7, "metrics": rows[..10], "pairs": rows[..10],
-                "churn": {"hours": rows[40..], "earlier": 1},
-            })
-        );
     }
 }

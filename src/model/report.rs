@@ -8,7 +8,8 @@ use super::object::{ObjectRef, Owner};
 use super::path::Path;
 use super::plan::{Blocked, Plan};
 use super::receipt::Receipt;
-use crate::walfile::map::Map;
+use crate::walfile::fault::Fault;
+use crate::walfile::map::{Log, Map};
 use crate::walfile::uploads::Uploads;
 
 /// The first word of a report.
@@ -79,18 +80,37 @@ pub struct Directory {
     /// The claim it is on.
     pub claim: ObjectRef,
     pub map: Map,
+    /// In the order of the map, up to [`Directory::MOST_FAULTS`] of them; each file tells how many it has.
+    pub faults: Vec<Place>,
     /// None where no Thanos sidecar left a note there.
     pub uploads: Option<Uploads>,
     /// None where nobody counted.
     pub inventory: Option<Inventory>,
 }
 
+impl Directory {
+    pub const MOST_FAULTS: usize = 200;
+}
+
+/// A fault of a file, with what it costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub log: Log,
+    pub number: u64,
+    pub fault: Fault,
+}
+
 /// What a start loads into its head, counted in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inventory {
     pub series: u64,
-    /// The metrics with the most series, and how many they have.
+    /// The metrics with the most series, and how many they have; the jobs; the pairs of label and
+    /// value, as `job=api`.
     pub metrics: Vec<(String, u64)>,
+    pub jobs: Vec<(String, u64)>,
+    pub pairs: Vec<(String, u64)>,
+    /// The labels with the most values, and how many they have.
+    pub labels: Vec<(String, u64)>,
     /// What they take; none of an agent, whose series hold no samples.
     pub memory: Option<Memory>,
 }

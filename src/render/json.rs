@@ -7,8 +7,8 @@ use crate::model::finding::Danger;
 use crate::model::plan::{Forecast, Impact, SCHEMA};
 use crate::model::receipt::Receipt;
 use crate::model::report::{
-    Context, Directory, Intake, Inventory, Memory, Outcome, PodLine, Rehearsal, Report, State,
-    StepOutcome, Target,
+    Context, Directory, Intake, Inventory, Memory, Outcome, Place, PodLine, Rehearsal, Report,
+    State, StepOutcome, Target,
 };
 use crate::model::{Action, Blocked, Evidence, Finding, Path, PathStep, Plan, Step, Undo, Unknown};
 
@@ -210,18 +210,34 @@ fn path(of: &Path) -> Value {
 }
 
 fn directory(of: &Directory) -> Value {
-    let Directory { claim, map, uploads, inventory: counted } = of;
+    let Directory { claim, map, faults, uploads, inventory: counted } = of;
     let counted = counted.as_ref().map(inventory);
-    json!({ "claim": claim.short(), "map": map, "uploads": uploads, "inventory": counted })
+    json!({
+        "claim": claim.short(),
+        "map": map,
+        "faults": list(faults, |Place { log, number, fault }| {
+            json!({ "log": log, "number": number, "fault": fault })
+        }),
+        "uploads": uploads,
+        "inventory": counted,
+    })
 }
 
 fn inventory(of: &Inventory) -> Value {
-    let Inventory { series, metrics, memory } = of;
-    let metric = |(name, series): &(String, u64)| json!({ "name": name, "series": series });
+    let Inventory { series, metrics, jobs, pairs, labels, memory } = of;
+    let rank = |(name, series): &(String, u64)| json!({ "name": name, "series": series });
+    let label = |(name, values): &(String, u64)| json!({ "name": name, "values": values });
     let memory = memory.map(|Memory { at_ready, limit, low, high }| {
         json!({ "atReady": at_ready, "limit": limit, "low": low, "high": high })
     });
-    json!({ "series": series, "metrics": list(metrics, metric), "memory": memory })
+    json!({
+        "series": series,
+        "metrics": list(metrics, rank),
+        "jobs": list(jobs, rank),
+        "pairs": list(pairs, rank),
+        "labels": list(labels, label),
+        "memory": memory,
+    })
 }
 
 fn plan(of: &Plan, rehearsal: &[Rehearsal]) -> Value {

@@ -6,6 +6,7 @@ use super::fixture::{World, healthy};
 use crate::model::plan::Plan;
 use crate::model::report::Inventory;
 use crate::model::{Finding, Kind, Next, ObjectRef, Severity};
+use crate::walfile::map::Log;
 
 const GAP: &str = r#"time=x level=ERROR source=main.go:1373 msg="Fatal error" err="opening storage failed: get segment range: segments are not sequential""#;
 
@@ -106,7 +107,13 @@ fn what_a_survey_counted_is_of_its_directory() {
     let ranks: Vec<Value> = (0..9)
         .map(|n| json!({"name": "__name__", "value": format!("m{n}"), "series": 9 - n}))
         .collect();
-    let survey = json!({"inventory": {"series": 1000, "metrics": ranks}});
+    let job = json!({"name": "job", "value": "api", "series": 7});
+    let survey = json!({
+        "inventory": {
+            "series": 1000, "metrics": ranks, "jobs": [job], "pairs": [job],
+            "labels": [{"name": "instance", "values": 30}],
+        },
+    });
     let claim = ObjectRef::new(Kind::PersistentVolumeClaim, "mon", "data-p-0");
     world.seen.inside.surveys.insert(claim, survey);
     let told = |world: &World| {
@@ -115,9 +122,11 @@ fn what_a_survey_counted_is_of_its_directory() {
         let mut all = all.flat_map(|c| c.job(&world.subject, &given).directories(&world.seen));
         all.next().and_then(|directory| directory.inventory).expect("a count")
     };
-    let Inventory { series, metrics, memory } = told(&world);
+    let Inventory { series, metrics, jobs, pairs, labels, memory } = told(&world);
     assert_eq!((series, metrics.len()), (1000, 5));
     assert_eq!(metrics[0], ("m0".to_owned(), 9));
+    assert_eq!((&jobs[0], &pairs[0]), (&("api".to_owned(), 7), &("job=api".to_owned(), 7)));
+    assert_eq!(labels, [("instance".to_owned(), 30)]);
     assert!(memory.is_some_and(|memory| memory.at_ready > 64 << 20 && memory.limit > memory.low));
     // An agent holds no samples of its series: what these cost was not measured.
     world.subject.agent = true;
@@ -158,4 +167,31 @@ fn a_note_that_is_damaged_empty_or_not_there_is_told_as_that() {
         assert_eq!(data(&seen(BUCKET, &uploads)), want);
     }
     assert_eq!(data(&seen(&[], &Value::Null)), "", "nothing uploads");
+}
+
+#[test]
+fn each_fault_of_a_file_is_told_with_what_it_costs() {
+    let mut world = healthy();
+    let kept = |samples: u64| json!({"records": 1, "series": 0, "samples": samples});
+    let fault = |offset: u64| {
+        json!({"kind": "checksum", "offset": offset, "page": 0, "skipped": 9,
+            "costs": {"prometheus": kept(700), "page": kept(40)}})
+    };
+    let file = |number: u64, faults: Vec<Value>| json!({"number": number, "faults": faults});
+    let survey = json!({
+        "checkpoints": [{"number": 1, "files": [file(0, vec![fault(1)])]},
+            {"number": 4, "files": [file(0, vec![fault(2)])]}],
+        "segments": [file(5, Vec::new()), file(6, (3..300).map(fault).collect())],
+    });
+    let claim = ObjectRef::new(Kind::PersistentVolumeClaim, "mon", "data-p-0");
+    world.seen.inside.surveys.insert(claim, survey);
+    let given = crate::classes::Given::new();
+    let all = crate::classes::ALL.iter();
+    let mut all = all.flat_map(|c| c.job(&world.subject, &given).directories(&world.seen));
+    let faults = all.next().expect("it was looked at").faults;
+    assert_eq!(faults.len(), 200);
+    let told = |at: usize| (faults[at].log, faults[at].number, faults[at].fault.offset);
+    assert_eq!((told(0), told(1)), ((Log::Checkpoint(4), 0, 2), (Log::Wal, 6, 3)));
+    let costs = faults[1].fault.costs.expect("counted");
+    assert_eq!((costs.prometheus.samples, costs.page.samples), (700, 40));
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::report::shown;
 use super::sample;
-use crate::model::report::{Directory, Inventory, Memory, Report};
+use crate::model::report::{Directory, Inventory, Memory, Place, Report};
 use crate::model::{Kind, ObjectRef};
 use crate::render::{self, Head};
 
@@ -36,7 +36,13 @@ fn looked_at() -> Report {
     let claim = ObjectRef::new(Kind::PersistentVolumeClaim, "monitoring", "data-prometheus-k8s-0");
     let map = serde_json::from_value(map()).expect("a map");
     Report {
-        directories: vec![Directory { claim, map, uploads: None, inventory: None }],
+        directories: vec![Directory {
+            claim,
+            map,
+            faults: Vec::new(),
+            uploads: None,
+            inventory: None,
+        }],
         ..sample()
     }
 }
@@ -86,26 +92,37 @@ fn who_fills_the_head_is_told_behind_the_map() {
     let mut report = looked_at();
     let memory = Memory { at_ready: 2 << 30, limit: 4 << 30, low: 3 << 30, high: 5 << 30 };
     let metrics = vec![("http_requests_total".to_owned(), 700_000), ("up\u{1b}[2J".into(), 12)];
+    let jobs = vec![("api".to_owned(), 700_000)];
+    let pairs = vec![("job=api".to_owned(), 700_000)];
+    let labels = ["path", "instance", "code", "le"].map(|name| (name.to_owned(), 9)).to_vec();
     report.directories[0].inventory =
-        Some(Inventory { series: 812_000, metrics, memory: Some(memory) });
+        Some(Inventory { series: 812_000, metrics, jobs, pairs, labels, memory: Some(memory) });
     let want = "; the next start deletes it
 
 Head of pvc/data-prometheus-k8s-0, by its log: 812 000 series
   memory  2Gi once replayed; limit 4Gi (3Gi-5Gi)
   most        700 000  http_requests_total
                    12  up
+  by job      700 000  api
+  values            9  path
+                    9  instance
+                    9  code
 
 Plan ";
     let text = shown(&report);
     assert!(text.contains(want), "{text}");
     let head = Head { command: "wal", exit: 2, context: None, message: None };
     let value = render::json(&head, &[report]);
+    let values = ["path", "instance", "code", "le"].map(|name| json!({"name": name, "values": 9}));
     let want = json!({
         "series": 812_000,
         "metrics": [
             {"name": "http_requests_total", "series": 700_000},
             {"name": "up\u{1b}[2J", "series": 12},
         ],
+        "jobs": [{"name": "api", "series": 700_000}],
+        "pairs": [{"name": "job=api", "series": 700_000}],
+        "labels": values,
         "memory": {"atReady": 2_u64 << 30, "limit": 4_u64 << 30, "low": 3_u64 << 30, "high": 5_u64 << 30},
     });
     assert_eq!(value["reports"][0]["directories"][0]["inventory"], want);
@@ -114,7 +131,20 @@ Plan ";
 #[test]
 fn a_script_finds_the_places_and_what_they_cost() {
     let head = Head { command: "wal", exit: 2, context: None, message: None };
-    let value = render::json(&head, &[looked_at()]);
-    let want = json!([{"claim": "pvc/data-prometheus-k8s-0", "map": map(), "uploads": null, "inventory": null}]);
+    let mut report = looked_at();
+    let fault = json!({"kind": "checksum", "offset": 1_234_567, "page": 37, "skipped": 500});
+    report.directories[0].faults = vec![Place {
+        log: serde_json::from_value(json!("wal")).expect("a log"),
+        number: 8,
+        fault: serde_json::from_value(fault.clone()).expect("a fault"),
+    }];
+    let value = render::json(&head, &[report]);
+    let want = json!([{
+        "claim": "pvc/data-prometheus-k8s-0",
+        "map": map(),
+        "faults": [{"log": "wal", "number": 8, "fault": fault}],
+        "uploads": null,
+        "inventory": null,
+    }]);
     assert_eq!(value["reports"][0]["directories"], want);
 }

@@ -6,11 +6,13 @@ use serde_json::Value;
 use crate::classes::wal::docs::is_damage;
 use crate::model::object::ObjectExt;
 use crate::model::quantity::{show_count, show_time};
-use crate::model::report::{Directory, Inventory, Memory};
+use crate::model::report::{Directory, Inventory, Memory, Place};
 use crate::model::{Finding, Severity, Snapshot};
 use crate::subject::{Subject, errand, frozen};
+use crate::walfile::count::Kept;
+use crate::walfile::fault::{Costs, Fault};
 use crate::walfile::inventory::memory::{self, Need};
-use crate::walfile::map::Map;
+use crate::walfile::map::{Log, Map};
 use crate::walfile::uploads::Uploads;
 
 /// What is wrong beside damaged files, which the map tells: so much of it one by one.
@@ -50,10 +52,40 @@ pub fn directories(subject: &Subject, seen: &Snapshot) -> Vec<Directory> {
             let map = survey.get("map").and_then(|map| Map::deserialize(map).ok());
             let map = map.unwrap_or_default();
             let inventory = inventory(subject, survey);
-            found.push(Directory { claim, map, uploads: uploads(survey), inventory });
+            let (faults, uploads) = (faults(survey), uploads(survey));
+            found.push(Directory { claim, map, faults, uploads, inventory });
         }
     }
     found
+}
+
+/// The faults of the newest checkpoint, of the log and of the out-of-order log, one by one.
+fn faults(survey: &Value) -> Vec<Place> {
+    let mut all = Vec::new();
+    if let Some(checkpoint) = survey.list("/checkpoints").last() {
+        let log = u64::try_from(checkpoint.number("/number").unwrap_or(0)).map(Log::Checkpoint);
+        log.into_iter().for_each(|log| places(log, checkpoint.list("/files"), &mut all));
+    }
+    places(Log::Wal, survey.list("/segments"), &mut all);
+    places(Log::Wbl, survey.list("/wbl"), &mut all);
+    all.truncate(Directory::MOST_FAULTS);
+    all
+}
+
+fn places(log: Log, files: &[Value], into: &mut Vec<Place>) {
+    let kept = |fault: &Value, way: &str| Kept::deserialize(fault.get("costs")?.get(way)?).ok();
+    for file in files {
+        let Some(number) = file.number("/number").and_then(|n| u64::try_from(n).ok()) else {
+            continue;
+        };
+        for told in file.list("/faults") {
+            let Ok(mut fault) = Fault::deserialize(told) else { continue };
+            fault.costs = kept(told, "prometheus")
+                .zip(kept(told, "page"))
+                .map(|(prometheus, page)| Costs { prometheus, page });
+            into.push(Place { log, number, fault });
+        }
+    }
 }
 
 /// What a Thanos sidecar noted there.
@@ -61,24 +93,35 @@ pub fn uploads(survey: &Value) -> Option<Uploads> {
     survey.get("uploads").and_then(|uploads| Uploads::deserialize(uploads).ok())
 }
 
-/// Metrics that are named.
+/// Of metrics, jobs, pairs and labels, how many are named.
 const NAMED: usize = 5;
 
 /// What its start loads, where the survey has counted that.
 fn inventory(subject: &Subject, survey: &Value) -> Option<Inventory> {
     let counted = survey.get("inventory")?;
     let series = u64::try_from(counted.number("/series")?).ok()?;
-    let metric = |rank: &Value| {
-        Some((rank.text("/value").to_owned(), u64::try_from(rank.number("/series")?).ok()?))
+    let named = |list: &str, name: &dyn Fn(&Value) -> String, of: &str| -> Vec<(String, u64)> {
+        let all = counted.list(list).iter();
+        let one = |rank: &Value| Some((name(rank), u64::try_from(rank.number(of)?).ok()?));
+        all.filter_map(one).take(NAMED).collect()
     };
-    let metrics = counted.list("/metrics").iter().filter_map(metric).take(NAMED).collect();
+    let value = |rank: &Value| rank.text("/value").to_owned();
+    let name = |rank: &Value| rank.text("/name").to_owned();
+    let pair = |rank: &Value| format!("{}={}", name(rank), value(rank));
     let memory = || {
         let version = subject.version.map(|version| version.to_string());
         let Need { line: _, at_ready, low, limit, high } =
             memory::need(memory::line_or_dearest(version.as_deref()), series);
         Memory { at_ready, limit, low, high }
     };
-    Some(Inventory { series, metrics, memory: (!subject.agent).then(memory) })
+    Some(Inventory {
+        series,
+        metrics: named("/metrics", &value, "/series"),
+        jobs: named("/jobs", &value, "/series"),
+        pairs: named("/pairs", &pair, "/series"),
+        labels: named("/labels", &name, "/values"),
+        memory: (!subject.agent).then(memory),
+    })
 }
 
 /// A number of a survey as it is shown.
