@@ -62,7 +62,7 @@ impl From<Refusal> for NotDone {
 }
 
 /// What a manifest and the ends of blocks may take beside the new files.
-const BESIDE: u64 = 1 << 20;
+pub(super) const BESIDE: u64 = 1 << 20;
 
 /// What was seen, and what follows from it.
 pub(super) struct Prepared {

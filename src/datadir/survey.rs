@@ -10,6 +10,7 @@ mod heads;
 mod lock;
 mod map;
 mod pieces;
+mod room;
 mod uploads;
 
 use std::fs::File;
@@ -47,6 +48,12 @@ pub struct Survey {
     /// None where no Thanos sidecar left a note.
     #[serde(default)]
     pub uploads: Option<Uploads>,
+    /// Bytes on its volume; none where that does not tell.
+    #[serde(default)]
+    pub free: Option<u64>,
+    /// Bytes that a salvage needs of them at the most.
+    #[serde(default)]
+    pub needed: u64,
     /// Who fills the head, where that was asked for.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub inventory: Option<Inventory>,
@@ -209,9 +216,18 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
     let judged = fold::judge(&contents);
     let map = map::of(&contents, &judged);
     let uploads = uploads::look(root, &contents);
-    let (root, agreement) = (root.to_owned(), String::new());
-    let inventory = None;
-    let mut survey = Survey { root, depth, contents, judged, map, uploads, inventory, agreement };
+    let mut survey = Survey {
+        root: root.to_owned(),
+        depth,
+        judged,
+        map,
+        uploads,
+        free: room::free(root),
+        needed: room::needed(&contents),
+        inventory: None,
+        agreement: String::new(),
+        contents,
+    };
     survey.agreement = Agreement::of(&survey).to_string();
     Ok(survey)
 }

@@ -56,11 +56,13 @@ fn put(path: &Path, bytes: usize) {
     fs::write(path, vec![1; bytes]).expect("room");
 }
 
-/// Two blocks of different age, made by Prometheus' own tool; their names, the older first.
-fn blocks(folder: &Path) -> Vec<String> {
+/// Blocks of so many hours ago, made by Prometheus' own tool; the names of all that are there, the
+/// older first.
+pub fn blocks(folder: &Path, hours: &[u64]) -> Vec<String> {
     let now = std::time::SystemTime::now();
     let now = now.duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
-    let lines = [40, 30].map(|hours| format!("old_metric {hours} {}", now - hours * 3600));
+    let line = |hours: &u64| format!("old_metric {hours} {}", now - hours * 3600);
+    let lines: Vec<String> = hours.iter().map(line).collect();
     let made = tempfile::tempdir().expect("a folder");
     let (metrics, out) = (made.path().join("metrics"), made.path().join("out"));
     fs::write(&metrics, format!("# TYPE old_metric gauge\n{}\n# EOF\n", lines.join("\n")))
@@ -148,7 +150,7 @@ fn a_full_volume_is_told_with_figures_and_starts_once_what_costs_nothing_is_gone
     let scene = Scene::new("full");
     let server = Server::new(&scene, 1);
     let small = &server.small;
-    let blocks = blocks(&small.folder);
+    let blocks = blocks(&small.folder, &[40, 30]);
     // Empty pages, which a replay passes over.
     fs::write(small.folder.join("wal/00000000"), vec![0; 96 << 10]).expect("room");
     put(&small.folder.join(ASIDE).join("old/wal/00000000"), 2 * MIB);
@@ -210,6 +212,9 @@ fn a_salvage_without_room_is_refused_and_says_what_may_go() {
     let server = Server::new(&scene, 3);
     let folder = &server.small.folder;
     fs::remove_file(folder.join("wal/00000001")).expect("a segment in the middle");
+    server.run(1);
+    until_told(&scene, "sts/prom", &["wal/gap"]);
+    let plan = scene.plugin(&["wal", "sts/prom", "--inspect", "-o", "plan"]).expect(2).stdout;
     // Room for a start, and not for what a salvage writes. A leftover of Prometheus itself would not
     // last: its start takes it away.
     put(&folder.join("filler"), 600 << 10);
@@ -217,10 +222,26 @@ fn a_salvage_without_room_is_refused_and_says_what_may_go() {
     owned_by_prometheus(folder);
     fill(&folder.join(ASIDE).join("index"));
     fs::remove_file(folder.join("filler")).expect("ours");
-    server.run(1);
-    until_told(&scene, "sts/prom", &["wal/gap"]);
+
     let args = ["wal", "sts/prom", "--inspect", "--apply", "--yes", "--settle", "8s"];
-    let refused = scene.plugin(&args).expect(5).stderr;
+    // Nothing is stopped for a salvage that has no room.
+    let refused = scene.plugin(&[&args[..], &["-o", "json"]].concat()).expect(3).json();
+    let why = text(&refused, "/reports/0/blocked/why");
+    assert!(why.contains("no room for a salvage: up to 1Mi are needed"), "{refused:#}");
+    let told = ways(&refused);
+    let places: Vec<usize> = ["kubectl patch pvc/data-prom-0 ", "1. prom-fix-", "never wal"]
+        .iter()
+        .map(|name| told.iter().position(|way| way.contains(name)).expect("it is named"))
+        .collect();
+    assert!(places.is_sorted(), "{told:#?}");
+    let pod = scene.get("pod/prom-0");
+    assert_eq!(text(&pod, "/metadata/finalizers/0"), "", "it is not held");
+
+    // Where it went between the plan and its execution, the helper writes nothing.
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), plan).expect("written");
+    let path = file.path().to_str().expect("a plain path");
+    let refused = scene.plugin(&["apply", "-f", path, "--yes"]).expect(5).stderr;
     for words in
         ["bytes are needed", &format!("may go: {ASIDE}"), "explain disk/full", "stays held"]
     {

@@ -173,3 +173,50 @@ fn of_an_eviction_the_claim_is_not_to_blame() {
     let told = blocked(&evicted);
     assert!(!told.ways.iter().any(|way| way.contains("pvc/")), "{told:?}");
 }
+
+const GAP: &str = r#"time=x level=ERROR source=main.go:1373 msg="Fatal error" err="opening storage failed: get segment range: segments are not sequential""#;
+
+/// A log with a gap, whose survey tells of the room on its volume.
+fn gap(free: u64) -> World {
+    let owner = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "p", "uid": "set",
+        "controller": true});
+    let world = healthy().crashed(1, "Error", GAP);
+    let world = world.set("/spec/securityContext/runAsUser", json!(65534));
+    let mut world = world.set("/metadata/ownerReferences", json!([owner]));
+    let kept = json!({"records": 1, "series": 1, "samples": 100});
+    let survey = json!({
+        "judged": {
+            "problems": [{"kind": "gap", "log": "wal", "after": 0, "next": 2}],
+            "nextStart": {"does": "fails", "why": {"because": "notSequential"}},
+            "kept": {"prometheus": kept, "page": kept, "fragment": kept},
+        },
+        "agreement": "0:1", "free": free, "needed": 130 << 20,
+    });
+    let claim_ref = ObjectRef::new(Kind::PersistentVolumeClaim, "mon", "data-p-0");
+    world.seen.inside.surveys.insert(claim_ref, survey);
+    let world = world.object(Kind::PersistentVolumeClaim, "data-p-0", claim("fast"));
+    let class = json!({"metadata": {"name": "fast"}, "allowVolumeExpansion": true});
+    world.of_cluster(Kind::StorageClass, "fast", class)
+}
+
+#[test]
+fn a_salvage_without_room_is_not_planned_and_what_may_go_is_told_in_order() {
+    let roomy = gap(130 << 20);
+    assert!(matches!(roomy.next(), Next::Fix(_)), "{:?}", roomy.next());
+    let Next::Look(look) = gap(129 << 20).next() else {
+        panic!("what takes the room is not asked")
+    };
+    assert_eq!(look.tells, Tells::Space);
+    let told = blocked(&looked_into(gap(129 << 20), 129 << 20));
+    assert_eq!(
+        told.why,
+        "pvc/data-p-0 has no room for a salvage: up to 130Mi are needed beside the damaged files, and \
+         129Mi are free"
+    );
+    let order = [GROW, "until 1Mi more are free", "1. 01M", "2. prom-fix-", "3. 01M", "never wal"];
+    let places: Vec<usize> = order
+        .iter()
+        .map(|name| told.ways.iter().position(|way| way.contains(name)).expect("it is named"))
+        .collect();
+    assert!(places.is_sorted(), "{:#?}", told.ways);
+}

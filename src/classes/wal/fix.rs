@@ -3,6 +3,7 @@
 
 mod envelope;
 mod locked;
+mod room;
 mod salvage;
 mod startup;
 mod ways;
@@ -40,7 +41,10 @@ pub fn needs(subject: &Subject, seen: &Snapshot, found: &[Finding]) -> Vec<Need>
     let pod = pod.or(stand_in.as_ref());
     let mut node = pod.map(errand::needs).unwrap_or_default();
     let volume = pod.and_then(|pod| errand::volume(subject, pod).ok());
-    node.extend(volume.map(|volume| Need::Object(volume.claim)));
+    if let Some(volume) = volume {
+        node.extend(room::needs(seen, &volume));
+        node.push(Need::Object(volume.claim));
+    }
     // Where it takes no lock, whoever else mounts the claim has to be known.
     let lockless = salvage::LOCKLESS.iter().any(|flag| subject.flags.is_on(flag) == Some(true));
     let pods = lockless.then(|| Need::list(Kind::Pod, subject.namespace()));
@@ -94,7 +98,7 @@ pub fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], budget: Optio
             None => hold::of(subject, seen, pod),
         };
         return match hold.and_then(|hold| salvage::plan(subject, seen, &volume, &hold, survey)) {
-            Ok(plan) => Next::Fix(plan),
+            Ok(plan) => room::next(subject, seen, &volume, survey).unwrap_or(Next::Fix(plan)),
             Err(blocked) => Next::Blocked(blocked),
         };
     }

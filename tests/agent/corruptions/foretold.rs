@@ -54,9 +54,14 @@ fn a_survey_finds_something_wherever_a_salvage_does() {
         let data = folder.path().join(format!("{at}/data"));
         dir::copy(&folder.path().join("made"), &data);
         break_it(damage, &release, &data);
-        let planned = salvage::rehearse(&data).expect("it can be mended").files;
+        let salvage::Report { files: planned, extra_bytes, .. } =
+            salvage::rehearse(&data).expect("it can be mended");
         let told = survey::read(&data, Depth::Full, &mut |_| {}).expect("a directory");
         let problems = told.judged.problems;
+        if told.needed < extra_bytes + (1 << 20) {
+            let (needed, name) = (told.needed, damage.name);
+            wrong.push(format!("{name}: {needed} are needed, and it writes {extra_bytes}"));
+        }
         if problems.is_empty() != planned.is_empty() {
             wrong.push(format!("{}: {problems:?}, {planned:?}", damage.name));
         }
