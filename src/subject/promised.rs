@@ -196,7 +196,7 @@ impl Server<'_> {
 
     /// Samples that this start left out, for no record says of which series they are.
     fn unknown(&self) -> Result<i64, String> {
-        if let Some(told) = exposition::whole(self.metrics()?, UNKNOWN) {
+        if let Some(told) = unknown_refs(self.metrics()?) {
             return Ok(told);
         }
         let log = match self.seen.log(self.pod, &self.subject.container, false) {
@@ -224,19 +224,27 @@ impl Server<'_> {
     }
 }
 
-/// Since 3.4, where there are any; all log it.
-const UNKNOWN: &str = "prometheus_tsdb_wal_replay_unknown_refs_total{type=\"samples\"}";
+/// Since 3.4, where there are any: of either type none is told as nothing at all (tsdb/head_wal.go,
+/// `counterAddNonZero`). All log it.
+fn unknown_refs(metrics: &str) -> Option<i64> {
+    let of = |kind: &&str| {
+        let name = format!("prometheus_tsdb_wal_replay_unknown_refs_total{{type=\"{kind}\"}}");
+        exposition::whole(metrics, &name)
+    };
+    ["samples", "histograms"].iter().filter_map(of).reduce(|all, more| all + more)
+}
 
-/// `msg="Unknown series references" samples=12 …` of checkpoint and WAL (tsdb/head_wal.go); of the wbl
-/// it says "for ooo WAL replay", and none was promised.
+/// `msg="Unknown series references" samples=12 histograms=0 …` of checkpoint and WAL
+/// (tsdb/head_wal.go); of the wbl it says "for ooo WAL replay", and none was promised.
 fn unknown_samples(log: &str) -> i64 {
     let lines = log.lines().filter(|line| {
         line.contains("Unknown series references") && !line.contains("for ooo WAL replay")
     });
-    let samples = lines.filter_map(|line| {
-        line.split_whitespace().find_map(|word| word.strip_prefix("samples=")?.parse::<i64>().ok())
-    });
-    samples.sum()
+    let number = |word: &str| -> Option<i64> {
+        let (name, number) = word.split_once('=')?;
+        matches!(name, "samples" | "histograms").then_some(number)?.parse().ok()
+    };
+    lines.flat_map(|line| line.split_whitespace().filter_map(number)).sum()
 }
 
 fn count(number: i64) -> String {
@@ -250,9 +258,17 @@ mod tests {
     #[test]
     fn what_a_replay_left_out_is_counted() {
         let log = "level=warn msg=\"Unknown series references\" samples=12 exemplars=0\n\
-                   msg=\"Unknown series references\" series=2 samples=3 histograms=0\n";
-        assert_eq!(unknown_samples(log), 15);
+                   msg=\"Unknown series references\" series=2 samples=3 histograms=5\n";
+        assert_eq!(unknown_samples(log), 20);
         let late = "msg=\"Unknown series references for ooo WAL replay\" samples=4\n";
         assert_eq!(unknown_samples(late), 0);
+        let line = |kind: &str, count: u8| {
+            format!("prometheus_tsdb_wal_replay_unknown_refs_total{{type=\"{kind}\"}} {count}\n")
+        };
+        let [series, late, native] = [("series", 2), ("samples", 3), ("histograms", 5)]
+            .map(|(kind, count)| line(kind, count));
+        assert_eq!(unknown_refs(&format!("{series}{late}{native}")), Some(8));
+        assert_eq!(unknown_refs(&format!("{series}{native}")), Some(5));
+        assert_eq!(unknown_refs(&series), None);
     }
 }
