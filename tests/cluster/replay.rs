@@ -99,8 +99,11 @@ fn scraped(scene: &Scene, install: &Install) -> Samples {
 
 /// Before it is slowed down: some scrapes, each of all series.
 fn at_first(scene: &Scene, install: &Install) -> Samples {
-    let before = scraped(scene, install);
-    assert!(before.len() > 2, "{before:?}");
+    let mut before = Samples::new();
+    until("it has been scraped three times", 60, || {
+        before = scraped(scene, install);
+        before.len() > 2
+    });
     before
 }
 
