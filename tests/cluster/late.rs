@@ -14,7 +14,7 @@ use super::keeper::Keeper;
 use super::kill::WAITS;
 use super::left::nothing_is_left;
 use super::life::{first, until_told};
-use super::scene::{Scene, run, until};
+use super::scene::{Scene, run};
 
 const TARGET: &str = "sts/prom";
 
@@ -90,8 +90,14 @@ fn what_it_wrote_since_is_set_aside_and_new_damage_proves_nothing() {
     let receipt = scene.plugin(&["receipts", &digest]).expect(0).stdout;
     assert!(receipt.contains("not proved"), "{receipt}");
     nothing_is_left(&scene);
-    // What the salvage made is another by now, so that the old files are not its past: they stay.
-    let refused = scene.plugin(&["undo", &digest, "--yes", "--force"]);
-    eprintln!("UNDO {refused:#?}");
-    until("it serves on", 90, || scene.plugin(&["diagnose", TARGET]).code != 1);
+    // The cut has taken nothing from what is aside; what it took from another segment nothing brings
+    // back.
+    scene.plugin(&["undo", &digest, "--yes", "--force"]).expect(0);
+    let mut now = files(&server.data);
+    let cut = now.remove("wal/00000002").expect("cut, and there");
+    let mut old = broken;
+    let whole = old.remove("wal/00000002").expect("a segment");
+    assert_eq!(now, old, "to the last byte");
+    assert_ne!(cut, whole);
+    until_told(&scene, TARGET, &["wal/gap"]);
 }
