@@ -13,6 +13,7 @@ mod instants;
 mod inventory;
 mod lines;
 mod locked;
+mod lockless;
 mod mesh;
 mod outwards;
 mod owned;

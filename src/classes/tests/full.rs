@@ -177,7 +177,7 @@ fn of_an_eviction_the_claim_is_not_to_blame() {
 const GAP: &str = r#"time=x level=ERROR source=main.go:1373 msg="Fatal error" err="opening storage failed: get segment range: segments are not sequential""#;
 
 /// A log with a gap, whose survey tells of the room on its volume.
-fn gap(free: u64) -> World {
+pub(super) fn gap(free: u64) -> World {
     let owner = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "p", "uid": "set",
         "controller": true});
     let world = healthy().crashed(1, "Error", GAP);
