@@ -93,6 +93,10 @@ mod sibling;
 mod sight;
 #[path = "cluster/stand_in.rs"]
 mod stand_in;
+#[path = "cluster/terminal.rs"]
+mod terminal;
+#[path = "cluster/thanos.rs"]
+mod thanos;
 #[path = "cluster/turns.rs"]
 mod turns;
 #[path = "cluster/wal.rs"]

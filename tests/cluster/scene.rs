@@ -99,6 +99,11 @@ impl Scene {
         self.plugin_with(args, &[])
     }
 
+    /// Where the plugin keeps its copies.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     pub fn plugin_with(&self, args: &[&str], env: &[(&str, &str)]) -> Said {
         self.plugin_at(self.home.path(), args, env)
     }
