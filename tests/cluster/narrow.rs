@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::install::{Install, Kind, ROOMY};
-use super::left::nothing_is_left;
+use super::left::{no_helper_is_left, nothing_is_left};
 use super::life::{first, text, until_told};
-use super::scene::{Scene, kubectl, kubectl_in};
+use super::scene::{Scene, kubectl, kubectl_in, until};
 
 /// A volume for one pod at a time, bound when a pod needs it; gone at the end.
 struct Volume {
@@ -65,6 +65,13 @@ spec: {hard: {pods: '2', requests.cpu: 500m, limits.cpu: '1', requests.memory: 4
   limits.memory: 400Mi, persistentvolumeclaims: '1', count/configmaps: '12'}}
 ";
 
+/// The pod that is held still stands; no helper, and nothing that one would run.
+fn nothing_but_the_hold(scene: &Scene) {
+    no_helper_is_left(scene);
+    let pods = scene.get("pod");
+    assert_eq!(pods["items"].as_array().map(Vec::len), Some(1), "{pods:#}");
+}
+
 #[test]
 #[ignore = "needs the cluster: tests/run"]
 fn a_log_is_mended_where_there_is_little_room() {
@@ -91,6 +98,20 @@ fn a_log_is_mended_where_there_is_little_room() {
     let why = text(&refused, "/reports/0/blocked/why");
     assert!(why.contains("pvc/data-prom-0 is ReadWriteOncePod"), "{refused:#}");
     scene.plugin(&["freeze", "pod/prom-0", "--yes"]).expect(0);
+
+    // A helper that the quota does not admit: it says so, and nothing of it is left.
+    let quota = |pods: &str| {
+        let patch = format!("{{\"spec\": {{\"hard\": {{\"pods\": \"{pods}\"}}}}}}");
+        scene.kubectl(&["patch", "quota", "narrow", "--type=merge", "-p", &patch]).expect(0);
+        until("the quota is told", 30, || scene.field("quota/narrow", ".status.hard.pods") == pods);
+    };
+    quota("0");
+    let refused = scene.plugin(&wal).expect(2).json();
+    let why = text(&refused, "/reports/0/blocked/why");
+    assert!(why.contains("exceeded quota: narrow"), "{refused:#}");
+    nothing_but_the_hold(&scene);
+    quota("2");
+
     let apply = ["--apply", "--yes", "--settle", "4s"];
     let report = scene.plugin(&[&wal[..], &apply].concat()).expect(0).json();
     assert_eq!(report.pointer("/reports/0/outcome/proved"), Some(&Value::Bool(true)));

@@ -13,6 +13,7 @@ use super::damage::{Samples, samples_of};
 use super::install::{Install, Kind, chart, serve};
 use super::life::{Ailment, carry_out_as, first, live_with, until_told};
 use super::scene::{Scene, essence, run, until};
+use super::terminal::on_a_terminal;
 use super::turns::in_each_release;
 
 const MANY: u32 = 120_000;
@@ -154,10 +155,24 @@ fn is_waited_for(scene: &Scene, install: &Install) {
     assert_eq!(said.pointer("/reports/0/plan"), Some(&Value::Null), "{said:#}");
     let uid = scene.field("pod/prom-0", ".metadata.uid");
     scene.plugin(&["wal", target, "--apply", "--yes"]).expect(2);
+    let shown = on_a_terminal(scene, &["wait", target, "--settle", "2s"], "").expect(0).stdout;
+    has_grown(&shown);
     let ends = scene.plugin(&["wait", target, "--settle", "2s", "-o", "json"]).expect(0).json();
     assert_eq!(first(&ends, "/verdict"), "healthy");
     assert_eq!(scene.field("pod/prom-0", ".metadata.uid"), uid, "it is the same start");
     assert_eq!(scene.field("pod/prom-0", ".status.containerStatuses[0].restartCount"), "0");
+}
+
+/// Of the replay there was a bar, and it never went back.
+fn has_grown(shown: &str) {
+    let parts: Vec<&str> = shown.split('%').collect();
+    let of_replay = |part: &str| part.starts_with("  proving: ") && part.contains(", segment ");
+    let share = |part: &str| part.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
+    let shown_with = parts.windows(2).filter(|pair| of_replay(pair[1]));
+    let mut shares: Vec<u32> = shown_with.filter_map(|pair| share(pair[0])).collect();
+    assert!(shares.is_sorted() && shares.iter().all(|share| *share <= 100), "{shares:?}");
+    shares.dedup();
+    assert!(shares.len() > 1, "{shares:?}\n{shown}");
 }
 
 fn a_deployment(image: &str) {
