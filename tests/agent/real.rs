@@ -55,6 +55,36 @@ fn a_survey_says_of_each_file_what_prometheus_own_reader_does() {
             assert!(spans + refs > 0 && (spans * refs > 0 || !log.ends_with("wal")), "{theirs:?}");
             assert_eq!(told(files), theirs, "{}", log.display());
         }
+        beside_the_log(&survey, &data);
+    }
+}
+
+/// Each block as its meta.json has it, and the bytes of its files; of chunks of the head the bytes, too.
+fn beside_the_log(survey: &Value, data: &Path) {
+    let size = |path: &Path| fs::metadata(path).expect("a file").len();
+    let blocks = survey["blocks"].as_array().expect("a list");
+    assert!(!blocks.is_empty(), "{survey:#}");
+    for block in blocks {
+        let at = data.join(block["ulid"].as_str().expect("a name"));
+        let meta = json(&fs::read_to_string(at.join("meta.json")).expect("a block"));
+        let stats = &meta["stats"];
+        assert_eq!(block["samples"], stats["numSamples"]);
+        assert_eq!(block["series"], stats["numSeries"]);
+        assert_eq!(
+            block["span"],
+            serde_json::json!({"first": meta["minTime"], "last": meta["maxTime"]})
+        );
+        assert_eq!(block["level"], meta["compaction"]["level"]);
+        let chunks = fs::read_dir(at.join("chunks")).expect("a folder");
+        let chunks: Vec<u64> = chunks.map(|file| size(&file.expect("a file").path())).collect();
+        assert_eq!(block["chunkFiles"], chunks.len());
+        assert_eq!(block["size"], chunks.iter().sum::<u64>() + size(&at.join("index")));
+    }
+    let files = survey["chunksHead"].as_array().expect("a list");
+    assert!(!files.is_empty(), "{survey:#}");
+    for file in files {
+        let name = format!("chunks_head/{:06}", file["number"].as_u64().expect("a number"));
+        assert_eq!(file["size"], size(&data.join(name)));
     }
 }
 
@@ -80,6 +110,8 @@ fn prometheus_and_the_agent_refuse_while_the_other_has_the_lock() {
         half_salvaged(&data);
         let server = Server::start_locked(&release, &data).expect("nobody has it");
         let before = everything(&data.join("wal"));
+        let survey = json(&run(&["survey", "--json"], &data, 0));
+        assert_eq!(survey["lock"], serde_json::json!({"state": "held", "pid": server.pid()}));
         for words in [
             &["salvage"][..],
             &["resume"],

@@ -149,6 +149,10 @@ impl Server {
         line.split_once("err=").map_or(line, |(_, error)| error).to_owned()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// All samples of all series.
     pub fn map(&self) -> Map {
         // {__name__=~".+"}[30d]
