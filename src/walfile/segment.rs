@@ -98,6 +98,18 @@ impl Segment {
         self.sampled.extend(&part.sampled);
     }
 
+    /// What Prometheus' own reader, asked by [`as_prometheus`], keeps, and where it stops: it does not see
+    /// every fault.
+    pub fn kept_by_prometheus(&mut self, kept: Kept, stops: Option<u64>) {
+        (self.kept.prometheus, self.stops) = (kept, stops);
+        let lost = self.kept.fragment.without(&kept);
+        for (place, costs) in self.faults.iter_mut().filter_map(|f| f.costs.as_mut()).enumerate() {
+            if place == 0 || stops.is_none() {
+                costs.prometheus = lost;
+            }
+        }
+    }
+
     fn fault(&mut self, fault: Fault) {
         self.fault_count += 1;
         self.stops = self.stops.or(Some(fault.offset));

@@ -50,11 +50,11 @@ fn one(file: &Numbered, depth: Depth) -> Read {
     let mut found = segment::survey_in_order(&open, depth)?;
     if segment::is_in_doubt(&found) {
         // A record that was joined shows only when it is decompressed and decoded.
-        let full = segment::as_prometheus(Pages::new(open()?, None), Depth::Full);
-        (found.kept.prometheus, found.stops) = full;
+        let (mut kept, stops) = segment::as_prometheus(Pages::new(open()?, None), Depth::Full);
         if depth == Depth::Quick {
-            (found.kept.prometheus.series, found.kept.prometheus.samples) = (0, 0);
+            (kept.series, kept.samples) = (0, 0);
         }
+        found.kept_by_prometheus(kept, stops);
     }
     Ok(found)
 }

@@ -95,9 +95,10 @@ pub fn survey_in_order<R: Read + Seek>(open: Open<'_, R>, depth: Depth) -> io::R
         }
         // Two pages are out of place together: what that costs is told of the first.
         let Policies { prometheus, page, fragment } = &found.kept;
-        if let Some(first) = found.faults.first_mut() {
-            let (prometheus, page) = (fragment.without(prometheus), fragment.without(page));
-            first.costs = Some(Costs { prometheus, page });
+        let (prometheus, page) = (fragment.without(prometheus), fragment.without(page));
+        for (place, fault) in found.faults.iter_mut().enumerate() {
+            let all = Costs { prometheus, page };
+            fault.costs = Some(if place == 0 { all } else { Costs::default() });
         }
     }
     Ok(found)

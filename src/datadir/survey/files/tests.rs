@@ -41,6 +41,10 @@ fn told(path: &Path, size: u64, depth: Depth) -> String {
     let mut told = Vec::new();
     in_pieces(&[file.clone(), file], size, depth, &mut |_, read| {
         let found = read.unwrap();
+        if let Some(costs) = found.faults.first().map(|first| first.costs.expect("counted")) {
+            let kept = &found.kept;
+            assert_eq!(costs.prometheus, kept.fragment.without(&kept.prometheus), "of the file");
+        }
         let refs = |refs: &Refs| (refs.len(), refs.last());
         let (series, sampled) = (refs(&found.refs), refs(&found.sampled));
         told.push(format!("{} {series:?} {sampled:?}", serde_json::to_string(&found).unwrap()));
