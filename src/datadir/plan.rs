@@ -17,7 +17,7 @@ mod snapshots;
 /// More missing numbers than this are not made up for by empty files: these are not the files of
 /// one log. Of each the manifest says some 450 bytes, and is there twice while it is written: together
 /// they have to stay below the MiB that a salvage may take beside what it writes anew.
-const MOST_EMPTY: u64 = 1000;
+pub(super) const MOST_EMPTY: u64 = 1000;
 
 /// A data directory as the planner needs it.
 #[derive(Clone, Debug, Default)]

@@ -62,7 +62,7 @@ impl From<Refusal> for NotDone {
 }
 
 /// What a manifest and the ends of blocks may take beside the new files.
-pub(super) const BESIDE: u64 = 1 << 20;
+const BESIDE: u64 = 1 << 20;
 
 /// What was seen, and what follows from it.
 pub(super) struct Prepared {
@@ -142,8 +142,7 @@ impl AtWork<'_> {
     /// From the plan to the proof.
     pub fn carry_out(&mut self, prepared: Prepared, folder: String) -> Result<Report, NotDone> {
         let disk = &self.disk;
-        let manifest = stage::most_of_manifest(&prepared);
-        room(disk, self.root, prepared.report.extra_bytes, manifest)?;
+        room(disk, self.root, need(&prepared))?;
         let mut journal = stage::begin(disk, &folder, &prepared, self.lock.created())?;
         if let Err(failed) = stage::stage(disk, &prepared, &mut journal) {
             // Nothing was swapped yet: the directory is as it was once our own folder is gone.
@@ -241,10 +240,18 @@ fn trace(disk: &Disk, seen: &Seen, read: &[&LogFile]) -> Done<Traces> {
     Ok(traces)
 }
 
+/// Bytes of the new files, and of what lies beside them.
+pub(super) fn need(prepared: &Prepared) -> u64 {
+    prepared.report.extra_bytes + beside(stage::most_of_manifest(prepared))
+}
+
+/// Bytes beside the new files, with a manifest of so many: it is written beside the one before it.
+pub(super) fn beside(manifest: u64) -> u64 {
+    BESIDE.max(2 * manifest + BESIDE / 2)
+}
+
 /// Refuses where the new files may not fit beside the old ones.
-fn room(disk: &Disk, root: &Path, files: u64, manifest: u64) -> Result<(), NotDone> {
-    // It is written beside the one before it.
-    let need = files + BESIDE.max(2 * manifest + BESIDE / 2);
+fn room(disk: &Disk, root: &Path, need: u64) -> Result<(), NotDone> {
     let free = disk.space()?;
     if free >= need {
         return Ok(());

@@ -219,11 +219,11 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
     let mut survey = Survey {
         root: root.to_owned(),
         depth,
+        free: room::free(root),
+        needed: room::needed(&contents, &judged.problems),
         judged,
         map,
         uploads,
-        free: room::free(root),
-        needed: room::needed(&contents),
         inventory: None,
         agreement: String::new(),
         contents,

@@ -43,7 +43,7 @@ pub struct Inside {
     /// By claim, what the agent told of whose its files are (`prom-fix-agent owners --json`).
     pub owners: BTreeMap<ObjectRef, Value>,
     /// By claim, what the agent told of its files (`prom-fix-agent survey --json`): what it judged,
-    /// the map, and what was uploaded.
+    /// the map, the first faults, what was uploaded, the count, and the room on its volume.
     pub surveys: BTreeMap<ObjectRef, Value>,
     /// By claim, what the agent counted in its log (`prom-fix-agent inventory --json`), the first of
     /// each list.

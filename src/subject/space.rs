@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::errand::{self, Errand};
-use super::{Subject, pod};
+use super::{Subject, hold, pod};
 use crate::model::object::ObjectExt;
 use crate::model::plan::{Look, Tells};
 use crate::model::quantity::show_bytes;
@@ -134,9 +134,9 @@ impl Space {
         all
     }
 
-    /// What may be moved away, in order, `until` there is room; nothing by a plan: it would have to
-    /// leave the volume, and where to is for a person to say.
-    pub fn ways(&self, pod: &Value, until: &str) -> Vec<String> {
+    /// What may be moved away, in order, `until` there is room, and what to do `then`; nothing by a plan:
+    /// it would have to leave the volume, and where to is for a person to say.
+    pub fn ways(&self, pod: &Value, until: &str, then: &str) -> Vec<String> {
         let all = self.movable();
         if all.is_empty() {
             return vec![
@@ -145,14 +145,18 @@ impl Space {
                     .into(),
             ];
         }
-        let name = pod::reference(pod).short();
-        let mut out = vec![
-            format!(
-                "or make room: keep {name} from starting, mount its claim in a pod of your own, move \
-                 away in this order until {until}, then undo the freeze"
-            ),
-            format!("kubectl prom-fix freeze {name} -n {}", pod.namespace()),
-        ];
+        let mount =
+            format!("mount its claim in a pod of your own, move away in this order until {until}");
+        // One that is frozen by its replicas has no pod.
+        let mut out = if hold::is_held(pod) || pod.name().is_empty() {
+            vec![format!("or make room: {mount}, {then}")]
+        } else {
+            let name = pod::reference(pod).short();
+            vec![
+                format!("or make room: keep {name} from starting, {mount}, {then}"),
+                format!("kubectl prom-fix freeze {name} -n {}", pod.namespace()),
+            ]
+        };
         let costs = all.iter().take(MOST).enumerate();
         out.extend(costs.map(|(at, one)| format!("{}. {}", at + 1, one.costs())));
         if let Some(more) = all.len().checked_sub(MOST).filter(|more| *more > 0) {

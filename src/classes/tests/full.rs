@@ -219,4 +219,21 @@ fn a_salvage_without_room_is_not_planned_and_what_may_go_is_told_in_order() {
         .map(|name| told.ways.iter().position(|way| way.contains(name)).expect("it is named"))
         .collect();
     assert!(places.is_sorted(), "{:#?}", told.ways);
+    // A start before it is mended may delete what can be read.
+    assert!(!told.ways.iter().any(|way| way.contains("undo the freeze")), "{:#?}", told.ways);
+    let last = "once there is room:  kubectl prom-fix wal pod/p-0 -n mon --inspect";
+    assert_eq!(told.ways.last().map(String::as_str), Some(last));
+}
+
+#[test]
+fn one_that_is_held_is_not_frozen_again_to_make_room() {
+    let held = json!(["prom-fix.github.io/hold"]);
+    let held = gap(129 << 20).set("/metadata/finalizers", held);
+    let held = held.set("/metadata/deletionTimestamp", json!("2026-11-22T17:50:00Z"));
+    let told = blocked(&looked_into(held, 129 << 20));
+    assert!(!told.ways.iter().any(|way| way.contains("freeze")), "{:#?}", told.ways);
+    assert!(
+        told.ways.iter().any(|way| way.starts_with("or make room: mount its claim")),
+        "{told:?}"
+    );
 }

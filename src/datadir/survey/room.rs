@@ -5,8 +5,10 @@ use std::path::Path;
 
 use rustix::fs::fstatvfs;
 
+use super::fold::Problem;
 use super::{Contents, SegmentFile};
-use crate::datadir::salvage::BESIDE;
+use crate::datadir::plan::MOST_EMPTY;
+use crate::datadir::salvage::beside;
 
 /// Bytes that are free; none where the volume does not tell.
 pub(super) fn free(root: &Path) -> Option<u64> {
@@ -14,23 +16,46 @@ pub(super) fn free(root: &Path) -> Option<u64> {
     Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
-/// Bytes that a salvage needs at the most: of a file that is written anew, all of it.
-pub(super) fn needed(contents: &Contents) -> u64 {
-    let mut bytes = BESIDE;
-    let mut before = None;
-    let old = contents.checkpoints.iter().flat_map(|checkpoint| &checkpoint.files);
-    for file in old.chain(&contents.segments).chain(&contents.wbl) {
-        let SegmentFile { number, found, .. } = file;
-        if !found.is_healthy() {
-            bytes += found.size;
-        }
-        // Of two of one number either may be the one that is copied.
-        match before.replace((*number, found.size)) {
-            Some((same, other)) if same == *number => bytes += other.max(found.size),
-            Some(_) | None => {}
-        }
-    }
-    bytes += contents.standing().map(|file| file.found.size).sum::<u64>();
-    let chunks = contents.chunks_head.iter().filter(|file| file.found.fault.is_some());
-    bytes + chunks.map(|file| file.size).sum::<u64>()
+/// Bytes that a salvage needs at the most (see [`crate::datadir::plan`]): of a file that is written
+/// anew, all of it. What no start reads is left as it is, or set aside.
+pub(super) fn needed(contents: &Contents, problems: &[Problem]) -> u64 {
+    let checkpoint = contents.checkpoints.last();
+    let behind = checkpoint.map(|checkpoint| checkpoint.number);
+    let old = checkpoint.into_iter().flat_map(|checkpoint| &checkpoint.files);
+    let read = contents.segments.iter().filter(|file| Some(file.number) > behind);
+    let logs = old.chain(read).chain(&contents.wbl).filter(|file| !file.found.is_healthy());
+    // What a repair left is whole: without a new segment of its number it is renamed.
+    let copied = |file: &&SegmentFile| {
+        let mut new = contents.segments.iter();
+        !file.found.is_healthy() || new.any(|other| other.number == file.number)
+    };
+    let logs = logs.chain(contents.standing().filter(copied)).map(|file| file.found.size);
+    // One of them is shortened, to where its chunks end.
+    let chunks = contents.chunks_head.iter().map(|file| &file.found);
+    let chunks = chunks.filter(|found| found.fault.is_some() && found.chunks > 0);
+    let chunks = chunks.map(|found| found.end).max().unwrap_or(0);
+    logs.sum::<u64>() + chunks + beside(most_of_manifest(contents, problems))
 }
+
+/// Bytes: see the salvage's own estimate, which knows its steps.
+fn most_of_manifest(contents: &Contents, problems: &[Problem]) -> u64 {
+    let missing = |problem: &Problem| match problem {
+        Problem::Gap { after, next, .. } => next.saturating_sub(*after),
+        Problem::CheckpointLost { first } => *first,
+        Problem::GapAfterCheckpoint { checkpoint, first } => first.saturating_sub(*checkpoint),
+        _ => 0,
+    };
+    let missing: u64 = problems.iter().map(missing).fold(0, u64::saturating_add);
+    let logs = contents.checkpoints.iter().flat_map(|checkpoint| &checkpoint.files);
+    let logs = logs.chain(&contents.segments).chain(&contents.wbl).count();
+    let beside = contents.chunks_head.len() + contents.snapshots.len() + contents.blocks.len();
+    // What is set aside, and what is left.
+    let files = (logs + contents.repairs.len() + beside) as u64;
+    // Refs of series that were lost are named up to a number.
+    const REFS: u64 = 40 * 1000;
+    let steps = missing.min(MOST_EMPTY) + 2 * problems.len() as u64 + beside as u64;
+    900 * (2 + steps) + 2400 * problems.len() as u64 + 80 * files + REFS
+}
+
+#[cfg(test)]
+mod tests;

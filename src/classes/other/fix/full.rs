@@ -71,7 +71,8 @@ pub(super) fn next(subject: &Subject, seen: &Snapshot, found: &[Finding], root: 
     } else {
         not_healed(root)
     };
-    let room = inside.iter().flat_map(|(pod, space)| space.ways(pod, COMPACTION));
+    let room =
+        inside.iter().flat_map(|(pod, space)| space.ways(pod, COMPACTION, "then undo the freeze"));
     let ways = grow.into_iter().chain(room).chain([bounded(subject, first)]).collect();
     Next::Blocked(Blocked { ways, ..Blocked::no_safe_plan(why, &[]) })
 }

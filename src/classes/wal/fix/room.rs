@@ -36,17 +36,24 @@ pub(super) fn next(
     if let Some(look) = space::look(subject, seen, volume.pod) {
         return Some(Next::Look(Look { ways, ..look }));
     }
-    let more = format!("{} more are free", show_bytes(needed - free));
+    // Rounded up: what is free is rounded down.
+    let up = |bytes: u64| show_bytes(bytes.next_multiple_of(1 << 20));
+    let more = format!("{} more are free", up(needed - free));
     match space::of(subject, seen, volume.pod) {
-        Some(space) => ways.extend(space.ways(volume.pod, &more)),
+        // A start before the log is mended may delete what can be read.
+        Some(space) => ways.extend(space.ways(volume.pod, &more, "and leave it as it is")),
         None => ways.push("make room:  kubectl prom-fix explain disk/full".into()),
     }
-    let (of, namespace) = (pod::reference(volume.pod).short(), volume.pod.namespace());
-    ways.push(format!("look again:  kubectl prom-fix wal {of} -n {namespace} --inspect"));
+    let of = match volume.pod.name() {
+        "" => subject.root.short(),
+        _ => pod::reference(volume.pod).short(),
+    };
+    let namespace = subject.namespace();
+    ways.push(format!("once there is room:  kubectl prom-fix wal {of} -n {namespace} --inspect"));
     let why = format!(
         "{claim} has no room for a salvage: up to {} are needed beside the damaged files, and {} are \
          free",
-        show_bytes(needed),
+        up(needed),
         show_bytes(free)
     );
     Some(Next::Blocked(Blocked { ways, ..Blocked::no_safe_plan(why, &[]) }))
