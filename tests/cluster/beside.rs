@@ -147,6 +147,7 @@ fn a_log_whose_checkpoint_is_gone_is_read_all_the_same() {
     // The checkpoint alone named them: of the head nothing says of which series it is.
     let lost = lost(&scene, &before);
     assert!(lost.iter().all(|at| *at >= in_blocks), "{lost:?} before {in_blocks}");
+    assert!(before.keys().any(|(_, at)| *at < in_blocks), "and of blocks there are some");
     assert!(!last_words(&scene).contains("attempting repair"));
 }
 
