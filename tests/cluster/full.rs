@@ -229,7 +229,7 @@ fn a_salvage_without_room_is_refused_and_says_what_may_go() {
     // Nothing is stopped for a salvage that has no room.
     let refused = scene.plugin(&[&args[..], &["-o", "json"]].concat()).expect(3).json();
     let why = text(&refused, "/reports/0/blocked/why");
-    assert!(why.contains("no room for a salvage: up to 2Mi are needed"), "{refused:#}");
+    assert!(why.contains("no room for a salvage: up to 1Mi are needed"), "{refused:#}");
     let told = ways(&refused);
     let places: Vec<usize> = ["kubectl patch pvc/data-prom-0 ", "1. prom-fix-", "never wal"]
         .iter()
