@@ -85,6 +85,12 @@ impl Fault {
         Fault { kind, offset, page, skipped, costs: None }
     }
 
+    /// Where what it costs is told of the whole file, or is of no matter.
+    #[must_use]
+    pub fn without_costs(&self) -> Fault {
+        Fault { costs: None, ..self.clone() }
+    }
+
     /// An error where it is the disk that ends the reading: what was not read must not pass for lost.
     pub fn lets_go_on(&self) -> io::Result<()> {
         match self.kind {

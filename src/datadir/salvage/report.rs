@@ -65,8 +65,8 @@ pub(super) fn touched(seen: &Seen, planned: Planned) -> Touched {
     let log = seen.records_of(&planned);
     let chunks = seen.chunks.iter().find(|file| file.path == planned.path);
     let was = log.map(|file| file.found.size).or(chunks.map(|file| file.size));
-    let mut faults = log.map(|file| file.found.faults.clone()).unwrap_or_default();
-    faults.truncate(MOST_FAULTS);
+    let faults = log.map(|file| file.found.faults.as_slice()).unwrap_or_default();
+    let faults = faults.iter().take(MOST_FAULTS).map(Fault::without_costs).collect();
     Touched {
         new: new_size(&planned.act, log),
         was,

@@ -96,7 +96,8 @@ impl Maker<'_> {
             row.state = State::Unfinished;
         } else if lost.is_some() {
             (row.state, row.costs) = (State::Damaged, lost);
-            (row.faults, row.fault) = (found.fault_count, found.faults.first().map(first));
+            (row.faults, row.fault) =
+                (found.fault_count, found.faults.first().map(Fault::without_costs));
         } else if found.size == 0 {
             row.state = State::Empty;
         }
@@ -124,11 +125,6 @@ impl Maker<'_> {
             Fate::Read
         }
     }
-}
-
-/// What it costs is told of the file.
-fn first(fault: &Fault) -> Fault {
-    Fault { costs: None, ..fault.clone() }
 }
 
 fn row(log: Log, number: u64, state: State, fate: Fate) -> Row {
