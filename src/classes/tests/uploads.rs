@@ -195,3 +195,21 @@ fn each_fault_of_a_file_is_told_with_what_it_costs() {
     let costs = faults[1].fault.costs.expect("counted");
     assert_eq!((costs.prometheus.samples, costs.page.samples), (700, 40));
 }
+
+#[test]
+fn what_is_kept_and_nobody_will_see_is_told_with_what_is_kept() {
+    let mut world = seen(&[], &Value::Null);
+    assert_eq!(plan(&world).title, "mend the log of pod/p-0, and keep 100 samples");
+    let claim = ObjectRef::new(Kind::PersistentVolumeClaim, "mon", "data-p-0");
+    let survey = world.seen.inside.surveys.get_mut(&claim).expect("seen");
+    survey["orphans"] = json!({"samples": 4857, "series": 733, "examples": [7]});
+    let told = "4 857 are of 733 series whose record is lost: no way serves them";
+    let plan = plan(&world);
+    assert_eq!(plan.title, "mend the log of pod/p-0, and keep what can be read");
+    assert!(plan.impact.data.contains(&format!("; of these {told}; the old files")), "{plan:?}");
+    let (_, findings, _) = world.diagnose();
+    let evidence = findings.iter().flat_map(|finding| &finding.evidence);
+    let of_these: Vec<&str> =
+        evidence.filter(|e| e.field == "of these").map(|e| e.value.as_str()).collect();
+    assert_eq!(of_these, [told]);
+}

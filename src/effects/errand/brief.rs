@@ -72,7 +72,7 @@ const FAULTS: usize = 200;
 
 /// The verdict, the map, which is small however many files there are, and the first faults.
 fn brief_survey(fields: &mut Map<String, Value>) {
-    const KEPT: [&str; 12] = [
+    const KEPT: [&str; 13] = [
         "root",
         "judged",
         "map",
@@ -85,6 +85,7 @@ fn brief_survey(fields: &mut Map<String, Value>) {
         "checkpoints",
         "segments",
         "wbl",
+        "orphans",
     ];
     fields.retain(|name, _| KEPT.contains(&name.as_str()));
     let mut room = FAULTS;
@@ -139,14 +140,14 @@ mod tests {
     fn of_a_survey_the_first_faults_are_kept_and_no_whole_file() {
         let file = |number: u64, faults: usize| json!({"number": number, "size": 9, "faults": vec![json!({"offset": 1}); faults]});
         let kept = brief(json!({
-            "judged": {}, "free": 1, "needed": 2, "blocks": [],
+            "judged": {}, "free": 1, "needed": 2, "blocks": [], "orphans": {"samples": 3},
             "checkpoints": [{"files": [file(0, 9)]}, {"number": 7, "files": [file(0, 1), file(1, 0)]}],
             "segments": [file(8, 150), file(9, 0), file(10, 150), file(11, 1)],
             "wbl": [file(0, 1)],
         }));
         let file = |number: u64, faults: usize| json!({"number": number, "faults": vec![json!({"offset": 1}); faults]});
         let want = json!({
-            "judged": {}, "free": 1, "needed": 2,
+            "judged": {}, "free": 1, "needed": 2, "orphans": {"samples": 3},
             "checkpoints": [{"number": 7, "files": [file(0, 1)]}],
             "segments": [file(8, 150), file(10, 49)],
             "wbl": [],

@@ -136,11 +136,22 @@ fn with(mut finding: Finding, survey: &Value) -> Finding {
         }
     }
     let kept = |policy: &str| count(survey, &format!("/judged/kept/{policy}/samples"));
-    finding
+    finding = finding
         .with("kept by Prometheus' repair", format!("{} samples", kept("prometheus")))
         .with("kept page by page", format!("{} samples", kept("page")))
-        .with("kept by a salvage", format!("{} samples", kept("fragment")))
-        .with("its next start", next_start(survey))
+        .with("kept by a salvage", format!("{} samples", kept("fragment")));
+    if let Some(of_these) = nameless(survey) {
+        finding = finding.with("of these", of_these);
+    }
+    finding.with("its next start", next_start(survey))
+}
+
+/// Samples that can be read, and of which no record that is left says of which series they are.
+pub fn nameless(survey: &Value) -> Option<String> {
+    let samples = survey.number("/orphans/samples").filter(|samples| *samples > 0)?;
+    let samples = show_count(u64::try_from(samples).ok()?);
+    let series = count(survey, "/orphans/series");
+    Some(format!("{samples} are of {series} series whose record is lost: no way serves them"))
 }
 
 /// What is wrong besides faults in a file (prom-fix-agent's `judged.problems`).

@@ -65,10 +65,14 @@ pub(super) fn plan(
     let mut steps = hold.down();
     steps.extend(errand::steps(seen, &errand));
     steps.extend(hold.up());
-    let title = format!(
-        "mend the log of {short}, and keep {} samples",
-        count(survey, "/judged/kept/fragment/samples")
-    );
+    let title = match survey.number("/orphans/samples") {
+        // How many of them anybody will see stands with the data.
+        Some(1..) => format!("mend the log of {short}, and keep what can be read"),
+        _ => {
+            let kept = count(survey, "/judged/kept/fragment/samples");
+            format!("mend the log of {short}, and keep {kept} samples")
+        }
+    };
     let mut plan = repair::beside(subject, seen, "wal", &title, steps);
     plan.impact = hold.impact();
     plan.impact.data = data(survey, pod, lockless.as_deref());
@@ -83,11 +87,13 @@ pub(super) fn plan(
 /// What becomes of the data.
 fn data(survey: &Value, pod: &Value, lockless: Option<&str>) -> String {
     let kept = |policy: &str| count(survey, &format!("/judged/kept/{policy}/samples"));
+    let nameless = surveyed::nameless(survey).map(|says| format!("; of these {says}"));
     let mut says = format!(
-        "{} samples of its log are kept ({} by Prometheus' own start); the old files stay on the \
+        "{} samples of its log are kept ({} by Prometheus' own start){}; the old files stay on the \
          volume, in prom-fix-<time>/",
         kept("fragment"),
-        kept("prometheus")
+        kept("prometheus"),
+        nameless.unwrap_or_default()
     );
     let blocks = surveyed::given_up(survey);
     if let Some(first) = blocks.first() {
