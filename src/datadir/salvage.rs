@@ -27,7 +27,7 @@ use super::survey::{self, Progress};
 use super::terms::{self, NEEDS_ROOM};
 use super::unnamed;
 use report::touched;
-pub use report::{Orphans, Report, Touched};
+pub use report::{MOST_FAULTS, Orphans, Report, Touched};
 
 #[derive(Debug)]
 pub enum NotDone {

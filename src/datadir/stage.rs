@@ -61,14 +61,18 @@ fn owner_of_folder(disk: &Disk, folder: &str) -> Done<Owner> {
     if disk.is_folder(folder)? { disk.owner(folder) } else { disk.owner("") }
 }
 
-/// The most bytes that the manifest will have, from what each step, each of its faults, each file that
-/// is left and each ref takes with a path of usual length.
+/// The most bytes that the manifest will have.
 pub(super) fn most_of_manifest(prepared: &Prepared) -> u64 {
     let report = &prepared.report;
     let faults: usize = report.files.iter().map(|file| file.faults.len()).sum();
     let left = prepared.seen.logs().count() + prepared.seen.chunks.len();
-    let refs = report.orphans.named.len();
-    (900 * (1 + report.files.len()) + 240 * faults + 80 * left + 40 * refs) as u64
+    manifest_of(report.files.len(), faults, left, report.orphans.named.len())
+}
+
+/// Bytes of a manifest, from what each step, each of its faults, each file that is left and each ref
+/// takes with a path of usual length.
+pub(super) fn manifest_of(steps: usize, faults: usize, left: usize, refs: usize) -> u64 {
+    (900 * (1 + steps) + 240 * faults + 80 * left + 40 * refs) as u64
 }
 
 /// Makes all new files, and the manifest by which they are swapped in.

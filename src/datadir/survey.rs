@@ -10,6 +10,7 @@ mod heads;
 mod lock;
 mod map;
 mod pieces;
+#[cfg(target_os = "linux")]
 mod room;
 mod uploads;
 
@@ -48,7 +49,7 @@ pub struct Survey {
     /// None where no Thanos sidecar left a note.
     #[serde(default)]
     pub uploads: Option<Uploads>,
-    /// Bytes on its volume; none where that does not tell.
+    /// Bytes on its volume; none where that does not tell, or no salvage is made (see [`super`]).
     #[serde(default)]
     pub free: Option<u64>,
     /// Bytes that a salvage needs of them at the most.
@@ -216,11 +217,15 @@ pub fn read(root: &Path, depth: Depth, tell: &mut dyn FnMut(Progress)) -> io::Re
     let judged = fold::judge(&contents);
     let map = map::of(&contents, &judged);
     let uploads = uploads::look(root, &contents);
+    #[cfg(target_os = "linux")]
+    let (free, needed) = (room::free(root), room::needed(&contents, &judged.problems));
+    #[cfg(not(target_os = "linux"))]
+    let (free, needed) = (None, 0);
     let mut survey = Survey {
         root: root.to_owned(),
         depth,
-        free: room::free(root),
-        needed: room::needed(&contents, &judged.problems),
+        free,
+        needed,
         judged,
         map,
         uploads,

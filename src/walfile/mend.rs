@@ -49,7 +49,7 @@ pub fn guard<W: Write>(reference: u64, out: W) -> io::Result<()> {
 pub const MOST_REF: u64 = (1 << 40) - 1;
 
 /// Told of more than this many series only their number.
-const MOST_NAMED: usize = 1000;
+pub const MOST_NAMED: usize = 1000;
 
 /// What lacks its Series record, and the highest ref that anything names.
 #[derive(Clone, Debug, Default)]

@@ -9,7 +9,7 @@ use crate::walfile::count::Kept;
 use crate::walfile::fault::Fault;
 
 /// Faults told of one file.
-const MOST_FAULTS: usize = 10;
+pub const MOST_FAULTS: usize = 10;
 
 /// What a salvage did, or would do.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

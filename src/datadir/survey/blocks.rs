@@ -148,6 +148,7 @@ fn one(path: &Path) -> BlockSurvey {
 }
 
 /// The times of a block, where they can be read.
+#[cfg(target_os = "linux")]
 pub(in crate::datadir) fn span(path: &Path) -> Option<Span> {
     let meta = meta(&path.join("meta.json")).ok()?;
     Some(Span { first: meta.min_time, last: meta.max_time })

@@ -1,19 +1,18 @@
 //! Room on the volume for what a salvage would write, known before anything is stopped for it.
 
-use std::fs::File;
 use std::path::Path;
-
-use rustix::fs::fstatvfs;
 
 use super::fold::Problem;
 use super::{Contents, SegmentFile};
+use crate::datadir::disk::Disk;
 use crate::datadir::plan::MOST_EMPTY;
-use crate::datadir::salvage::beside;
+use crate::datadir::salvage::{MOST_FAULTS, beside};
+use crate::datadir::stage::manifest_of;
+use crate::walfile::mend::MOST_NAMED;
 
 /// Bytes that are free; none where the volume does not tell.
 pub(super) fn free(root: &Path) -> Option<u64> {
-    let found = fstatvfs(File::open(root).ok()?).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
+    Disk::open(root).ok()?.space().ok()
 }
 
 /// Bytes that a salvage needs at the most (see [`crate::datadir::plan`]): of a file that is written
@@ -37,7 +36,7 @@ pub(super) fn needed(contents: &Contents, problems: &[Problem]) -> u64 {
     logs.sum::<u64>() + chunks + beside(most_of_manifest(contents, problems))
 }
 
-/// Bytes: see the salvage's own estimate, which knows its steps.
+/// The salvage knows its steps; here each problem is taken for two, with as many faults as are named.
 fn most_of_manifest(contents: &Contents, problems: &[Problem]) -> u64 {
     let missing = |problem: &Problem| match problem {
         Problem::Gap { after, next, .. } => next.saturating_sub(*after),
@@ -50,11 +49,9 @@ fn most_of_manifest(contents: &Contents, problems: &[Problem]) -> u64 {
     let logs = logs.chain(&contents.segments).chain(&contents.wbl).count();
     let beside = contents.chunks_head.len() + contents.snapshots.len() + contents.blocks.len();
     // What is set aside, and what is left.
-    let files = (logs + contents.repairs.len() + beside) as u64;
-    // Refs of series that were lost are named up to a number.
-    const REFS: u64 = 40 * 1000;
-    let steps = missing.min(MOST_EMPTY) + 2 * problems.len() as u64 + beside as u64;
-    900 * (2 + steps) + 2400 * problems.len() as u64 + 80 * files + REFS
+    let files = logs + contents.repairs.len() + beside;
+    let steps = 1 + missing.min(MOST_EMPTY) as usize + 2 * problems.len() + beside;
+    manifest_of(steps, MOST_FAULTS * problems.len(), files, MOST_NAMED)
 }
 
 #[cfg(test)]
