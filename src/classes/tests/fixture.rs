@@ -288,3 +288,16 @@ pub fn put(value: &mut Value, pointer: &str, new: Value) {
     }
     *at = new;
 }
+
+/// What the agent told of a log with a gap.
+pub fn gap_survey() -> Value {
+    let kept = json!({"records": 1, "series": 1, "samples": 100});
+    json!({
+        "judged": {
+            "problems": [{"kind": "gap", "log": "wal", "after": 0, "next": 2}],
+            "nextStart": {"does": "fails", "why": {"because": "notSequential"}},
+            "kept": {"prometheus": kept, "page": kept, "fragment": kept},
+        },
+        "agreement": "0:1",
+    })
+}

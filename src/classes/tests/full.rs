@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fixture::{World, healthy};
+use super::fixture::{World, gap_survey, healthy};
 use crate::model::plan::Tells;
 use crate::model::{Blocked, Kind, Next, ObjectRef};
 
@@ -183,15 +183,8 @@ pub(super) fn gap(free: u64) -> World {
     let world = healthy().crashed(1, "Error", GAP);
     let world = world.set("/spec/securityContext/runAsUser", json!(65534));
     let mut world = world.set("/metadata/ownerReferences", json!([owner]));
-    let kept = json!({"records": 1, "series": 1, "samples": 100});
-    let survey = json!({
-        "judged": {
-            "problems": [{"kind": "gap", "log": "wal", "after": 0, "next": 2}],
-            "nextStart": {"does": "fails", "why": {"because": "notSequential"}},
-            "kept": {"prometheus": kept, "page": kept, "fragment": kept},
-        },
-        "agreement": "0:1", "free": free, "needed": 130 << 20,
-    });
+    let mut survey = gap_survey();
+    (survey["free"], survey["needed"]) = (json!(free), json!(130 << 20));
     let claim_ref = ObjectRef::new(Kind::PersistentVolumeClaim, "mon", "data-p-0");
     world.seen.inside.surveys.insert(claim_ref, survey);
     let world = world.object(Kind::PersistentVolumeClaim, "data-p-0", claim("fast"));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fixture::{World, healthy};
+use super::fixture::{World, gap_survey, healthy};
 use crate::model::plan::Plan;
 use crate::model::report::Inventory;
 use crate::model::{Finding, Kind, Next, ObjectRef, Severity};
@@ -29,15 +29,8 @@ fn world(args: &[&str]) -> World {
 /// The same once its files were seen.
 fn seen(args: &[&str], uploads: &Value) -> World {
     let mut world = world(args);
-    let kept = json!({"records": 1, "series": 1, "samples": 100});
-    let survey = json!({
-        "judged": {
-            "problems": [{"kind": "gap", "log": "wal", "after": 0, "next": 2}],
-            "nextStart": {"does": "fails", "why": {"because": "notSequential"}},
-            "kept": {"prometheus": kept, "page": kept, "fragment": kept},
-        },
-        "uploads": uploads, "agreement": "0:1",
-    });
+    let mut survey = gap_survey();
+    survey["uploads"] = uploads.clone();
     let claim = ObjectRef::new(Kind::PersistentVolumeClaim, "mon", "data-p-0");
     world.seen.inside.surveys.insert(claim, survey);
     world

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::model::object::ObjectExt;
 use crate::model::receipt::ASIDE_BYTES;
+use crate::model::report::Directory;
 
 /// Files of a salvage that are kept.
 const FILES: usize = 50;
@@ -67,9 +68,6 @@ fn brief_salvage(fields: &mut Map<String, Value>) {
     }
 }
 
-/// Faults of a survey that are kept.
-const FAULTS: usize = 200;
-
 /// The verdict, the map, which is small however many files there are, and the first faults.
 fn brief_survey(fields: &mut Map<String, Value>) {
     const KEPT: [&str; 13] = [
@@ -88,7 +86,7 @@ fn brief_survey(fields: &mut Map<String, Value>) {
         "orphans",
     ];
     fields.retain(|name, _| KEPT.contains(&name.as_str()));
-    let mut room = FAULTS;
+    let mut room = Directory::MOST_FAULTS;
     // A start reads the last one alone.
     if let Some(checkpoints) = fields.get_mut("checkpoints").and_then(Value::as_array_mut) {
         checkpoints.drain(..checkpoints.len().saturating_sub(1));
