@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::damage::{Samples, samples};
+use super::damage::{self, Samples, samples};
 use super::install::{Install, Kind, ROOMY, serve};
 use super::left::nothing_is_left;
 use super::life::{first, until_told};
@@ -72,7 +72,7 @@ fn mended(scene: &Scene, more: &[&str]) -> String {
     digest
 }
 
-/// Times of what it served and serves no more; it serves nothing of before that is another.
+/// Times of what it served and serves no more, once it takes samples again.
 fn lost(scene: &Scene, before: &Samples) -> Vec<i64> {
     let last = before.keys().map(|(_, at)| *at).max().expect("samples");
     let mut after = Samples::new();
@@ -80,10 +80,7 @@ fn lost(scene: &Scene, before: &Samples) -> Vec<i64> {
         after = samples(scene, "prom-0");
         after.keys().any(|(_, at)| *at > last)
     });
-    let old = after.iter().filter(|((_, at), _)| *at <= last);
-    let foreign: Vec<_> = old.filter(|(key, value)| before.get(*key) != Some(*value)).collect();
-    assert!(foreign.is_empty(), "{foreign:?}");
-    before.keys().filter(|key| !after.contains_key(*key)).map(|(_, at)| *at).collect()
+    damage::lost(before, &after)
 }
 
 /// From when to when a block holds samples, by its meta.json.

@@ -61,6 +61,16 @@ pub fn samples_of(scene: &Scene, pod: &str, metric: &str) -> Samples {
     all
 }
 
+/// Times of what was served and is no more; of what was before, nothing that is served is another.
+#[track_caller]
+pub fn lost(before: &Samples, after: &Samples) -> Vec<i64> {
+    let last = before.keys().map(|(_, at)| *at).max().expect("samples");
+    let old = after.iter().filter(|((_, at), _)| *at <= last);
+    let foreign: Vec<_> = old.filter(|(key, value)| before.get(*key) != Some(*value)).collect();
+    assert!(foreign.is_empty(), "{foreign:?}");
+    before.keys().filter(|key| !after.contains_key(*key)).map(|(_, at)| *at).collect()
+}
+
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     i64::try_from(since.as_millis()).expect("soon")

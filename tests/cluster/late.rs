@@ -31,12 +31,17 @@ fn aside(data: &Path) -> PathBuf {
     found.next().expect("something was set aside").join("old")
 }
 
-/// Samples in the segments of a log, as our agent counts them.
-fn counted(folder: &Path) -> u64 {
+/// What our agent says of a directory that nobody writes.
+pub fn surveyed(folder: &Path) -> Value {
     let agent = format!("target/agents/prom-fix-agent-{}", std::env::consts::ARCH);
     let mut survey = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(agent));
-    survey.args(["survey", "--json"]).arg(folder);
-    let told: Value = serde_json::from_str(&run(&mut survey, "").stdout).expect("JSON");
+    let said = run(survey.args(["survey", "--json"]).arg(folder), "");
+    serde_json::from_str(&said.stdout).expect("JSON")
+}
+
+/// Samples in the segments of a log, as our agent counts them.
+fn counted(folder: &Path) -> u64 {
+    let told = surveyed(folder);
     let segments = told["segments"].as_array().expect("segments").iter();
     segments.filter_map(|one| one["counts"]["entries"]["samples"].as_u64()).sum()
 }

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::audit::Mark;
-use super::damage::{Damage, Files, LOAD, Samples, Server, files, samples};
+use super::damage::{Damage, Files, LOAD, Samples, Server, files, lost, samples};
 use super::install::{Install, Kind, ROOMY, serve};
 use super::keeper::Keeper;
 use super::left::nothing_is_left;
@@ -26,11 +26,7 @@ const SIDECAR: &[&str] = &["initContainers: [{name: thanos-sidecar, image: \"bus
 pub fn served_again(server: &Server<'_>, damage: Damage, before: &Samples) {
     let after = samples(server.scene, &server.pod());
     let last = before.keys().map(|(_, at)| *at).max().expect("samples");
-    let old = after.iter().filter(|((_, at), _)| *at <= last);
-    let foreign: Vec<_> = old.filter(|(key, value)| before.get(*key) != Some(*value)).collect();
-    assert!(foreign.is_empty(), "{foreign:?}");
-    let lost: Vec<i64> =
-        before.keys().filter(|key| !after.contains_key(*key)).map(|(_, at)| *at).collect();
+    let lost = lost(before, &after);
     let (from, to) = (server.ends[0], server.ends[1]);
     let kind = server.install.kind;
     match damage {

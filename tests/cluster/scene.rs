@@ -99,9 +99,9 @@ impl Scene {
         self.plugin_with(args, &[])
     }
 
-    /// Where the plugin keeps its copies.
-    pub fn home(&self) -> &Path {
-        self.home.path()
+    /// What the plugin is told of where things are, however it is started.
+    pub fn places(&self) -> [(&'static str, &Path); 2] {
+        places(self.home.path())
     }
 
     pub fn plugin_with(&self, args: &[&str], env: &[(&str, &str)]) -> Said {
@@ -117,10 +117,7 @@ impl Scene {
     fn plugin_at(&self, home: &Path, args: &[&str], env: &[(&str, &str)]) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-prom-fix"));
         command.args(args).args(["-n", &self.ns]).envs(env.iter().copied());
-        command.env("PROM_FIX_HOME", home);
-        // Made by krew/agent, which `tests/run` runs first.
-        let agents = concat!(env!("CARGO_MANIFEST_DIR"), "/target/agents");
-        command.env("PROM_FIX_AGENT_DIR", agents);
+        command.envs(places(home));
         Said::of(command.stdin(Stdio::null()).output().expect("the plugin starts"))
     }
 
@@ -169,6 +166,12 @@ impl Drop for Scene {
         let kinds = "clusterroles,clusterrolebindings";
         let _ = kubectl(&["delete", kinds, &self.user(), "--ignore-not-found", "--wait=false"]);
     }
+}
+
+/// Its copies, and the agents, which krew/agent made: `tests/run` runs it first.
+fn places(home: &Path) -> [(&'static str, &Path); 2] {
+    let agents = concat!(env!("CARGO_MANIFEST_DIR"), "/target/agents");
+    [("PROM_FIX_HOME", home), ("PROM_FIX_AGENT_DIR", Path::new(agents))]
 }
 
 pub fn kubectl(args: &[&str]) -> Said {

@@ -16,11 +16,9 @@ pub fn on_a_terminal(scene: &Scene, args: &[&str], typed: &str) -> Said {
         "no word needs quotes: {words:?}"
     );
     let line = format!("stty cols 100; {}", words.join(" "));
-    let agents = concat!(env!("CARGO_MANIFEST_DIR"), "/target/agents");
     let mut script = Command::new("script");
     script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
-    script.env("PROM_FIX_HOME", scene.home()).env("PROM_FIX_AGENT_DIR", agents);
-    run(script.env("TERM", "xterm-256color"), typed)
+    run(script.envs(scene.places()).env("TERM", "xterm-256color"), typed)
 }
 
 #[test]

@@ -4,7 +4,6 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -12,9 +11,10 @@ use super::controllers::folder;
 use super::damage::{LOAD, Samples, Server, samples};
 use super::full::blocks;
 use super::install::{Install, Kind, ROOMY, serve};
+use super::late::surveyed;
 use super::left::nothing_is_left;
 use super::life::{first, until_told};
-use super::scene::{Scene, run, until};
+use super::scene::{Scene, until};
 
 /// What it uploads to: a folder.
 const BUCKET: &str = r#"
@@ -74,14 +74,6 @@ fn until_uploaded(bucket: &Path, block: &str) {
     until(&format!("{block} is in the bucket"), 120, || {
         bucket.join(block).join("meta.json").is_file()
     });
-}
-
-/// What our agent says of a directory that nobody writes.
-fn surveyed(data: &Path) -> Value {
-    let agent = format!("target/agents/prom-fix-agent-{}", std::env::consts::ARCH);
-    let mut survey = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(agent));
-    let said = run(survey.args(["survey", "--json"]).arg(data), "");
-    serde_json::from_str(&said.stdout).expect("JSON")
 }
 
 fn note(data: &Path) -> Value {
